@@ -1,1 +1,16 @@
-//! placeholder
+//! The domain of Skypanel: the model, its Postgres store, settings, secrets, blobs, jobs and live streams.
+//!
+//! Every other crate builds on this one; it knows no transport (SSH, HTTP) and no container engine.
+
+pub mod blob;
+pub mod console;
+pub mod embedded_postgres;
+pub mod error;
+pub mod jobs;
+pub mod model;
+pub mod secrets;
+pub mod settings;
+pub mod store;
+pub mod stream;
+
+pub use error::{Error, Result};

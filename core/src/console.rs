@@ -1,0 +1,103 @@
+//! What transports need of the container engine while a user watches: logs, process states, one-off
+//! processes. Implemented by the deployer and handed in, so that transports know no engine.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use futures_util::stream::BoxStream;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::Result;
+use crate::model::{Application, ProcessType};
+
+/// A line an app wrote.
+#[derive(Clone, Debug)]
+pub struct LogLine {
+    /// When the engine got it.
+    pub at: DateTime<Utc>,
+    /// Process and replica, such as `web.1`.
+    pub process: String,
+    /// The line without its end, as the app wrote it.
+    pub text: Bytes,
+}
+
+/// Which lines to read.
+#[derive(Clone, Debug)]
+pub struct LogQuery {
+    /// At most this many of the newest lines.
+    pub lines: u32,
+    /// Whether to go on with new lines as they come.
+    pub follow: bool,
+    /// Only this process type.
+    pub process: Option<ProcessType>,
+}
+
+/// A replica as it is now.
+#[derive(Clone, Debug)]
+pub struct ProcessState {
+    /// Process type.
+    pub process: ProcessType,
+    /// Number of the replica, from 1.
+    pub replica: u64,
+    /// The engine's word: `running`, `starting`, `failed`, …
+    pub state: String,
+    /// Since when.
+    pub since: Option<DateTime<Utc>>,
+    /// Why it failed, if it did.
+    pub error: Option<String>,
+}
+
+/// A one-off process to start.
+#[derive(Clone, Debug)]
+pub struct OneOff {
+    /// The command line, as the user typed it; it runs through bash inside the app's container only.
+    pub command: String,
+    /// Terminal type, columns and rows, when the client has a terminal.
+    pub terminal: Option<Terminal>,
+}
+
+/// The client's terminal.
+#[derive(Clone, Debug)]
+pub struct Terminal {
+    /// `TERM`.
+    pub term: String,
+    /// Width in characters.
+    pub columns: u16,
+    /// Height in characters.
+    pub rows: u16,
+}
+
+/// A piece of what a process wrote.
+#[derive(Clone, Debug)]
+pub enum Output {
+    /// On its standard output, or its terminal.
+    Stdout(Bytes),
+    /// On its standard error.
+    Stderr(Bytes),
+}
+
+/// A running one-off process. Dropping it removes the container.
+#[derive(Debug)]
+pub struct OneOffSession {
+    /// What the user types; closing it is end of input.
+    pub input: mpsc::Sender<Bytes>,
+    /// What the process writes; ends when it does.
+    pub output: mpsc::Receiver<Output>,
+    /// New columns and rows of the terminal.
+    pub resize: mpsc::Sender<(u16, u16)>,
+    /// Exit status.
+    pub exit: oneshot::Receiver<i32>,
+}
+
+/// The engine as transports see it.
+#[async_trait]
+pub trait Console: Send + Sync + 'static {
+    /// Lines of an app's processes, oldest first.
+    async fn logs(&self, app: &Application, query: LogQuery) -> Result<BoxStream<'static, Result<LogLine>>>;
+
+    /// The app's replicas as they are now.
+    async fn processes(&self, app: &Application) -> Result<Vec<ProcessState>>;
+
+    /// Starts a one-off process of the app's current release with its current config vars.
+    async fn run(&self, app: &Application, one_off: OneOff) -> Result<OneOffSession>;
+}

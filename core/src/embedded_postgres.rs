@@ -1,0 +1,239 @@
+//! The private PostgreSQL of `skypanel up`: the system's binaries, a data directory of ours, a Unix socket
+//! and no TCP port. It outlives a crash of Skypanel and is taken over by the next start.
+
+use std::ffi::OsString;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::process::Command;
+
+use crate::{Error, Result};
+
+const INIT_LIMIT: Duration = Duration::from_secs(120);
+const CONTROL_LIMIT: Duration = Duration::from_secs(60);
+/// A Unix socket's path may be this long, with the name PostgreSQL gives it.
+const MAX_SOCKET_DIR: usize = 107 - "/.s.PGSQL.5432".len();
+
+/// A PostgreSQL server under our own data directory.
+#[derive(Clone, Debug)]
+pub struct EmbeddedPostgres {
+    bin: PathBuf,
+    data: PathBuf,
+    socket_dir: PathBuf,
+    user: Option<SystemUser>,
+}
+
+/// PostgreSQL refuses to run as root, so root runs it as the user of Debian's package.
+#[derive(Clone, Copy, Debug)]
+struct SystemUser {
+    uid: u32,
+    gid: u32,
+}
+
+impl EmbeddedPostgres {
+    /// Starts the server whose files lie in `directory`, making it on the first start. One that is already
+    /// running is used as it is.
+    pub async fn start(directory: &Path) -> Result<Self> {
+        let server = Self::locate(directory)?;
+        if !server.data.join("PG_VERSION").exists() {
+            server.initialise().await?;
+        }
+        if !server.is_running().await? {
+            server.launch().await?;
+        }
+        Ok(server)
+    }
+
+    /// The address to connect to.
+    pub fn url(&self) -> String {
+        // The socket's directory goes into the query, where every byte outside the unreserved set is escaped.
+        let mut host = String::new();
+        for byte in self.socket_dir.as_os_str().as_encoded_bytes() {
+            if byte.is_ascii_alphanumeric() || b"-_.~".contains(byte) {
+                host.push(char::from(*byte));
+            } else {
+                host.push_str(&format!("%{byte:02X}"));
+            }
+        }
+        format!("postgres://skypanel@localhost/postgres?host={host}")
+    }
+
+    /// Stops the server; running transactions are rolled back.
+    pub async fn stop(&self) -> Result<()> {
+        self.control(&["stop", "-m", "fast", "-w"]).await
+    }
+
+    fn locate(directory: &Path) -> Result<Self> {
+        let bin = find_binaries().ok_or_else(|| {
+            Error::System(
+                "PostgreSQL is not installed on this machine. Install it (on Debian: apt-get install postgresql), \
+                 or point SKYPANEL_DATABASE_URL at a server you run."
+                    .to_owned(),
+            )
+        })?;
+        let user = if is_root() { Some(postgres_user()?) } else { None };
+        let directory = std::path::absolute(directory).map_err(|e| failed("finding its directory", &e))?;
+        let server = Self { bin, data: directory.join("data"), socket_dir: directory.join("socket"), user };
+        if server.socket_dir.as_os_str().len() > MAX_SOCKET_DIR {
+            return Err(Error::System(format!(
+                "The path {} is too long for a Unix socket. Choose a shorter data directory.",
+                server.socket_dir.display()
+            )));
+        }
+        for path in [&directory, &server.socket_dir] {
+            std::fs::create_dir_all(path)
+                .and_then(|()| server.user.map_or(Ok(()), |user| chown(path, Some(user.uid), Some(user.gid))))
+                .and_then(|()| std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700)))
+                .map_err(|error| failed(&format!("preparing {}", path.display()), &error))?;
+        }
+        server.check_reachable(&directory)?;
+        Ok(server)
+    }
+
+    /// The server's user must be able to pass every directory above its own.
+    fn check_reachable(&self, directory: &Path) -> Result<()> {
+        if self.user.is_none() {
+            return Ok(());
+        }
+        for parent in directory.ancestors().skip(1) {
+            let metadata = std::fs::metadata(parent).map_err(|error| failed("looking at its directory", &error))?;
+            if metadata.mode() & 0o001 == 0 {
+                return Err(Error::System(format!(
+                    "PostgreSQL cannot run below {}: it runs as user \"postgres\", who may not enter that directory. \
+                     Choose another data directory with SKYPANEL_DATA_DIR, such as /var/lib/skypanel.",
+                    parent.display()
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    async fn initialise(&self) -> Result<()> {
+        // A first start that was cut short leaves a directory without PG_VERSION, which initdb would refuse.
+        if self.data.exists() {
+            std::fs::remove_dir_all(&self.data)
+                .map_err(|error| failed("clearing an unfinished first start", &error))?;
+        }
+        let mut command = self.command("initdb");
+        command.args([
+            "--username=skypanel",
+            "--auth-local=trust",
+            "--auth-host=reject",
+            "--encoding=UTF8",
+            "--locale=C",
+        ]);
+        command.arg("--no-sync").arg("-D").arg(&self.data);
+        run(command, "initdb", INIT_LIMIT).await
+    }
+
+    async fn is_running(&self) -> Result<bool> {
+        let mut command = self.command("pg_ctl");
+        command.arg("status").arg("-D").arg(&self.data).stdout(Stdio::null()).stderr(Stdio::null());
+        let status = tokio::time::timeout(CONTROL_LIMIT, command.status())
+            .await
+            .map_err(|_| Error::System("pg_ctl status did not answer within a minute.".to_owned()))?
+            .map_err(|error| failed("asking for its status", &error))?;
+        Ok(status.success())
+    }
+
+    async fn launch(&self) -> Result<()> {
+        // Small on purpose: the platform's own state is a few megabytes, and memory belongs to the apps.
+        let mut options = OsString::from(
+            "-c listen_addresses= -c shared_buffers=16MB -c max_connections=64 -c max_wal_size=256MB \
+             -c jit=off -c autovacuum_max_workers=1 -c max_worker_processes=2 -c max_parallel_workers=0 \
+             -c unix_socket_permissions=0700 -c log_min_messages=warning -c unix_socket_directories='",
+        );
+        options.push(&self.socket_dir);
+        options.push("'");
+        let log = self.data.join("server.log");
+        let mut command = self.command("pg_ctl");
+        command.args(["start", "-w", "-t", "50", "-D"]).arg(&self.data).arg("-l").arg(&log).arg("-o").arg(options);
+        run(command, "pg_ctl start", CONTROL_LIMIT)
+            .await
+            .map_err(|error| Error::System(format!("{error} Its log is {}.", log.display())))
+    }
+
+    async fn control(&self, arguments: &[&str]) -> Result<()> {
+        let mut command = self.command("pg_ctl");
+        command.args(arguments).arg("-D").arg(&self.data);
+        run(command, "pg_ctl", CONTROL_LIMIT).await
+    }
+
+    fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(self.bin.join(program));
+        // `pg_ctl` must not keep a directory of the caller busy, nor fail where its user cannot read it.
+        command.current_dir("/").stdin(Stdio::null()).env("LC_ALL", "C");
+        // The server must not get the signals that a terminal sends to Skypanel.
+        command.process_group(0);
+        if let Some(SystemUser { uid, gid }) = self.user {
+            command.uid(uid).gid(gid);
+        }
+        command
+    }
+}
+
+/// Debian keeps the binaries of each major version apart; the newest is used.
+fn find_binaries() -> Option<PathBuf> {
+    let mut versions: Vec<(u32, PathBuf)> = std::fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| Some((entry.file_name().to_str()?.parse().ok()?, entry.path().join("bin"))))
+        .filter(|(_, bin)| bin.join("initdb").exists())
+        .collect();
+    versions.sort();
+    versions.pop().map(|(_, bin)| bin).or_else(|| {
+        let path = std::env::var_os("PATH")?;
+        std::env::split_paths(&path).find(|dir| dir.join("initdb").exists() && dir.join("pg_ctl").exists())
+    })
+}
+
+fn is_root() -> bool {
+    std::fs::metadata("/proc/self").is_ok_and(|metadata| metadata.uid() == 0)
+}
+
+fn postgres_user() -> Result<SystemUser> {
+    let passwd = std::fs::read_to_string("/etc/passwd").map_err(|error| failed("reading /etc/passwd", &error))?;
+    passwd
+        .lines()
+        .filter_map(|line| {
+            let mut fields = line.split(':');
+            let name = fields.next()?;
+            let mut numbers = fields.skip(1);
+            let uid = numbers.next()?.parse().ok()?;
+            let gid = numbers.next()?.parse().ok()?;
+            (name == "postgres").then_some(SystemUser { uid, gid })
+        })
+        .next()
+        .ok_or_else(|| {
+            Error::System(
+                "PostgreSQL refuses to run as root and there is no user \"postgres\" to run it as. \
+                 Install Debian's package postgresql, which makes that user."
+                    .to_owned(),
+            )
+        })
+}
+
+async fn run(mut command: Command, what: &str, limit: Duration) -> Result<()> {
+    // `pg_ctl start` leaves the server holding its standard output, so that is never read to its end.
+    let errors = tempfile::tempfile().map_err(|error| failed(what, &error))?;
+    let target = errors.try_clone().map_err(|error| failed(what, &error))?;
+    let status = tokio::time::timeout(limit, command.stdout(Stdio::null()).stderr(target).status())
+        .await
+        .map_err(|_| Error::System(format!("PostgreSQL: {what} did not end within {} s.", limit.as_secs())))?
+        .map_err(|error| failed(what, &error))?;
+    if status.success() {
+        return Ok(());
+    }
+    let mut text = String::new();
+    use std::io::{Read as _, Seek as _};
+    let mut errors = errors;
+    let _ = errors.rewind().and_then(|()| errors.take(4_096).read_to_string(&mut text));
+    Err(Error::System(format!("PostgreSQL: {what} failed: {}", text.trim())))
+}
+
+fn failed(what: &str, error: &std::io::Error) -> Error {
+    Error::System(format!("PostgreSQL: {what} failed: {error}."))
+}

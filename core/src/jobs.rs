@@ -1,0 +1,170 @@
+//! The jobs of the queue: what each carries and how it is enqueued. Handlers live in the worker.
+//! Every job is safe to run twice; the jobs of one app run one after the other (named queue).
+
+use std::sync::Arc;
+
+use graphile_worker::{JobKeyMode, JobSpec, JobSpecBuilder, WorkerUtils};
+use serde::{Deserialize, Serialize};
+use sqlx::PgPool;
+
+use crate::model::{AppId, DeploymentId, StreamId};
+use crate::{Error, Result};
+
+/// Postgres schema of the queue.
+pub const SCHEMA: &str = "skypanel_jobs";
+
+/// Build (if its trigger needs one) and release a deployment. Its stream is the deployment's.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Deploy {
+    /// Of which app.
+    pub app: AppId,
+    /// Which one.
+    pub deployment: DeploymentId,
+}
+
+/// Make what runs equal to what the store says should run: scale, stop, start, restart.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Apply {
+    /// Which app.
+    pub app: AppId,
+    /// Where to tell the progress.
+    pub stream: StreamId,
+}
+
+/// Remove an app with everything it had. The app is in status `deleting`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Destroy {
+    /// Which app.
+    pub app: AppId,
+    /// Its slug, to clean up by once the row is gone.
+    pub slug: crate::model::AppSlug,
+}
+
+/// Drop an app's build caches, hot and cold.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PurgeCache {
+    /// Which app.
+    pub app: AppId,
+    /// Where to tell the progress.
+    pub stream: StreamId,
+}
+
+/// Write the hot build cache of an app to the blob store.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SaveCache {
+    /// The deployment whose build left it.
+    pub deployment: DeploymentId,
+}
+
+/// Drop old releases, blobs nothing refers to, old streams, expired caches, leftovers of crashes.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct CleanUp {}
+
+/// A payload with the name of its task.
+pub trait Payload: Serialize + Send + Sync + 'static {
+    /// Task name in the queue.
+    const TASK: &'static str;
+    /// Tries in all; more than one only where trying again can help.
+    const ATTEMPTS: i16;
+    /// The named queue that serialises it, if any.
+    fn queue(&self) -> Option<String>;
+    /// Key that makes a second enqueueing replace the first while that waits.
+    fn key(&self) -> Option<String> {
+        None
+    }
+}
+
+impl Payload for Deploy {
+    const TASK: &'static str = "deploy";
+    // The second try is for a worker that died; a build that fails ends the deployment by itself.
+    const ATTEMPTS: i16 = 3;
+    fn queue(&self) -> Option<String> {
+        Some(app_queue(self.app))
+    }
+    fn key(&self) -> Option<String> {
+        Some(format!("deploy:{}", self.deployment))
+    }
+}
+
+impl Payload for Apply {
+    const TASK: &'static str = "apply";
+    const ATTEMPTS: i16 = 5;
+    fn queue(&self) -> Option<String> {
+        Some(app_queue(self.app))
+    }
+}
+
+impl Payload for Destroy {
+    const TASK: &'static str = "destroy";
+    const ATTEMPTS: i16 = 25;
+    fn queue(&self) -> Option<String> {
+        Some(app_queue(self.app))
+    }
+    fn key(&self) -> Option<String> {
+        Some(format!("destroy:{}", self.app))
+    }
+}
+
+impl Payload for PurgeCache {
+    const TASK: &'static str = "purge_cache";
+    const ATTEMPTS: i16 = 3;
+    fn queue(&self) -> Option<String> {
+        Some(app_queue(self.app))
+    }
+}
+
+impl Payload for SaveCache {
+    const TASK: &'static str = "save_cache";
+    const ATTEMPTS: i16 = 3;
+    fn queue(&self) -> Option<String> {
+        Some("save_cache".to_owned())
+    }
+}
+
+impl Payload for CleanUp {
+    const TASK: &'static str = "clean_up";
+    const ATTEMPTS: i16 = 1;
+    fn queue(&self) -> Option<String> {
+        Some(Self::TASK.to_owned())
+    }
+    fn key(&self) -> Option<String> {
+        Some(Self::TASK.to_owned())
+    }
+}
+
+fn app_queue(app: AppId) -> String {
+    format!("app:{app}")
+}
+
+/// Puts jobs into the queue.
+#[derive(Clone)]
+pub struct Jobs(Arc<WorkerUtils>);
+
+impl Jobs {
+    /// Makes the queue's tables if needed.
+    pub async fn connect(pool: PgPool) -> Result<Self> {
+        let queue = WorkerUtils::new(pool, SCHEMA);
+        queue
+            .migrate()
+            .await
+            .map_err(|error| Error::System(format!("The job queue's tables could not be made: {error}.")))?;
+        Ok(Self(Arc::new(queue)))
+    }
+
+    /// Enqueues a job; the jobs of one app run one at a time, in the order they were added.
+    pub async fn add<P: Payload>(&self, payload: P) -> Result<()> {
+        let mut spec = JobSpecBuilder::new().max_attempts(P::ATTEMPTS);
+        if let Some(queue) = payload.queue() {
+            spec = spec.queue_name(queue);
+        }
+        if let Some(key) = payload.key() {
+            spec = spec.job_key(key).job_key_mode(JobKeyMode::Replace);
+        }
+        let spec: JobSpec = spec.build();
+        self.0
+            .add_raw_job(P::TASK, payload, spec)
+            .await
+            .map_err(|error| Error::System(format!("The job could not be queued: {error}. Try again.")))?;
+        Ok(())
+    }
+}

@@ -1,0 +1,92 @@
+//! Applications, their plans and their process formation.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use rust_decimal::Decimal;
+
+use super::{AppId, AppSlug, DeploymentId, Money, OrganizationId, PlanId, ProcessType};
+
+text_enum! {
+    /// What an app is doing, as its users see it.
+    AppStatus {
+        /// Nothing was ever released.
+        Inactive = "inactive",
+        /// A build runs; an earlier release may be serving.
+        Building = "building",
+        /// A release is rolling out.
+        Deploying = "deploying",
+        /// The current release serves.
+        Running = "running",
+        /// Stopped by its owner.
+        Stopped = "stopped",
+        /// The last release failed and none serves, or its processes gave up.
+        Failed = "failed",
+        /// Held by an admin or an empty wallet.
+        Suspended = "suspended",
+        /// Being removed with everything it had.
+        Deleting = "deleting",
+    }
+}
+
+impl AppStatus {
+    /// Whether its processes are meant to be running.
+    pub fn should_run(self) -> bool {
+        !matches!(self, Self::Inactive | Self::Stopped | Self::Suspended | Self::Deleting)
+    }
+}
+
+/// An app: what users push to.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Application {
+    /// Its id.
+    pub id: AppId,
+    /// Who owns it.
+    pub organization_id: OrganizationId,
+    /// Its unique name, as in the remote's address.
+    pub slug: AppSlug,
+    /// The label before the default domain.
+    pub subdomain: String,
+    /// The branch whose pushes are released.
+    pub git_branch: String,
+    /// A chosen buildpack (name or Git URL) in place of detection.
+    pub buildpack: Option<String>,
+    /// The stack it is built and run on.
+    pub stack: String,
+    /// What it is doing.
+    pub status: AppStatus,
+    /// Its plan.
+    pub plan_id: PlanId,
+    /// HTTP path of the health check; none means: `/health` if it answers, else the port.
+    pub health_check_path: Option<String>,
+    /// The release that should be running.
+    pub current_deployment_id: Option<DeploymentId>,
+    /// Goes up with every change of config vars.
+    pub config_version: i32,
+    /// Goes up with every restart asked for.
+    pub restart_count: i32,
+    /// When it was created.
+    pub created_at: DateTime<Utc>,
+}
+
+/// How many replicas of each process type an app should run.
+pub type Formation = BTreeMap<ProcessType, u32>;
+
+/// What an app may use, and what an hour of a replica costs.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Plan {
+    /// Its id.
+    pub id: PlanId,
+    /// Unique name.
+    pub name: String,
+    /// CPU limit of a replica, in cores.
+    pub cpu_cores: Decimal,
+    /// Memory limit of a replica, in MB (2^20 bytes).
+    #[sqlx(try_from = "i32")]
+    pub ram_mb: u32,
+    /// Most replicas of one process type.
+    #[sqlx(try_from = "i32")]
+    pub max_replicas: u32,
+    /// Price of one replica for an hour.
+    pub price_per_hour: Money,
+}

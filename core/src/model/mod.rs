@@ -1,0 +1,72 @@
+//! The nouns of Skypanel. Values are checked when they are made, so an invalid one cannot exist.
+
+#[macro_use]
+mod text_value;
+
+mod app;
+mod deployment;
+mod digest;
+mod money;
+mod names;
+mod tenancy;
+
+pub use app::{AppStatus, Application, Formation, Plan};
+pub use deployment::{
+    Artifact, Deployment, DeploymentStatus, NewDeployment, ReleaseVersion, Stage, StageTiming, Trigger,
+};
+pub use digest::Sha256Digest;
+pub use money::Money;
+pub use names::{AppSlug, ConfigKey, ProcessType};
+pub use tenancy::{Organization, Role, SshKey, User};
+
+/// Declares a UUID newtype: an id of one kind of thing cannot be passed where another is meant.
+macro_rules! id {
+    ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize, sqlx::Type)]
+        #[serde(transparent)]
+        #[sqlx(transparent)]
+        pub struct $name(pub uuid::Uuid);
+
+        impl $name {
+            /// A new id; ids of one process sort by time of creation.
+            #[expect(clippy::new_without_default, reason = "a default that differs at each call would surprise")]
+            pub fn new() -> Self {
+                Self(uuid::Uuid::now_v7())
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                write!(f, concat!(stringify!($name), "({})"), self.0)
+            }
+        }
+    )+};
+}
+
+id! {
+    /// Id of an [`Organization`].
+    OrganizationId,
+    /// Id of a [`User`].
+    UserId,
+    /// Id of an [`Application`].
+    AppId,
+    /// Id of a [`Deployment`].
+    DeploymentId,
+    /// Id of a [`Plan`].
+    PlanId,
+    /// Id of a live stream; a deployment's stream has the deployment's id.
+    StreamId,
+}
+
+impl From<DeploymentId> for StreamId {
+    fn from(id: DeploymentId) -> Self {
+        Self(id.0)
+    }
+}

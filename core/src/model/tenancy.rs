@@ -1,0 +1,54 @@
+//! Organisations, users, their roles and keys.
+
+use chrono::{DateTime, Utc};
+
+use super::{OrganizationId, UserId};
+
+/// A tenant: it owns apps and a wallet.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Organization {
+    /// Its id.
+    pub id: OrganizationId,
+    /// Unique name, as used on the command line.
+    pub name: String,
+    /// Whether members may create apps by pushing.
+    pub allow_app_creation: bool,
+    /// Set while an admin or an empty wallet holds its apps.
+    pub suspended_at: Option<DateTime<Utc>>,
+}
+
+/// A person.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct User {
+    /// Its id.
+    pub id: UserId,
+    /// Unique without regard to case.
+    pub email: String,
+    /// Whether it may administer the platform.
+    pub is_admin: bool,
+}
+
+text_enum! {
+    /// What a member may do in an organisation, least first.
+    Role {
+        /// Look, change nothing.
+        Viewer = "viewer",
+        /// Push, configure, scale.
+        Developer = "developer",
+        /// Everything, members and money included.
+        Owner = "owner",
+    }
+}
+
+/// A public key a user pushes with.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct SshKey {
+    /// OpenSSH form, `SHA256:<base64>`.
+    pub fingerprint: String,
+    /// `ssh-ed25519 AAAA…`, without the comment.
+    pub public_key: String,
+    /// What the user calls it; the key's comment by default.
+    pub name: String,
+    /// When it last authenticated.
+    pub last_used_at: Option<DateTime<Utc>>,
+}

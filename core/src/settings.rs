@@ -1,0 +1,225 @@
+//! The settings an admin changes while Skypanel runs: one typed registry with defaults and rules, kept in
+//! Postgres. Where things are (addresses, directories, databases) is configuration, not a setting.
+
+use serde_json::Value;
+
+use crate::{Error, Result};
+
+/// One setting as listed to admins and in the documentation.
+#[derive(Clone, Copy, Debug)]
+pub struct SettingInfo {
+    /// Its key, such as `build.timeout_seconds`.
+    pub key: &'static str,
+    /// What it does, with its unit.
+    pub help: &'static str,
+    /// Whether its value is sealed and never shown.
+    pub sensitive: bool,
+}
+
+/// Text forms of the values settings have.
+trait SettingValue: Sized {
+    fn parse(text: &str) -> Result<Self, String>;
+    fn show(&self) -> String;
+}
+
+impl SettingValue for u64 {
+    fn parse(text: &str) -> Result<Self, String> {
+        text.parse().map_err(|_| "a whole number".to_owned())
+    }
+    fn show(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl SettingValue for bool {
+    fn parse(text: &str) -> Result<Self, String> {
+        text.parse().map_err(|_| "true or false".to_owned())
+    }
+    fn show(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl SettingValue for String {
+    fn parse(text: &str) -> Result<Self, String> {
+        if text.chars().any(char::is_control) {
+            return Err("text without control characters".to_owned());
+        }
+        Ok(text.to_owned())
+    }
+    fn show(&self) -> String {
+        self.clone()
+    }
+}
+
+macro_rules! settings {
+    ($($(#[doc = $help:literal])+ $field:ident: $type:ty = $key:literal, $default:expr $(=> $range:expr)? $(, $sensitive:ident)?;)+) => {
+        /// All settings with their values.
+        #[derive(Clone, Debug)]
+        pub struct Settings {
+            $($(#[doc = $help])+ pub $field: $type,)+
+        }
+
+        impl Default for Settings {
+            fn default() -> Self {
+                Self { $($field: $default.into(),)+ }
+            }
+        }
+
+        impl Settings {
+            /// Every setting there is.
+            pub const REGISTRY: &'static [SettingInfo] = &[
+                $(SettingInfo {
+                    key: $key,
+                    help: concat!($($help),+),
+                    sensitive: settings!(@sensitive $($sensitive)?),
+                },)+
+            ];
+
+            /// Sets the setting `key` from its text form, or says what it must look like.
+            pub fn set(&mut self, key: &str, text: &str) -> Result<()> {
+                match key {
+                    $($key => {
+                        let value = <$type as SettingValue>::parse(text)
+                            .map_err(|form| Error::Invalid(format!("The setting {key} must be {form}.")))?;
+                        $(if !($range).contains(&value) {
+                            return Err(Error::Invalid(format!(
+                                "The setting {key} must lie between {} and {}.", ($range).start(), ($range).end()
+                            )));
+                        })?
+                        self.$field = value;
+                        Ok(())
+                    })+
+                    _ => Err(Error::NotFound(format!(
+                        "There is no setting {key:?}. `skypanel admin settings` lists them all."
+                    ))),
+                }
+            }
+
+            /// The text form of the setting `key`; `(hidden)` for a sensitive one that is set.
+            pub fn show(&self, key: &str) -> Option<String> {
+                match key {
+                    $($key => {
+                        let text = self.$field.show();
+                        let hide = settings!(@sensitive $($sensitive)?) && !text.is_empty();
+                        Some(if hide { "(hidden)".to_owned() } else { text })
+                    })+
+                    _ => None,
+                }
+            }
+        }
+    };
+    (@sensitive) => { false };
+    (@sensitive sensitive) => { true };
+}
+
+settings! {
+    /// Whether a first push, or `apps:create`, may create an app; organisations can forbid it for themselves.
+    git_allow_app_creation: bool = "git.allow_app_creation", true;
+    /// Largest pack a push may send, in MiB.
+    git_max_pack_mb: u64 = "git.max_pack_mb", 512u64 => 1..=16_384;
+    /// Longest a build may take, in seconds.
+    build_timeout_seconds: u64 = "build.timeout_seconds", 1_800u64 => 10..=86_400;
+    /// Memory a build container may use, in MiB.
+    build_memory_mb: u64 = "build.memory_mb", 4_096u64 => 128..=1_048_576;
+    /// CPU a build container may use, in hundredths of a core; 0 for no limit.
+    build_cpu_percent: u64 = "build.cpu_percent", 0u64 => 0..=25_600;
+    /// Most processes and threads in a build container.
+    build_max_processes: u64 = "build.max_processes", 4_096u64 => 32..=65_536;
+    /// CA bundle that builds trust: `host` for the host's, `image` for the stack image's own, or a path on the host.
+    build_ca_bundle: String = "build.ca_bundle", "host";
+    /// Proxy for plain HTTP in builds, such as `http://proxy.example:3128`; empty for none.
+    build_http_proxy: String = "build.http_proxy", "";
+    /// Proxy for HTTPS in builds; empty for none.
+    build_https_proxy: String = "build.https_proxy", "";
+    /// Hosts that builds reach without the proxy, separated by commas.
+    build_no_proxy: String = "build.no_proxy", "localhost,127.0.0.1";
+    /// Whether builds keep a cache between them.
+    cache_enabled: bool = "cache.enabled", true;
+    /// Days after which a stored build cache that nothing used is dropped.
+    cache_ttl_days: u64 = "cache.ttl_days", 30u64 => 1..=3_650;
+    /// Largest build cache that is stored, in MiB; a larger one stays on its build host only.
+    cache_max_mb: u64 = "cache.max_mb", 1_024u64 => 1..=102_400;
+    /// Largest slug, compressed, in MiB.
+    slug_max_mb: u64 = "slug.max_mb", 500u64 => 1..=102_400;
+    /// Releases kept for rollbacks, per app.
+    releases_keep: u64 = "releases.keep", 10u64 => 1..=1_000;
+    /// Longest the `release` process may take, in seconds.
+    release_timeout_seconds: u64 = "release.timeout_seconds", 600u64 => 5..=86_400;
+    /// Longest a new replica may take until it is healthy, in seconds.
+    health_start_seconds: u64 = "health.start_seconds", 60u64 => 1..=3_600;
+    /// Time between two health checks of a healthy replica, in seconds.
+    health_interval_seconds: u64 = "health.interval_seconds", 30u64 => 1..=3_600;
+    /// Longest a health check may wait for its answer, in seconds.
+    health_timeout_seconds: u64 = "health.timeout_seconds", 5u64 => 1..=300;
+    /// Failed health checks in a row after which a replica is replaced.
+    health_retries: u64 = "health.retries", 3u64 => 1..=100;
+    /// Time a replica that is told to stop goes on serving, so that no request is lost, in milliseconds.
+    rollout_drain_ms: u64 = "rollout.drain_ms", 3_000u64 => 0..=600_000;
+    /// Time a process has to end after SIGTERM before it is killed, in seconds.
+    rollout_stop_seconds: u64 = "rollout.stop_seconds", 10u64 => 1..=600;
+    /// Domain under which every app has its name.
+    apps_default_domain: String = "apps.default_domain", "localhost";
+    /// Where blobs (slugs, caches, sources) are kept: `local` or `s3`.
+    storage_backend: String = "storage.backend", "local";
+    /// Address of the S3 service, such as `https://s3.example.com`; empty for Amazon's.
+    storage_s3_endpoint: String = "storage.s3_endpoint", "";
+    /// Region of the bucket.
+    storage_s3_region: String = "storage.s3_region", "us-east-1";
+    /// Name of the bucket.
+    storage_s3_bucket: String = "storage.s3_bucket", "";
+    /// Access key id for the bucket.
+    storage_s3_access_key: String = "storage.s3_access_key", "";
+    /// Secret access key for the bucket.
+    storage_s3_secret_key: String = "storage.s3_secret_key", "", sensitive;
+    /// Whether the bucket's name is part of the path rather than of the host name.
+    storage_s3_path_style: bool = "storage.s3_path_style", true;
+}
+
+impl Settings {
+    /// Looks `key` up in the registry.
+    pub fn info(key: &str) -> Option<&'static SettingInfo> {
+        Self::REGISTRY.iter().find(|info| info.key == key)
+    }
+
+    /// The text form inside a stored JSON value.
+    pub(crate) fn text_of(value: &Value) -> String {
+        match value {
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_setting_can_be_shown_and_set_to_what_it_shows() {
+        let mut settings = Settings::default();
+        for info in Settings::REGISTRY {
+            let text = settings.show(info.key).unwrap_or_else(|| panic!("{} shows", info.key));
+            settings.set(info.key, &text).unwrap_or_else(|error| panic!("{}: {error}", info.key));
+            assert!(info.help.trim().ends_with('.'), "{} is documented", info.key);
+        }
+    }
+
+    #[test]
+    fn bad_values_are_refused_with_the_rule() {
+        let mut settings = Settings::default();
+        let error = settings.set("slug.max_mb", "0").expect_err("out of range").to_string();
+        assert!(error.contains("between 1 and 102400"), "{error}");
+        assert!(settings.set("slug.max_mb", "ten").is_err());
+        assert!(settings.set("cache.enabled", "yes").is_err());
+        assert!(settings.set("no.such", "1").is_err());
+        assert_eq!(settings.slug_max_mb, 500);
+    }
+
+    #[test]
+    fn sensitive_values_are_never_shown() {
+        let mut settings = Settings::default();
+        settings.set("storage.s3_secret_key", "hunter2").expect("sets");
+        assert_eq!(settings.show("storage.s3_secret_key").as_deref(), Some("(hidden)"));
+    }
+}

@@ -1,0 +1,206 @@
+//! Apps, plans and process formation.
+
+use super::{Identity, Store, is_taken};
+use crate::model::{
+    AppId, AppSlug, AppStatus, Application, DeploymentId, Formation, Organization, OrganizationId, Plan, PlanId,
+    ProcessType, Role,
+};
+use crate::{Error, Result};
+
+/// What a caller wants to do with an app.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Look only.
+    Read,
+    /// Push, configure, scale, restart.
+    Change,
+    /// Destroy.
+    Own,
+}
+
+const APP_COLUMNS: &str = "id, organization_id, slug, subdomain, git_branch, buildpack, stack, status, plan_id, \
+     health_check_path, current_deployment_id, config_version, restart_count, created_at";
+
+impl Store {
+    /// The app of that slug, if the caller may have `access` to it. To anyone outside its organisation it
+    /// does not exist.
+    pub async fn app_for(&self, caller: &Identity, slug: &AppSlug, access: Access) -> Result<Application> {
+        let missing = || {
+            Error::NotFound(format!(
+                "There is no app \"{slug}\" that you have access to. `apps` lists yours; `apps:create {slug}` makes it."
+            ))
+        };
+        let app = self.app_by_slug(slug).await?.ok_or_else(missing)?;
+        let role = caller.memberships.iter().find(|(org, _)| org.id == app.organization_id).map(|(_, role)| *role);
+        let Some(role) = role.or(caller.user.is_admin.then_some(Role::Owner)) else { return Err(missing()) };
+        let needed = match access {
+            Access::Read => Role::Viewer,
+            Access::Change => Role::Developer,
+            Access::Own => Role::Owner,
+        };
+        if role < needed {
+            return Err(Error::Forbidden(format!(
+                "You are a {role} of this app's organisation; this needs the role {needed}. Ask an owner for it."
+            )));
+        }
+        if app.status == AppStatus::Deleting && access != Access::Read {
+            return Err(Error::Conflict(format!("The app \"{slug}\" is being destroyed.")));
+        }
+        Ok(app)
+    }
+
+    /// The app of that slug.
+    pub async fn app_by_slug(&self, slug: &AppSlug) -> Result<Option<Application>> {
+        let sql = format!("SELECT {APP_COLUMNS} FROM paas_applications WHERE slug = $1");
+        Ok(sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(slug).fetch_optional(&self.pool).await?)
+    }
+
+    /// The app of that id.
+    pub async fn app(&self, id: AppId) -> Result<Application> {
+        let sql = format!("SELECT {APP_COLUMNS} FROM paas_applications WHERE id = $1");
+        sqlx::query_as(sqlx::AssertSqlSafe(sql))
+            .bind(id)
+            .fetch_optional(&self.pool)
+            .await?
+            .ok_or_else(|| Error::NotFound("That app does not exist any more.".to_owned()))
+    }
+
+    /// All apps of these organisations, by name; all there are for `None`.
+    pub async fn apps(&self, organizations: Option<&[OrganizationId]>) -> Result<Vec<Application>> {
+        let sql = format!(
+            "SELECT {APP_COLUMNS} FROM paas_applications WHERE $1::uuid[] IS NULL OR organization_id = ANY ($1) ORDER BY slug"
+        );
+        let ids = organizations.map(|list| list.iter().map(|id| id.0).collect::<Vec<_>>());
+        Ok(sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(ids).fetch_all(&self.pool).await?)
+    }
+
+    /// The organisation in which a caller's new app goes: the one named, or else the only one they may change.
+    pub fn organization_for_new_app<'a>(&self, caller: &'a Identity, named: Option<&str>) -> Result<&'a Organization> {
+        let mut allowed = caller
+            .memberships
+            .iter()
+            .filter(|(org, role)| *role >= Role::Developer && named.is_none_or(|name| name == org.name))
+            .map(|(org, _)| org);
+        match (allowed.next(), allowed.next()) {
+            (Some(organization), None) => Ok(organization),
+            (Some(_), Some(_)) => Err(Error::Invalid(format!(
+                "You are in several organisations. Say which one the app belongs to: apps:create NAME --org {}.",
+                caller.memberships.iter().map(|(org, _)| org.name.as_str()).collect::<Vec<_>>().join(" | ")
+            ))),
+            (None, _) => Err(Error::Forbidden(
+                "You are in no organisation in which you may create apps. Ask an admin to add you to one.".to_owned(),
+            )),
+        }
+    }
+
+    /// Creates an app on the smallest plan, if the platform's and the organisation's settings allow it.
+    pub async fn create_app(&self, slug: &AppSlug, organization: &Organization) -> Result<Application> {
+        if !organization.allow_app_creation || !self.settings().await?.git_allow_app_creation {
+            return Err(Error::Forbidden(format!(
+                "There is no app \"{slug}\" and creating apps is switched off here. Ask an admin to create it."
+            )));
+        }
+        if organization.suspended_at.is_some() {
+            return Err(Error::Forbidden(format!("The organisation \"{}\" is suspended.", organization.name)));
+        }
+        let sql = format!(
+            "INSERT INTO paas_applications (id, organization_id, name, slug, subdomain, plan_id)
+             SELECT $1, $2, $3, $3, $3, id FROM paas_plans ORDER BY position LIMIT 1 RETURNING {APP_COLUMNS}"
+        );
+        let created = sqlx::query_as(sqlx::AssertSqlSafe(sql))
+            .bind(AppId::new())
+            .bind(organization.id)
+            .bind(slug)
+            .fetch_one(&self.pool)
+            .await;
+        match created {
+            Err(error) if is_taken(&error) => Err(Error::SlugTaken(slug.to_string())),
+            other => Ok(other?),
+        }
+    }
+
+    /// Sets what an app is doing. One that is being deleted stays that.
+    pub async fn set_app_status(&self, app: AppId, status: AppStatus) -> Result<()> {
+        sqlx::query("UPDATE paas_applications SET status = $2 WHERE id = $1 AND status <> 'deleting'")
+            .bind(app)
+            .bind(status)
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
+    /// Makes `deployment` the release that should be running.
+    pub async fn set_current_deployment(&self, app: AppId, deployment: DeploymentId) -> Result<()> {
+        sqlx::query("UPDATE paas_applications SET current_deployment_id = $2 WHERE id = $1")
+            .bind(app)
+            .bind(deployment)
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
+    /// Asks for a restart of all its processes; the caller enqueues the job that does it.
+    pub async fn request_restart(&self, app: AppId) -> Result<()> {
+        sqlx::query("UPDATE paas_applications SET restart_count = restart_count + 1 WHERE id = $1")
+            .bind(app)
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
+    /// Removes an app and, by cascade, all rows that are its.
+    pub async fn delete_app(&self, app: AppId) -> Result<()> {
+        sqlx::query("DELETE FROM paas_applications WHERE id = $1").bind(app).execute(&self.pool).await?;
+        Ok(())
+    }
+
+    /// The plan of that id.
+    pub async fn plan(&self, id: PlanId) -> Result<Plan> {
+        Ok(sqlx::query_as("SELECT * FROM paas_plans WHERE id = $1").bind(id).fetch_one(&self.pool).await?)
+    }
+
+    /// Replicas asked for, by process type. Types never scaled are absent: `web` then runs once, others not at all.
+    pub async fn formation(&self, app: AppId) -> Result<Formation> {
+        let rows: Vec<(ProcessType, i32)> =
+            sqlx::query_as("SELECT process_type, replicas FROM paas_process_formation WHERE application_id = $1")
+                .bind(app)
+                .fetch_all(&self.pool)
+                .await?;
+        Ok(rows.into_iter().map(|(process, replicas)| (process, u32::try_from(replicas).unwrap_or(0))).collect())
+    }
+
+    /// Changes the replicas of some process types, within the plan's limit.
+    pub async fn scale(&self, app: &Application, change: &Formation) -> Result<()> {
+        let plan = self.plan(app.plan_id).await?;
+        for (process, replicas) in change {
+            if *replicas > plan.max_replicas {
+                return Err(Error::PlanLimitReached(format!(
+                    "The plan \"{}\" allows {} replica(s) of a process type; {process}={replicas} is more. \
+                     Choose a larger plan.",
+                    plan.name, plan.max_replicas
+                )));
+            }
+        }
+        let mut transaction = self.pool.begin().await?;
+        for (process, replicas) in change {
+            sqlx::query(
+                "INSERT INTO paas_process_formation (application_id, process_type, replicas) VALUES ($1, $2, $3)
+                 ON CONFLICT (application_id, process_type) DO UPDATE SET replicas = $3",
+            )
+            .bind(app.id)
+            .bind(process)
+            .bind(i32::try_from(*replicas).unwrap_or(i32::MAX))
+            .execute(&mut *transaction)
+            .await?;
+            if process.is_routed() {
+                sqlx::query("UPDATE paas_applications SET replicas = $2 WHERE id = $1")
+                    .bind(app.id)
+                    .bind(i32::try_from(*replicas).unwrap_or(i32::MAX))
+                    .execute(&mut *transaction)
+                    .await?;
+            }
+        }
+        transaction.commit().await?;
+        Ok(())
+    }
+}

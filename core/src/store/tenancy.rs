@@ -1,0 +1,192 @@
+//! Organisations, users, memberships and SSH keys.
+
+use argon2::Argon2;
+use argon2::password_hash::PasswordHasher as _;
+
+use super::{Store, is_taken};
+use crate::model::{Organization, OrganizationId, Role, SshKey, User, UserId};
+use crate::{Error, Result};
+
+/// Who a connection is: found by the key it authenticated with.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// The person.
+    pub user: User,
+    /// Their memberships, by name of the organisation.
+    pub memberships: Vec<(Organization, Role)>,
+}
+
+/// A user to create.
+#[derive(Clone, Debug)]
+pub struct NewUser<'a> {
+    /// Unique without regard to case.
+    pub email: &'a str,
+    /// In clear; only its Argon2id hash is stored.
+    pub password: &'a str,
+    /// Whether it may administer the platform.
+    pub is_admin: bool,
+}
+
+impl Store {
+    /// Creates an organisation, or returns the one of that name.
+    pub async fn ensure_organization(&self, name: &str) -> Result<Organization> {
+        let created = sqlx::query("INSERT INTO organizations (id, name) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING")
+            .bind(OrganizationId::new())
+            .bind(name)
+            .execute(&self.pool)
+            .await;
+        match created {
+            Err(sqlx::Error::Database(error)) if error.is_check_violation() => {
+                return Err(Error::Invalid(format!(
+                    "{name:?} cannot be an organisation's name. Use up to 39 lower-case letters, digits and dashes."
+                )));
+            }
+            other => other?,
+        };
+        self.organization(name).await
+    }
+
+    /// The organisation of that name.
+    pub async fn organization(&self, name: &str) -> Result<Organization> {
+        sqlx::query_as("SELECT * FROM organizations WHERE name = $1")
+            .bind(name)
+            .fetch_optional(&self.pool)
+            .await?
+            .ok_or_else(|| Error::NotFound(format!("There is no organisation {name:?}.")))
+    }
+
+    /// Creates a user.
+    pub async fn create_user(&self, new: NewUser<'_>) -> Result<User> {
+        if !new.email.contains('@')
+            || new.email.len() > 254
+            || new.email.chars().any(|c| c.is_whitespace() || c.is_control())
+        {
+            return Err(Error::Invalid(format!("{:?} is not an e-mail address.", new.email)));
+        }
+        let created = sqlx::query_as(
+            "INSERT INTO users (id, email, password_hash, is_admin) VALUES ($1, $2, $3, $4) RETURNING id, email, is_admin",
+        )
+        .bind(UserId::new())
+        .bind(new.email)
+        .bind(hash_password(new.password)?)
+        .bind(new.is_admin)
+        .fetch_one(&self.pool)
+        .await;
+        match created {
+            Err(error) if is_taken(&error) => Err(Error::Conflict(format!("There is a user {} already.", new.email))),
+            other => Ok(other?),
+        }
+    }
+
+    /// Sets a user's password.
+    pub async fn reset_password(&self, email: &str, password: &str) -> Result<()> {
+        let user = self.user(email).await?;
+        sqlx::query("UPDATE users SET password_hash = $2 WHERE id = $1")
+            .bind(user.id)
+            .bind(hash_password(password)?)
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
+    /// The user of that e-mail address.
+    pub async fn user(&self, email: &str) -> Result<User> {
+        sqlx::query_as("SELECT id, email, is_admin FROM users WHERE lower(email) = lower($1)")
+            .bind(email)
+            .fetch_optional(&self.pool)
+            .await?
+            .ok_or_else(|| Error::NotFound(format!("There is no user {email:?}.")))
+    }
+
+    /// Whether any admin exists yet.
+    pub async fn has_admin(&self) -> Result<bool> {
+        let (found,) =
+            sqlx::query_as("SELECT EXISTS (SELECT 1 FROM users WHERE is_admin)").fetch_one(&self.pool).await?;
+        Ok(found)
+    }
+
+    /// Makes a user a member, or changes the role of one who is.
+    pub async fn set_member(&self, organization: OrganizationId, user: UserId, role: Role) -> Result<()> {
+        sqlx::query(
+            "INSERT INTO organization_members (organization_id, user_id, role) VALUES ($1, $2, $3)
+             ON CONFLICT (organization_id, user_id) DO UPDATE SET role = $3",
+        )
+        .bind(organization)
+        .bind(user)
+        .bind(role)
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    /// Adds a public key to a user. The same key twice on one user is fine; on two it is refused, because a
+    /// key is how a push is told whose it is.
+    pub async fn add_ssh_key(&self, user: UserId, key: &SshKey) -> Result<()> {
+        let (owner,): (UserId,) = sqlx::query_as(
+            "INSERT INTO ssh_keys (id, user_id, fingerprint, public_key, name) VALUES ($1, $2, $3, $4, $5)
+             ON CONFLICT (fingerprint) DO UPDATE SET fingerprint = excluded.fingerprint RETURNING user_id",
+        )
+        .bind(uuid::Uuid::now_v7())
+        .bind(user)
+        .bind(&key.fingerprint)
+        .bind(&key.public_key)
+        .bind(&key.name)
+        .fetch_one(&self.pool)
+        .await?;
+        if owner == user {
+            return Ok(());
+        }
+        Err(Error::Conflict("That key belongs to another user already. Use one key per person.".to_owned()))
+    }
+
+    /// A user's keys, oldest first.
+    pub async fn ssh_keys(&self, user: UserId) -> Result<Vec<SshKey>> {
+        Ok(sqlx::query_as(
+            "SELECT fingerprint, public_key, name, last_used_at FROM ssh_keys WHERE user_id = $1 ORDER BY created_at",
+        )
+        .bind(user)
+        .fetch_all(&self.pool)
+        .await?)
+    }
+
+    /// Who owns the key of that fingerprint, if anybody does. Notes that it was used.
+    pub async fn identify(&self, fingerprint: &str) -> Result<Option<Identity>> {
+        let user: Option<User> = sqlx::query_as(
+            "WITH used AS (UPDATE ssh_keys SET last_used_at = now() WHERE fingerprint = $1 RETURNING user_id)
+             SELECT users.id, email, is_admin FROM users JOIN used ON used.user_id = users.id",
+        )
+        .bind(fingerprint)
+        .fetch_optional(&self.pool)
+        .await?;
+        let Some(user) = user else { return Ok(None) };
+        let memberships = self.memberships(user.id).await?;
+        Ok(Some(Identity { user, memberships }))
+    }
+
+    async fn memberships(&self, user: UserId) -> Result<Vec<(Organization, Role)>> {
+        #[derive(sqlx::FromRow)]
+        struct Membership {
+            #[sqlx(flatten)]
+            organization: Organization,
+            role: Role,
+        }
+        let rows: Vec<Membership> = sqlx::query_as(
+            "SELECT organizations.*, role FROM organization_members
+             JOIN organizations ON organizations.id = organization_id WHERE user_id = $1 ORDER BY name",
+        )
+        .bind(user)
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(rows.into_iter().map(|row| (row.organization, row.role)).collect())
+    }
+}
+
+fn hash_password(password: &str) -> Result<String> {
+    if password.chars().count() < 12 {
+        return Err(Error::Invalid("A password needs 12 characters or more.".to_owned()));
+    }
+    Argon2::default()
+        .hash_password(password.as_bytes())
+        .map(|hash| hash.to_string())
+        .map_err(|error| Error::System(format!("The password could not be hashed: {error}.")))
+}
