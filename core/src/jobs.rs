@@ -2,6 +2,7 @@
 //! Every job is safe to run twice; the jobs of one app run one after the other (named queue).
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use graphile_worker::{JobKeyMode, JobSpec, JobSpecBuilder, WorkerUtils};
 use serde::{Deserialize, Serialize};
@@ -52,6 +53,8 @@ pub struct PurgeCache {
 /// Write the hot build cache of an app to the blob store.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SaveCache {
+    /// Of which app.
+    pub app: AppId,
     /// The deployment whose build left it.
     pub deployment: DeploymentId,
 }
@@ -72,12 +75,16 @@ pub trait Payload: Serialize + Send + Sync + 'static {
     fn key(&self) -> Option<String> {
         None
     }
+    /// How long it waits at least.
+    fn delay(&self) -> Duration {
+        Duration::ZERO
+    }
 }
 
 impl Payload for Deploy {
     const TASK: &'static str = "deploy";
-    // The second try is for a worker that died; a build that fails ends the deployment by itself.
-    const ATTEMPTS: i16 = 3;
+    // Further tries are for workers that die, which the handler counts; a build that fails ends by itself.
+    const ATTEMPTS: i16 = 25;
     fn queue(&self) -> Option<String> {
         Some(app_queue(self.app))
     }
@@ -119,6 +126,13 @@ impl Payload for SaveCache {
     fn queue(&self) -> Option<String> {
         Some("save_cache".to_owned())
     }
+    fn key(&self) -> Option<String> {
+        Some(format!("save_cache:{}", self.app))
+    }
+    // Many pushes in a row store the cache once, and not while they need the machine.
+    fn delay(&self) -> Duration {
+        Duration::from_secs(60)
+    }
 }
 
 impl Payload for CleanUp {
@@ -151,6 +165,18 @@ impl Jobs {
         Ok(Self(Arc::new(queue)))
     }
 
+    /// Gives the jobs of all workers of the past back to the queue. Only for the one process that knows that no
+    /// other worker lives: it holds the lock on the data directory that its database lies in.
+    pub async fn release_dead_workers(&self) -> Result<()> {
+        let failed = |error| Error::System(format!("The jobs of an earlier run could not be taken over: {error}."));
+        let workers = self.0.list_active_workers(Duration::ZERO).await.map_err(failed)?;
+        let ids: Vec<&str> = workers.iter().map(|worker| worker.worker_id.as_str()).collect();
+        if ids.is_empty() {
+            return Ok(());
+        }
+        self.0.force_unlock_workers(&ids).await.map_err(failed)
+    }
+
     /// Enqueues a job; the jobs of one app run one at a time, in the order they were added.
     pub async fn add<P: Payload>(&self, payload: P) -> Result<()> {
         let mut spec = JobSpecBuilder::new().max_attempts(P::ATTEMPTS);
@@ -159,6 +185,9 @@ impl Jobs {
         }
         if let Some(key) = payload.key() {
             spec = spec.job_key(key).job_key_mode(JobKeyMode::Replace);
+        }
+        if !payload.delay().is_zero() {
+            spec = spec.run_at(chrono::Utc::now() + payload.delay());
         }
         let spec: JobSpec = spec.build();
         self.0

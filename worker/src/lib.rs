@@ -1,1 +1,140 @@
-//! placeholder
+//! The job handlers: build and release, apply, destroy, caches, clean-up. Each is safe to run twice; the queue
+//! runs the jobs of one app one after the other and gives the jobs of a worker that died to another.
+
+mod apply;
+mod caches;
+mod clean_up;
+mod deploy;
+mod destroy;
+mod failure;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use graphile_worker::{IntoTaskHandlerResult, TaskHandler, WorkerContext, WorkerOptions as QueueOptions};
+use serde::{Deserialize, Serialize};
+use skypanel_buildkit::BuildKit;
+use skypanel_core::blob::Blobs;
+use skypanel_core::jobs::{self, Jobs, Payload};
+use skypanel_core::store::Store;
+use skypanel_core::stream::Streams;
+use skypanel_core::{Error, Result};
+use skypanel_deployer::Deployer;
+use tokio_util::sync::CancellationToken;
+
+/// A worker that died is noticed after this long without a heartbeat.
+const DEAD_AFTER: Duration = Duration::from_secs(20);
+const HEARTBEAT: Duration = Duration::from_secs(5);
+/// Time running jobs get to end when Skypanel is told to stop; after that another worker does them again.
+const STOP_GRACE: Duration = Duration::from_secs(20);
+
+/// Everything a job may need. Cheap to clone.
+#[derive(Clone)]
+pub struct Worker {
+    inner: Arc<Parts>,
+}
+
+/// What a worker is made of.
+pub struct Parts {
+    /// The platform's state.
+    pub store: Store,
+    /// Sources, slugs, images, caches.
+    pub blobs: Blobs,
+    /// To add jobs that follow from others.
+    pub jobs: Jobs,
+    /// Where progress is told.
+    pub streams: Streams,
+    /// Source to image.
+    pub buildkit: BuildKit,
+    /// Image to running app.
+    pub deployer: Deployer,
+    /// Most jobs at once.
+    pub concurrency: usize,
+    /// How an app's address is told to its users.
+    pub addresses: AddressFormat,
+}
+
+/// How the public address of an app is written.
+#[derive(Clone, Debug)]
+pub struct AddressFormat {
+    /// Port of the edge for plain HTTP.
+    pub http_port: u16,
+}
+
+impl AddressFormat {
+    /// Such as `http://hello.localhost` or `http://hello.localhost:8081`.
+    pub fn of(&self, subdomain: &str, domain: &str) -> String {
+        match self.http_port {
+            80 => format!("http://{subdomain}.{domain}"),
+            port => format!("http://{subdomain}.{domain}:{port}"),
+        }
+    }
+}
+
+impl Worker {
+    /// A worker of these parts.
+    pub fn new(parts: Parts) -> Self {
+        Self { inner: Arc::new(parts) }
+    }
+
+    /// Takes jobs until `stop` is cancelled, then lets the running ones end.
+    pub async fn run(self, stop: CancellationToken) -> Result<()> {
+        let queue = QueueOptions::default()
+            .pg_pool(self.store.pool().clone())
+            .schema(jobs::SCHEMA)
+            .concurrency(self.concurrency)
+            .heartbeat_interval(HEARTBEAT)
+            .sweep_interval(HEARTBEAT)
+            .sweep_threshold(DEAD_AFTER)
+            .recovery_delay(Duration::ZERO)
+            .listen_os_shutdown_signals(false)
+            .shutdown_signal(async move { stop.cancelled().await })
+            .shutdown_grace_period(STOP_GRACE)
+            .shutdown_interrupted_job_retry_delay(Duration::ZERO)
+            .define_job::<Task<jobs::Deploy>>()
+            .define_job::<Task<jobs::Apply>>()
+            .define_job::<Task<jobs::Destroy>>()
+            .define_job::<Task<jobs::PurgeCache>>()
+            .define_job::<Task<jobs::SaveCache>>()
+            .define_job::<Task<jobs::CleanUp>>()
+            .with_cron("17 * * * * clean_up ?id=hourly_clean_up {}")
+            .map_err(|error| Error::System(format!("The schedule of the worker is broken: {error}.")))?
+            .add_extension(self)
+            .init()
+            .await
+            .map_err(|error| Error::System(format!("The worker could not start: {error}.")))?;
+        queue.run().await.map_err(|error| Error::System(format!("The worker stopped: {error}.")))
+    }
+}
+
+impl std::ops::Deref for Worker {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.inner
+    }
+}
+
+/// A job this worker knows how to do.
+trait Job: Payload + for<'de> Deserialize<'de> {
+    /// Does the job. `attempt` counts from 1. An error means: try again later, if tries are left.
+    fn run(self, worker: Worker, attempt: i16) -> impl Future<Output = Result<()>> + Send;
+}
+
+/// Ties a [`Job`] to the queue.
+#[derive(Serialize, Deserialize)]
+#[serde(transparent)]
+struct Task<P>(P);
+
+impl<P: Job> TaskHandler for Task<P> {
+    const IDENTIFIER: &'static str = P::TASK;
+
+    async fn run(self, context: WorkerContext) -> impl IntoTaskHandlerResult {
+        let worker = context.get_ext::<Worker>().ok_or("the queue was started without its worker")?.clone();
+        let attempt = *context.job().attempts();
+        self.0.run(worker, attempt).await.map_err(|error| {
+            tracing::error!(task = P::TASK, attempt, error = %failure::chain(&error), "a job failed");
+            "see Skypanel's log"
+        })
+    }
+}

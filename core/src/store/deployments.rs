@@ -242,4 +242,15 @@ impl Store {
         .fetch_all(&self.pool)
         .await?)
     }
+
+    /// Drops the streams of operations that ended a week ago; those of deployments stay as their logs.
+    pub async fn drop_old_streams(&self) -> Result<()> {
+        sqlx::query(
+            "DELETE FROM paas_streams WHERE closed_at < now() - interval '7 days'
+             AND NOT EXISTS (SELECT 1 FROM paas_deployments WHERE paas_deployments.id = paas_streams.id)",
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
 }

@@ -1,0 +1,73 @@
+//! Apply: make what runs equal to what the store says should run.
+
+use skypanel_core::jobs::Apply;
+use skypanel_core::model::AppStatus;
+use skypanel_core::stream::StreamWriter;
+use skypanel_core::{Error, Result};
+use skypanel_deployer::Release;
+use tokio_util::sync::CancellationToken;
+
+use crate::deploy::resolve_formation;
+use crate::failure::Failure;
+use crate::{Job, Worker};
+
+impl Job for Apply {
+    async fn run(self, worker: Worker, _attempt: i16) -> Result<()> {
+        let log = match worker.streams.writer(self.stream).await {
+            Ok(log) => log,
+            Err(Error::NotFound(_)) => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        let outcome = apply(&self, &worker, &log).await;
+        if let Err(Failure::Told { text, .. }) = &outcome {
+            log.error(text).await;
+        }
+        log.close(outcome.is_ok()).await
+    }
+}
+
+async fn apply(job: &Apply, worker: &Worker, log: &StreamWriter) -> Result<(), Failure> {
+    let store = &worker.store;
+    let app = store.app(job.app).await?;
+    if !app.status.should_run() {
+        worker.deployer.stop(&app).await?;
+        log.detail("Stopped.").await;
+        return Ok(());
+    }
+    let Some(current) = app.current_deployment_id else {
+        log.detail("Nothing was released yet; the change counts from the first push on.").await;
+        return Ok(());
+    };
+    let deployment = store.deployment(current).await?;
+    let (Some(artifact), Some(version)) = (deployment.artifact(), deployment.version) else {
+        return Err(Failure::Told {
+            code: "NOT_FOUND",
+            text: "The current release's image is not kept any more. Push again.".to_owned(),
+        });
+    };
+    let settings = store.settings().await?;
+    let (config_version, config) = store.config_vars(app.id).await?;
+    let plan = store.plan(app.plan_id).await?;
+    let formation = resolve_formation(&artifact, &store.formation(app.id).await?);
+    let release = Release {
+        app: &app,
+        plan: &plan,
+        deployment: current,
+        version,
+        artifact: &artifact,
+        formation: &formation,
+        config: &config,
+        config_version,
+        settings: &settings,
+        log,
+        cancel: &CancellationToken::new(),
+    };
+    let rollout = worker.deployer.rollout(&release).await;
+    let status = if rollout.is_ok() { AppStatus::Running } else { app.status };
+    store.set_app_status(app.id, status).await?;
+    rollout?;
+    for (process, replicas) in &formation {
+        log.detail(&format!("{process}: {replicas} running")).await;
+    }
+    Ok(())
+}

@@ -1,0 +1,87 @@
+//! Clean-up: old releases, blobs that nothing refers to, caches out of their time, old streams.
+
+use std::collections::HashSet;
+
+use chrono::{TimeDelta, Utc};
+use serde::Deserialize;
+use skypanel_core::Result;
+use skypanel_core::blob::{BlobKey, BlobError};
+use skypanel_core::jobs::CleanUp;
+use skypanel_core::model::Sha256Digest;
+use tokio::io::AsyncReadExt as _;
+
+use crate::{Job, Worker};
+
+/// A blob this young may belong to a build that has not written it down yet.
+const MIN_AGE: TimeDelta = TimeDelta::hours(2);
+/// An image manifest is smaller than this.
+const MAX_MANIFEST: u64 = 4 * 1024 * 1024;
+
+impl Job for CleanUp {
+    async fn run(self, worker: Worker, _attempt: i16) -> Result<()> {
+        let settings = worker.store.settings().await?;
+        for app in worker.store.apps(None).await? {
+            let pruned = worker.store.prune_releases(app.id, settings.releases_keep).await?;
+            if !pruned.is_empty() {
+                tracing::info!(app = %app.slug, releases = pruned.len(), "dropped old releases");
+            }
+        }
+        worker.store.expire_build_caches(settings.cache_ttl_days).await?;
+        worker.store.drop_old_streams().await?;
+        collect_blobs(&worker).await
+    }
+}
+
+async fn collect_blobs(worker: &Worker) -> Result<()> {
+    let mut needed: HashSet<BlobKey> = HashSet::new();
+    let images = worker.store.images_in_use().await?;
+    for image in images.into_iter().chain(worker.buildkit.images_in_use()) {
+        for digest in references(worker, image).await? {
+            needed.extend([BlobKey::image(digest), BlobKey::slug(digest), BlobKey::layer(digest)]);
+        }
+        needed.insert(BlobKey::image(image));
+    }
+    needed.extend(worker.store.caches_in_use().await?.into_iter().map(BlobKey::cache));
+    needed.extend(worker.store.all_unfinished_deployments().await?.iter().map(|d| d.source_key()));
+    let mut removed = 0u64;
+    for prefix in [BlobKey::SLUGS, BlobKey::LAYERS, BlobKey::IMAGES, BlobKey::CACHES, BlobKey::SOURCES] {
+        for blob in worker.blobs.list(prefix).await? {
+            if !needed.contains(&blob.key) && Utc::now() - blob.modified > MIN_AGE {
+                worker.blobs.delete(&blob.key).await?;
+                removed += blob.bytes;
+            }
+        }
+    }
+    if removed > 0 {
+        tracing::info!(bytes = removed, "removed blobs that nothing refers to");
+    }
+    Ok(())
+}
+
+/// Configuration and layers of an image. A manifest that is gone refers to nothing.
+async fn references(worker: &Worker, image: Sha256Digest) -> Result<Vec<Sha256Digest>> {
+    #[derive(Deserialize)]
+    struct Manifest {
+        config: Descriptor,
+        layers: Vec<Descriptor>,
+    }
+    #[derive(Deserialize)]
+    struct Descriptor {
+        digest: Sha256Digest,
+    }
+    let reader = match worker.blobs.get(&BlobKey::image(image)).await {
+        Ok((reader, _)) => reader,
+        Err(BlobError::Missing(_)) => return Ok(Vec::new()),
+        Err(error) => return Err(error.into()),
+    };
+    let mut json = Vec::new();
+    let key = BlobKey::image(image);
+    reader
+        .take(MAX_MANIFEST)
+        .read_to_end(&mut json)
+        .await
+        .map_err(|source| BlobError::Disk { action: format!("Reading {key}"), source })?;
+    let manifest: Manifest = serde_json::from_slice(&json)
+        .map_err(|error| skypanel_core::Error::System(format!("The image manifest {key} is damaged: {error}.")))?;
+    Ok(manifest.layers.into_iter().chain([manifest.config]).map(|part| part.digest).collect())
+}

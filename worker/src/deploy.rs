@@ -1,0 +1,266 @@
+//! Build and release: from the stored source (or an earlier artifact) to a live, routed app.
+
+use std::time::{Duration, Instant};
+
+use skypanel_buildkit::BuildRequest;
+use skypanel_core::jobs::{Deploy, SaveCache};
+use skypanel_core::model::{
+    Application, AppStatus, Artifact, Deployment, DeploymentId, DeploymentStatus, Formation, ProcessType, Stage, Trigger,
+};
+use skypanel_core::settings::Settings;
+use skypanel_core::store::Store;
+use skypanel_core::stream::StreamWriter;
+use skypanel_core::{Error, Result};
+use skypanel_deployer::Release;
+use tokio_util::sync::CancellationToken;
+
+use crate::failure::Failure;
+use crate::{Job, Worker};
+
+/// A deployment whose worker died this often is given up: it may be what kills the workers.
+const MAX_ATTEMPTS: i16 = 3;
+/// How often a running deployment looks whether it was cancelled.
+const CANCEL_CHECK: Duration = Duration::from_millis(500);
+
+impl Job for Deploy {
+    async fn run(self, worker: Worker, attempt: i16) -> Result<()> {
+        let deployment = match worker.store.deployment(self.deployment).await {
+            Ok(deployment) => deployment,
+            // Its app was destroyed while it waited.
+            Err(Error::NotFound(_)) => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        let log = worker.streams.writer(deployment.id.into()).await?;
+        if deployment.status.is_final() {
+            return end_stream_of_finished(&deployment, log).await;
+        }
+        let app = worker.store.app(deployment.application_id).await?;
+        if attempt > 1 {
+            log.step("Skypanel was interrupted; starting this deployment again").await;
+        }
+        let outcome = if attempt > MAX_ATTEMPTS {
+            Err(Failure::Told {
+                code: "DEPLOY_FAILED",
+                text: format!("Skypanel was interrupted {MAX_ATTEMPTS} times during this deployment and gave it up."),
+            })
+        } else {
+            let cancel = CancellationToken::new();
+            let work = Run { worker: &worker, app: &app, deployment: &deployment, log: &log, cancel: &cancel };
+            tokio::select! {
+                biased;
+                outcome = work.deploy() => outcome,
+                never = watch_for_cancel(&worker.store, deployment.id, &cancel) => match never {},
+            }
+        };
+        conclude(&worker, &app, &deployment, log, outcome).await
+    }
+}
+
+/// A deployment that was cancelled while it waited still owes its followers an end.
+async fn end_stream_of_finished(deployment: &Deployment, log: StreamWriter) -> Result<()> {
+    if deployment.status == DeploymentStatus::Cancelled {
+        log.error("Cancelled.").await;
+    }
+    log.close(deployment.status == DeploymentStatus::Succeeded).await
+}
+
+/// Cancels `cancel` once the deployment has become final by another's hand. Never returns.
+async fn watch_for_cancel(store: &Store, id: DeploymentId, cancel: &CancellationToken) -> std::convert::Infallible {
+    loop {
+        tokio::time::sleep(CANCEL_CHECK).await;
+        match store.deployment(id).await {
+            Ok(deployment) if !deployment.status.is_final() => {}
+            Err(Error::Database(error)) => tracing::warn!(%error, "could not look whether a deployment was cancelled"),
+            _ => cancel.cancel(),
+        }
+    }
+}
+
+/// Writes down how it ended, tells the followers, and sets the app's status to what is true now.
+async fn conclude(
+    worker: &Worker,
+    app: &Application,
+    deployment: &Deployment,
+    log: StreamWriter,
+    outcome: Result<(), Failure>,
+) -> Result<()> {
+    let store = &worker.store;
+    let succeeded = outcome.is_ok();
+    match outcome {
+        Ok(()) => {
+            store.finish_deployment(deployment.id, DeploymentStatus::Succeeded, None).await?;
+        }
+        Err(failure) => {
+            let app_now = store.app(app.id).await;
+            let serving = app_now.as_ref().is_ok_and(|app| app.current_deployment_id.is_some());
+            let (status, code, text) = match failure {
+                Failure::Told { code, text } => (DeploymentStatus::Failed, code, text),
+                Failure::Cancelled => (DeploymentStatus::Cancelled, "CANCELLED", "Cancelled.".to_owned()),
+            };
+            log.error(&text).await;
+            if serving && app.status != AppStatus::Stopped {
+                log.error("The release that ran before goes on serving.").await;
+            }
+            store.finish_deployment(deployment.id, status, Some((code, &text))).await?;
+            if let Ok(now) = app_now
+                && now.status.should_run()
+            {
+                store.set_app_status(app.id, if serving { AppStatus::Running } else { AppStatus::Failed }).await?;
+            }
+        }
+    }
+    let kind = if succeeded { "release" } else { "failure" };
+    let message = deployment.description.as_deref().unwrap_or("Deploy");
+    store.record_event(app.id, deployment.created_by, kind, message).await?;
+    log.close(succeeded).await?;
+    // The source was only for the build; what can be built again from it lies in the developer's repository.
+    if let Err(error) = worker.blobs.delete(&deployment.source_key()).await {
+        tracing::warn!(%error, "a source that is not needed any more could not be removed");
+    }
+    Ok(())
+}
+
+/// One run of one deployment.
+struct Run<'a> {
+    worker: &'a Worker,
+    app: &'a Application,
+    deployment: &'a Deployment,
+    log: &'a StreamWriter,
+    cancel: &'a CancellationToken,
+}
+
+impl Run<'_> {
+    async fn deploy(&self) -> Result<(), Failure> {
+        let settings = self.worker.store.settings().await?;
+        let (artifact, built) = match self.existing_artifact().await? {
+            Some(artifact) => (artifact, false),
+            None => (self.build(&settings).await?, true),
+        };
+        self.worker.store.set_artifact(self.deployment.id, &artifact).await?;
+        self.release(&settings, &artifact).await?;
+        if built && settings.cache_enabled {
+            self.worker.jobs.add(SaveCache { app: self.app.id, deployment: self.deployment.id }).await?;
+        }
+        Ok(())
+    }
+
+    /// The artifact to release again, for rollbacks and config changes, or the one an interrupted run made.
+    async fn existing_artifact(&self) -> Result<Option<Artifact>, Failure> {
+        if let Some(artifact) = self.deployment.artifact() {
+            return Ok(Some(artifact));
+        }
+        if !matches!(self.deployment.trigger, Trigger::Rollback | Trigger::Config) {
+            return Ok(None);
+        }
+        let gone = || Failure::Told {
+            code: "NOT_FOUND",
+            text: "The release to run again is not kept any more. `releases` lists what is there.".to_owned(),
+        };
+        let parent = self.worker.store.deployment(self.deployment.parent_id.ok_or_else(gone)?).await?;
+        Ok(Some(parent.artifact().ok_or_else(gone)?))
+    }
+
+    async fn build(&self, settings: &Settings) -> Result<Artifact, Failure> {
+        let (_, config) = self.worker.store.config_vars(self.app.id).await?;
+        let request = BuildRequest {
+            app: self.app,
+            deployment: self.deployment,
+            settings,
+            config: &config,
+            log: self.log,
+            cancel: self.cancel,
+        };
+        if self.app.current_deployment_id.is_none() {
+            self.worker.store.set_app_status(self.app.id, AppStatus::Building).await?;
+        }
+        let kit = &self.worker.buildkit;
+        let build = async { kit.build(&request).await.map_err(Failure::from) };
+        let built = self.stage(Stage::Build, DeploymentStatus::Building, build).await?;
+        let package = async { kit.package(&request, built).await.map_err(Failure::from) };
+        self.stage(Stage::Package, DeploymentStatus::Packaging, package).await
+    }
+
+    async fn release(&self, settings: &Settings, artifact: &Artifact) -> Result<(), Failure> {
+        let store = &self.worker.store;
+        let started = Instant::now();
+        let (config_version, config) = store.config_vars(self.app.id).await?;
+        let version = store.assign_version(self.deployment.id, config_version).await?;
+        let plan = store.plan(self.app.plan_id).await?;
+        let formation = resolve_formation(artifact, &store.formation(self.app.id).await?);
+        let release = Release {
+            app: self.app,
+            plan: &plan,
+            deployment: self.deployment.id,
+            version,
+            artifact,
+            formation: &formation,
+            config: &config,
+            config_version,
+            settings,
+            log: self.log,
+            cancel: self.cancel,
+        };
+        let deployer = &self.worker.deployer;
+        if artifact.processes.contains_key(&ProcessType::release()) {
+            self.log.step("Running the release command").await;
+            let run = async { deployer.run_release_process(&release).await.map_err(Failure::from) };
+            self.stage(Stage::Release, DeploymentStatus::Releasing, run).await?;
+        }
+        // Stopped or suspended while it was built: it must not start by itself.
+        let runs = store.app(self.app.id).await?.status.should_run() || self.app.current_deployment_id.is_none();
+        if runs {
+            self.log.step(&format!("Launching {version}")).await;
+            store.set_app_status(self.app.id, AppStatus::Deploying).await?;
+            let rollout = async { deployer.rollout(&release).await.map_err(Failure::from) };
+            self.stage(Stage::Deploy, DeploymentStatus::Deploying, rollout).await?;
+        }
+        store.set_current_deployment(self.app.id, self.deployment.id).await?;
+        if !runs {
+            self.log.detail(&format!("{version} is ready. The app is stopped; `ps:start` starts it.")).await;
+            return Ok(());
+        }
+        store.set_app_status(self.app.id, AppStatus::Running).await?;
+        let took = started.elapsed().as_secs_f32();
+        if formation.get(&ProcessType::web()).is_some_and(|replicas| *replicas > 0) {
+            let address = self.worker.addresses.of(&self.app.subdomain, &settings.apps_default_domain);
+            self.log.detail(&format!("{address} is live ({version}, rolled out in {took:.1} s)")).await;
+        } else {
+            self.log.detail(&format!("{version} is running (rolled out in {took:.1} s)")).await;
+        }
+        Ok(())
+    }
+
+    /// Runs one stage with its status and its times written down; stops before it when cancelled.
+    async fn stage<T>(
+        &self,
+        stage: Stage,
+        status: DeploymentStatus,
+        work: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        let store = &self.worker.store;
+        let id = self.deployment.id;
+        if !store.advance_deployment(id, status).await? {
+            return Err(Failure::Cancelled);
+        }
+        store.start_stage(id, stage, chrono::Utc::now()).await?;
+        let outcome = work.await;
+        store.finish_stage(id, stage, outcome.is_err()).await?;
+        match outcome {
+            Err(_) if self.cancel.is_cancelled() => Err(Failure::Cancelled),
+            outcome => outcome,
+        }
+    }
+}
+
+/// How many of each process type to run: as scaled; of those never scaled `web` once and others not at all.
+pub(crate) fn resolve_formation(artifact: &Artifact, scaled: &Formation) -> Formation {
+    artifact
+        .processes
+        .keys()
+        .filter(|process| **process != ProcessType::release())
+        .map(|process| {
+            let default = u32::from(process.is_routed());
+            (process.clone(), scaled.get(process).copied().unwrap_or(default))
+        })
+        .collect()
+}
