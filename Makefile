@@ -35,7 +35,7 @@ prepare: ## Install what building and testing need
 build: ## Build the programs, optimised
 	@infra/dev/build release
 
-images: stack edge
+images: stack edge ## Build both images
 
 stack: ## Build the default stack, skypanel-12
 	@infra/dev/images stack
