@@ -1,2 +1,85 @@
-//! placeholder
-fn main() {}
+//! The one binary: the roles of the platform, the admin commands of its host, and the client of its users.
+
+mod admin;
+mod client;
+mod config;
+mod roles;
+mod setup;
+mod up;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::Settable;
+
+/// A Git-push PaaS on your own servers.
+#[derive(Parser)]
+#[command(name = "skypanel", version, about, long_about = None, disable_help_subcommand = true)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Start everything on this machine: database, receiver, API, worker, agent and edge
+    Up(Settable),
+    /// Start only some roles here, for setups of several machines (needs a database address)
+    Run {
+        /// The roles: receiver, api, worker, agent
+        #[arg(required = true)]
+        roles: Vec<roles::Role>,
+        #[command(flatten)]
+        settable: Settable,
+    },
+    /// Administer the platform on its host: users, keys, organisations, settings
+    Admin(admin::Admin),
+    /// Everything else is run on the platform, over SSH, as in `skypanel apps` or `skypanel logs -t`
+    #[command(external_subcommand)]
+    Remote(Vec<String>),
+}
+
+fn main() -> ExitCode {
+    let outcome = match CommandLine::parse().command {
+        Command::Up(settable) => with_runtime(&settable, |config| up::up(config)),
+        Command::Run { roles, settable } => with_runtime(&settable, |config| up::run(config, roles)),
+        Command::Admin(admin) => {
+            let settable = admin.settable.clone();
+            with_runtime(&settable, |config| admin::run(config, admin.action))
+        }
+        Command::Remote(words) => return client::run(&words),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!(" !     {}", error.to_string().replace('\n', "\n !     "));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn with_runtime<F, Work>(settable: &Settable, work: F) -> skypanel_core::Result<()>
+where
+    F: FnOnce(config::Config) -> Work,
+    Work: Future<Output = skypanel_core::Result<()>>,
+{
+    let config = config::Config::load(settable)?;
+    limit_arenas();
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| skypanel_core::Error::System(format!("The runtime could not start: {error}.")))?
+        .block_on(work(config))
+}
+
+/// glibc gives every thread an arena of its own and hardly gives memory back from them; two are enough for us
+/// and halve what the process keeps after a busy time.
+#[expect(unsafe_code, reason = "mallopt has no safe wrapper; it is called before any other thread exists")]
+fn limit_arenas() {
+    // SAFETY: a plain libc call with constant arguments, made before any other thread is started.
+    unsafe {
+        libc::mallopt(libc::M_ARENA_MAX, 2);
+        libc::mallopt(libc::M_TRIM_THRESHOLD, 1024 * 1024);
+    }
+}

@@ -1,0 +1,146 @@
+//! `skypanel admin …`: what an operator does on the host itself.
+
+use std::io::Read as _;
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use skypanel_core::model::Role;
+use skypanel_core::settings::Settings;
+use skypanel_core::store::{NewUser, Store};
+use skypanel_core::{Error, Result};
+
+use crate::config::{Config, Settable};
+use crate::setup;
+
+#[derive(Args)]
+pub(crate) struct Admin {
+    #[command(flatten)]
+    pub(crate) settable: Settable,
+    #[command(subcommand)]
+    pub(crate) action: Action,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Action {
+    /// Create a user; a password is made and printed once
+    #[command(name = "user:create")]
+    UserCreate {
+        /// E-mail address
+        email: String,
+        /// Organisation to join; made if it does not exist
+        #[arg(long, default_value = setup::DEFAULT_ORGANIZATION)]
+        org: String,
+        /// What the user may do there: viewer, developer or owner
+        #[arg(long, default_value = "developer")]
+        role: Role,
+        /// Let the user administer the platform
+        #[arg(long)]
+        admin: bool,
+    },
+    /// Give a user a new password, printed once
+    #[command(name = "user:reset-password")]
+    UserResetPassword {
+        /// E-mail address
+        email: String,
+    },
+    /// Add a public key that a user pushes with
+    #[command(name = "key:add")]
+    KeyAdd {
+        /// File with the public key, or - for standard input
+        file: PathBuf,
+        /// Whose key it is [default: the first admin]
+        #[arg(long)]
+        email: Option<String>,
+    },
+    /// Create an organisation
+    #[command(name = "org:create")]
+    OrgCreate {
+        /// Lower-case letters, digits and dashes
+        name: String,
+        /// E-mail address of its owner
+        #[arg(long)]
+        owner: Option<String>,
+    },
+    /// List the settings with their values
+    Settings,
+    /// Change a setting
+    #[command(name = "settings:set")]
+    SettingsSet {
+        /// Such as build.timeout_seconds
+        key: String,
+        /// The new value
+        value: String,
+    },
+}
+
+pub(crate) async fn run(config: Config, action: Action) -> Result<()> {
+    setup::data_directory(&config)?;
+    let (store, postgres) = setup::open_store(&config).await?;
+    let outcome = act(&config, &store, action).await;
+    store.pool().close().await;
+    // Leave the private database as it was: running under a running `skypanel up`, stopped otherwise.
+    if let Some(postgres) = postgres
+        && setup::lock(&config).is_ok()
+    {
+        postgres.stop().await?;
+    }
+    outcome
+}
+
+async fn act(config: &Config, store: &Store, action: Action) -> Result<()> {
+    match action {
+        Action::UserCreate { email, org, role, admin } => {
+            let organization = store.ensure_organization(&org).await?;
+            let password = setup::random_password();
+            let user = store.create_user(NewUser { email: &email, password: &password, is_admin: admin }).await?;
+            store.set_member(organization.id, user.id, role).await?;
+            println!("Created {email}, {role} of {org}. Password (shown only now): {password}");
+        }
+        Action::UserResetPassword { email } => {
+            let password = setup::random_password();
+            store.reset_password(&email, &password).await?;
+            println!("New password of {email} (shown only now): {password}");
+        }
+        Action::KeyAdd { file, email } => {
+            let text = read_key(&file)?;
+            let key = skypanel_receiver::parse_public_key(&text)?;
+            let email = email.unwrap_or_else(|| config.admin_email.clone());
+            let user = store.user(&email).await?;
+            store.add_ssh_key(user.id, &key).await?;
+            println!("Added the key {} ({}) to {email}.", key.fingerprint, key.name);
+        }
+        Action::OrgCreate { name, owner } => {
+            let organization = store.ensure_organization(&name).await?;
+            if let Some(email) = owner {
+                store.set_member(organization.id, store.user(&email).await?.id, Role::Owner).await?;
+            }
+            println!("The organisation {name} is there.");
+        }
+        Action::Settings => {
+            let settings = store.settings().await?;
+            for info in Settings::REGISTRY {
+                println!("{:28} {:<24} {}", info.key, settings.show(info.key).unwrap_or_default(), info.help.trim());
+            }
+        }
+        Action::SettingsSet { key, value } => {
+            if key.starts_with("storage.") {
+                let mut after = store.settings().await?;
+                after.set(&key, &value)?;
+                skypanel_core::blob::check_storage(&after, &config.data_dir.join("blobs")).await?;
+            }
+            store.set_setting(&key, &value).await?;
+            println!("Set {key}.");
+        }
+    }
+    Ok(())
+}
+
+fn read_key(file: &std::path::Path) -> Result<String> {
+    let failed = |error| Error::System(format!("The key {} cannot be read: {error}.", file.display()));
+    if file.as_os_str() == "-" {
+        let mut text = String::new();
+        std::io::stdin().take(64 * 1024).read_to_string(&mut text).map_err(failed)?;
+        return Ok(text);
+    }
+    std::fs::read_to_string(file).map_err(failed)
+}

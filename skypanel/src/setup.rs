@@ -1,0 +1,104 @@
+//! What every role and admin command needs first: the data directory, the master key, the database, blobs.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::Write as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::path::Path;
+
+use skypanel_core::embedded_postgres::EmbeddedPostgres;
+use skypanel_core::model::{Organization, Role};
+use skypanel_core::secrets::Secrets;
+use skypanel_core::store::{NewUser, Store};
+use skypanel_core::{Error, Result};
+
+use crate::config::Config;
+
+/// Name of the organisation made on the first start.
+pub(crate) const DEFAULT_ORGANIZATION: &str = "default";
+
+/// Makes the data directory, passable for PostgreSQL's user but readable for none but us.
+pub(crate) fn data_directory(config: &Config) -> Result<()> {
+    let dir = &config.data_dir;
+    std::fs::create_dir_all(dir)
+        .and_then(|()| std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o711)))
+        .map_err(|error| {
+            Error::System(format!(
+                "The data directory {} cannot be made: {error}. Run as root, or choose another with --data-dir.",
+                dir.display()
+            ))
+        })
+}
+
+/// Holds the data directory for this process; the lock goes when the process does, however it ends.
+pub(crate) fn lock(config: &Config) -> Result<File> {
+    let path = config.data_dir.join("lock");
+    let failed = |error| Error::System(format!("{} cannot be locked: {error}.", path.display()));
+    let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(Error::Conflict(format!(
+            "Skypanel is running already with the data directory {}.",
+            config.data_dir.display()
+        ))),
+        Err(TryLockError::Error(error)) => Err(failed(error)),
+    }
+}
+
+/// The database: the private one unless another is configured.
+pub(crate) async fn open_store(config: &Config) -> Result<(Store, Option<EmbeddedPostgres>)> {
+    let secrets = Secrets::open_or_create(&config.data_dir.join("master.key"))?;
+    if config.database_url.is_empty() {
+        let postgres = EmbeddedPostgres::start(&config.data_dir.join("postgres")).await?;
+        Ok((Store::connect(&postgres.url(), secrets).await?, Some(postgres)))
+    } else {
+        Ok((Store::connect(&config.database_url, secrets).await?, None))
+    }
+}
+
+/// Makes the first organisation and its admin, if there is no admin yet. The password goes into a file that
+/// only the operator can read; that file's path is answered.
+pub(crate) async fn first_admin(config: &Config, store: &Store) -> Result<Option<std::path::PathBuf>> {
+    let path = config.data_dir.join("admin-password");
+    if store.has_admin().await? {
+        return Ok(None);
+    }
+    let password = random_password();
+    write_private(&path, &format!("{password}\n"))?;
+    let organization: Organization = store.ensure_organization(DEFAULT_ORGANIZATION).await?;
+    let user = store.create_user(NewUser { email: &config.admin_email, password: &password, is_admin: true }).await?;
+    store.set_member(organization.id, user.id, Role::Owner).await?;
+    Ok(Some(path))
+}
+
+/// A password of 24 letters and digits: 142 bits.
+pub(crate) fn random_password() -> String {
+    const ALPHABET: &[u8] = b"ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz23456789";
+    use rand::seq::IndexedRandom as _;
+    let mut random = rand::rng();
+    (0..24).filter_map(|_| ALPHABET.choose(&mut random)).map(|byte| char::from(*byte)).collect()
+}
+
+/// The id that marks what this installation makes in the engine.
+pub(crate) fn installation(config: &Config) -> Result<String> {
+    let path = config.data_dir.join("installation");
+    match std::fs::read_to_string(&path) {
+        Ok(id) => Ok(id.trim().to_owned()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let id = uuid::Uuid::new_v4().simple().to_string();
+            write_private(&path, &id)?;
+            Ok(id)
+        }
+        Err(error) => Err(Error::System(format!("{} cannot be read: {error}.", path.display()))),
+    }
+}
+
+fn write_private(path: &Path, text: &str) -> Result<()> {
+    OpenOptions::new()
+        .create(true)
+        .truncate(true)
+        .write(true)
+        .mode(0o600)
+        .open(path)
+        .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()))
+        .map_err(|error| Error::System(format!("{} cannot be written: {error}.", path.display())))
+}

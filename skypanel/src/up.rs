@@ -1,0 +1,234 @@
+//! Start-up and shutdown: brings the roles up in the order they need each other, says when all is ready, and
+//! stops them in the other order.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bollard::Docker;
+use skypanel_api::{Api, ApiOptions};
+use skypanel_buildkit::{BuildKit, BuildKitOptions};
+use skypanel_core::blob::ConfiguredBlobs;
+use skypanel_core::embedded_postgres::EmbeddedPostgres;
+use skypanel_core::jobs::Jobs;
+use skypanel_core::store::Store;
+use skypanel_core::stream::Streams;
+use skypanel_core::{Error, Result};
+use skypanel_deployer::{Agent, Deployer, DeployerOptions, EdgeOptions, SwarmConsole};
+use skypanel_receiver::{Receiver, ReceiverOptions};
+use skypanel_worker::{AddressFormat, Parts, Worker};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Config;
+use crate::roles::Role;
+use crate::setup;
+
+/// Longest one call of the engine may take, pulls and builds apart, which stream.
+const ENGINE_TIMEOUT_SECONDS: u64 = 120;
+/// Longest a graceful stop may take.
+const STOP_LIMIT: Duration = Duration::from_secs(30);
+
+/// `skypanel up`: everything on this machine.
+pub(crate) async fn up(config: Config) -> Result<()> {
+    start_logging(&config);
+    setup::data_directory(&config)?;
+    let _lock = setup::lock(&config)?;
+    say("Starting the database");
+    let (store, postgres) = setup::open_store(&config).await?;
+    let password = setup::first_admin(&config, &store).await?;
+    let outcome = serve(&config, &store, &Role::ALL, postgres.is_some(), || announce(&config, password.as_deref())).await;
+    stop_database(store, postgres).await;
+    outcome
+}
+
+/// `skypanel run ROLE…`: some roles, with a database that others share.
+pub(crate) async fn run(config: Config, roles: Vec<Role>) -> Result<()> {
+    start_logging(&config);
+    setup::data_directory(&config)?;
+    if config.database_url.is_empty() {
+        return Err(Error::Invalid(
+            "Roles that run apart meet in one database. Set SKYPANEL_DATABASE_URL, or use `skypanel up`.".to_owned(),
+        ));
+    }
+    let (store, postgres) = setup::open_store(&config).await?;
+    setup::first_admin(&config, &store).await?;
+    let outcome = serve(&config, &store, &roles, false, || say("Ready")).await;
+    stop_database(store, postgres).await;
+    outcome
+}
+
+async fn stop_database(store: Store, postgres: Option<EmbeddedPostgres>) {
+    store.pool().close().await;
+    if let Some(postgres) = postgres
+        && let Err(error) = postgres.stop().await
+    {
+        tracing::warn!(%error, "the private database did not stop");
+    }
+}
+
+/// Runs `roles` until a signal asks to stop or one of them fails.
+async fn serve(config: &Config, store: &Store, roles: &[Role], only_worker: bool, ready: impl FnOnce()) -> Result<()> {
+    let has = |role| roles.contains(&role);
+    let blobs: skypanel_core::blob::Blobs =
+        Arc::new(ConfiguredBlobs::open(&config.data_dir.join("blobs"), &store.settings().await?).await?);
+    let jobs = Jobs::connect(store.pool().clone()).await?;
+    let streams = Streams::connect(store.pool().clone()).await?;
+    let engine = connect_engine(&config.docker_socket).await?;
+    let installation = setup::installation(config)?;
+    let stop = CancellationToken::new();
+    let mut running = JoinSet::new();
+
+    if has(Role::Api) {
+        let options = ApiOptions {
+            listen: config.api_listen,
+            image_listen: config.image_listen,
+            ssh_host: config.host.clone(),
+            ssh_port: config.ssh_listen.port(),
+        };
+        let api = Api::bind(store.clone(), blobs.clone(), options).await?;
+        running.spawn(api.run(stop.clone()));
+    }
+    let deployer = Deployer::new(engine.clone(), deployer_options(config, &installation));
+    let buildkit = BuildKit::new(
+        engine.clone(),
+        blobs.clone(),
+        store.clone(),
+        BuildKitOptions {
+            installation,
+            image_endpoint: config.image_listen.to_string(),
+            init_binary: config.init_binary.clone(),
+            stack_dir: config.stack_dir.clone(),
+        },
+    );
+    if has(Role::Agent) {
+        say("Preparing Swarm, firewall and edge");
+        deployer.prepare_host().await.map_err(as_system)?;
+    }
+    if has(Role::Worker) {
+        say("Preparing the stack");
+        buildkit.prepare_stack(say).await.map_err(as_system)?;
+        if only_worker {
+            deployer.remove_leftovers(store).await.map_err(as_system)?;
+            buildkit.remove_leftovers().await.map_err(as_system)?;
+            jobs.release_dead_workers().await?;
+        }
+        let worker = Worker::new(Parts {
+            store: store.clone(),
+            blobs: blobs.clone(),
+            jobs: jobs.clone(),
+            streams: streams.clone(),
+            buildkit,
+            deployer: deployer.clone(),
+            concurrency: config.concurrency,
+            addresses: AddressFormat { http_port: config.edge_http_port },
+        });
+        running.spawn(worker.run(stop.clone()));
+    }
+    if has(Role::Agent) {
+        let agent = Agent::new(deployer.clone(), store.clone());
+        let stop = stop.clone();
+        running.spawn(async move {
+            agent.run(stop).await;
+            Ok(())
+        });
+    }
+    if has(Role::Receiver) {
+        let options = ReceiverOptions {
+            listen: config.ssh_listen,
+            data_dir: config.data_dir.clone(),
+            hook_binary: config.hook_binary.clone(),
+            public_host: config.host.clone(),
+        };
+        let console = Arc::new(SwarmConsole::new(deployer, store.clone()));
+        let receiver = Receiver::bind(store.clone(), blobs, jobs, streams, console, options).await?;
+        running.spawn(receiver.run(stop.clone()));
+    }
+    ready();
+    wait(running, &stop).await
+}
+
+/// Waits for a signal or a failure, then stops everything in bounded time.
+async fn wait(mut running: JoinSet<Result<()>>, stop: &CancellationToken) -> Result<()> {
+    let failed = |error| Error::System(format!("Signals cannot be received: {error}."));
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+    let first = tokio::select! {
+        _ = interrupt.recv() => Ok(()),
+        _ = terminate.recv() => Ok(()),
+        ended = running.join_next() => match ended {
+            Some(Ok(Err(error))) => Err(error),
+            Some(Err(error)) => Err(Error::System(format!("A part of Skypanel broke down: {error}."))),
+            Some(Ok(Ok(()))) | None => Err(Error::System("A part of Skypanel stopped by itself.".to_owned())),
+        },
+    };
+    say("Stopping");
+    stop.cancel();
+    let drained = tokio::time::timeout(STOP_LIMIT, async { while running.join_next().await.is_some() {} }).await;
+    if drained.is_err() {
+        tracing::warn!("not everything stopped in time; what was running is carried on at the next start");
+    }
+    first
+}
+
+async fn connect_engine(socket: &Path) -> Result<Docker> {
+    let unreachable = |reason: String| {
+        Error::System(format!(
+            "The Docker engine does not answer at {}: {reason}. Install it (on Debian: apt-get install docker.io), start \
+             it, and let this user use it; or set SKYPANEL_DOCKER_SOCKET.",
+            socket.display()
+        ))
+    };
+    let engine =
+        Docker::connect_with_unix(&socket.to_string_lossy(), ENGINE_TIMEOUT_SECONDS, bollard::API_DEFAULT_VERSION)
+            .map_err(|error| unreachable(error.to_string()))?;
+    // Also asks which version of its API the engine speaks: Debian's is older than the client's default.
+    tokio::time::timeout(Duration::from_secs(10), engine.negotiate_version())
+        .await
+        .map_err(|_| unreachable("no answer within 10 s".to_owned()))?
+        .map_err(|error| unreachable(error.to_string()))
+}
+
+fn deployer_options(config: &Config, installation: &str) -> DeployerOptions {
+    DeployerOptions {
+        installation: installation.to_owned(),
+        image_endpoint: config.image_listen.to_string(),
+        data_dir: config.data_dir.clone(),
+        edge: EdgeOptions {
+            http_port: config.edge_http_port,
+            https_port: config.edge_https_port,
+            image: config.edge_image.clone(),
+            archive: Some(config.edge_dir.clone()),
+            pages: config.api_listen.to_string(),
+        },
+    }
+}
+
+fn as_system(error: impl std::error::Error) -> Error {
+    Error::System(error.to_string())
+}
+
+fn start_logging(config: &Config) {
+    use tracing_subscriber::EnvFilter;
+    let filter = EnvFilter::try_new(&config.log).unwrap_or_else(|_| EnvFilter::new("info"));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    if config.log_json { builder.json().init() } else { builder.init() }
+}
+
+/// Progress of the start-up, for whoever watches it.
+fn say(text: &str) {
+    println!("-----> {text}");
+}
+
+fn announce(config: &Config, password: Option<&Path>) {
+    if let Some(path) = password {
+        println!("       First admin: {}, password in {}", config.admin_email, path.display());
+    }
+    println!(
+        "-----> Skypanel is ready: push to ssh://git@{}:{}/APP.git, dashboard http://{}",
+        config.host,
+        config.ssh_listen.port(),
+        config.api_listen
+    );
+}
