@@ -25,15 +25,8 @@ pub(crate) enum FrameError {
 ///
 /// A terminal that cannot be written to any more is no error: the developer has gone away, while
 /// `git receive-pack` still waits for the verdict, without which the ref would not move.
-pub(crate) fn copy_until_verdict(
-    receiver: &mut impl Read,
-    terminal: &mut impl Write,
-) -> Result<Verdict, FrameError> {
-    let mut terminal = Terminal {
-        inner: terminal,
-        gone: false,
-        mid_line: false,
-    };
+pub(crate) fn copy_until_verdict(receiver: &mut impl Read, terminal: &mut impl Write) -> Result<Verdict, FrameError> {
+    let mut terminal = Terminal { inner: terminal, gone: false, mid_line: false };
     let verdict = loop {
         match next_frame(receiver, &mut terminal) {
             Ok(None) => {}
@@ -56,9 +49,7 @@ fn next_frame(
     let [kind, length @ ..] = header;
     let length = u32::from_be_bytes(length);
     if length > MAX_PAYLOAD {
-        return Err(FrameError::Protocol(format!(
-            "a frame of {length} bytes, where {MAX_PAYLOAD} are the limit"
-        )));
+        return Err(FrameError::Protocol(format!("a frame of {length} bytes, where {MAX_PAYLOAD} are the limit")));
     }
     match kind {
         b'o' => copy_payload(receiver, terminal, length).map(|()| None),
@@ -67,12 +58,8 @@ fn next_frame(
             read_exact(receiver, &mut code)?;
             Ok(Some(Verdict(code[0])))
         }
-        b'v' => Err(FrameError::Protocol(format!(
-            "a verdict of {length} bytes instead of one"
-        ))),
-        other => Err(FrameError::Protocol(format!(
-            "a frame of unknown kind {other}"
-        ))),
+        b'v' => Err(FrameError::Protocol(format!("a verdict of {length} bytes instead of one"))),
+        other => Err(FrameError::Protocol(format!("a frame of unknown kind {other}"))),
     }
 }
 

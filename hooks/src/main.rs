@@ -63,8 +63,7 @@ impl HookError {
             ],
             Self::Frames(FrameError::Protocol(reason)) => vec![
                 format!("Skypanel's receiver sent something the hook does not understand: {reason}."),
-                "Check with the command `releases`, and tell the operator: hook and receiver differ in version."
-                    .into(),
+                "Check with the command `releases`, and tell the operator: hook and receiver differ in version.".into(),
             ],
         }
     }
@@ -93,14 +92,10 @@ fn push() -> Result<Verdict, HookError> {
         .set_write_timeout(Some(SEND_LIMIT))
         .and_then(|()| receiver.set_read_timeout(Some(SILENCE_LIMIT)))
         .map_err(HookError::Unreachable)?;
-    receiver
-        .write_all(&request.to_json_line())
-        .map_err(HookError::NotSent)?;
+    receiver.write_all(&request.to_json_line()).map_err(HookError::NotSent)?;
     frames::copy_until_verdict(&mut receiver, &mut io::stderr()).map_err(HookError::Frames)
 }
 
 fn required(name: &str) -> Result<OsString, HookError> {
-    std::env::var_os(name)
-        .filter(|value| !value.is_empty())
-        .ok_or(HookError::NotUnderSkypanel)
+    std::env::var_os(name).filter(|value| !value.is_empty()).ok_or(HookError::NotUnderSkypanel)
 }

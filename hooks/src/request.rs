@@ -46,10 +46,7 @@ impl fmt::Display for RequestError {
         match self {
             Self::Stdin(error) => write!(formatter, "the list of updates is cut off ({error})"),
             Self::MalformedUpdate(line) => {
-                write!(
-                    formatter,
-                    "line {line} of the list of updates is not `<old> <new> <ref>`"
-                )
+                write!(formatter, "line {line} of the list of updates is not `<old> <new> <ref>`")
             }
             Self::NoUpdates => write!(formatter, "the list of updates is empty"),
             Self::PushOptions => write!(formatter, "the push options are incomplete"),
@@ -114,48 +111,26 @@ fn read_updates(stdin: &mut impl BufRead) -> Result<Vec<Update>, RequestError> {
     let mut line = Vec::new();
     loop {
         line.clear();
-        if stdin
-            .read_until(b'\n', &mut line)
-            .map_err(RequestError::Stdin)?
-            == 0
-        {
+        if stdin.read_until(b'\n', &mut line).map_err(RequestError::Stdin)? == 0 {
             break;
         }
         let text = line.strip_suffix(b"\n").unwrap_or(&line);
         // Only the first two spaces separate: what follows is the name, whatever it holds.
-        let mut fields = text
-            .splitn(3, |byte| *byte == b' ')
-            .filter(|field| !field.is_empty());
-        let (Some(old), Some(new), Some(reference)) = (fields.next(), fields.next(), fields.next())
-        else {
+        let mut fields = text.splitn(3, |byte| *byte == b' ').filter(|field| !field.is_empty());
+        let (Some(old), Some(new), Some(reference)) = (fields.next(), fields.next(), fields.next()) else {
             return Err(RequestError::MalformedUpdate(updates.len() + 1));
         };
-        updates.push(Update {
-            old: old.into(),
-            new: new.into(),
-            reference: reference.into(),
-        });
+        updates.push(Update { old: old.into(), new: new.into(), reference: reference.into() });
     }
-    if updates.is_empty() {
-        Err(RequestError::NoUpdates)
-    } else {
-        Ok(updates)
-    }
+    if updates.is_empty() { Err(RequestError::NoUpdates) } else { Ok(updates) }
 }
 
 fn push_options() -> Result<Vec<OsString>, RequestError> {
     let Some(count) = env::var_os("GIT_PUSH_OPTION_COUNT") else {
         return Ok(Vec::new());
     };
-    let count: usize = count
-        .to_str()
-        .and_then(|count| count.parse().ok())
-        .ok_or(RequestError::PushOptions)?;
-    (0..count)
-        .map(|index| {
-            env::var_os(format!("GIT_PUSH_OPTION_{index}")).ok_or(RequestError::PushOptions)
-        })
-        .collect()
+    let count: usize = count.to_str().and_then(|count| count.parse().ok()).ok_or(RequestError::PushOptions)?;
+    (0..count).map(|index| env::var_os(format!("GIT_PUSH_OPTION_{index}")).ok_or(RequestError::PushOptions)).collect()
 }
 
 fn optional_path(name: &str) -> Result<Option<OsString>, RequestError> {

@@ -44,8 +44,7 @@ impl Receiver {
 
     fn hook(&self) -> Command {
         let mut hook = bare_hook();
-        hook.env("SKYPANEL_HOOK_SOCKET", self.socket())
-            .env("SKYPANEL_HOOK_TOKEN", "one-time");
+        hook.env("SKYPANEL_HOOK_SOCKET", self.socket()).env("SKYPANEL_HOOK_TOKEN", "one-time");
         hook.current_dir(self.folder.path());
         hook
     }
@@ -53,29 +52,18 @@ impl Receiver {
     /// Takes the hook's connection and reads its request.
     fn accept(&self) -> Push {
         let (stream, _) = self.listener.accept().expect("the hook connects");
-        stream
-            .set_read_timeout(Some(Duration::from_secs(10)))
-            .expect("a read timeout");
+        stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a read timeout");
         let mut stream = BufReader::new(stream);
         let mut line = String::new();
         stream.read_line(&mut line).expect("the request is UTF-8");
-        assert!(
-            line.ends_with('\n'),
-            "the request is one whole line: {line:?}"
-        );
-        Push {
-            stream,
-            request: serde_json::from_str(&line).expect("the request is JSON"),
-        }
+        assert!(line.ends_with('\n'), "the request is one whole line: {line:?}");
+        Push { stream, request: serde_json::from_str(&line).expect("the request is JSON") }
     }
 }
 
 impl Push {
     fn send(&mut self, bytes: &[u8]) {
-        self.stream
-            .get_mut()
-            .write_all(bytes)
-            .expect("the hook reads");
+        self.stream.get_mut().write_all(bytes).expect("the hook reads");
     }
 
     fn closed_by_hook(&mut self) -> bool {
@@ -86,9 +74,7 @@ impl Push {
 fn bare_hook() -> Command {
     let mut hook = Command::new(env!("CARGO_BIN_EXE_skypanel-hook"));
     hook.env_clear();
-    hook.stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
+    hook.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     hook
 }
 
@@ -118,45 +104,26 @@ fn frame(kind: u8, payload: &[u8]) -> Vec<u8> {
 }
 
 fn finish(child: Child) -> (Option<i32>, String) {
-    let Output {
-        status,
-        stderr,
-        stdout,
-    } = child.wait_with_output().expect("the hook ends");
-    assert!(
-        stdout.is_empty(),
-        "everything the developer sees goes to stderr"
-    );
+    let Output { status, stderr, stdout } = child.wait_with_output().expect("the hook ends");
+    assert!(stdout.is_empty(), "everything the developer sees goes to stderr");
     (status.code(), String::from_utf8_lossy(&stderr).into_owned())
 }
 
 #[test]
 fn the_request_holds_what_git_said() {
     let receiver = Receiver::new();
-    let root = receiver
-        .folder
-        .path()
-        .to_str()
-        .expect("a UTF-8 path")
-        .to_owned();
-    let updates =
-        format!("{OLD} {NEW} refs/heads/main\n{NEW} {OLD} refs/tags/v1 \"x\\\n").into_bytes();
+    let root = receiver.folder.path().to_str().expect("a UTF-8 path").to_owned();
+    let updates = format!("{OLD} {NEW} refs/heads/main\n{NEW} {OLD} refs/tags/v1 \"x\\\n").into_bytes();
     let child = spawn(
         receiver
             .hook()
             .env("GIT_DIR", ".")
             .env("GIT_QUARANTINE_PATH", "./objects/tmp_objdir-incoming-x")
-            .env(
-                "GIT_OBJECT_DIRECTORY",
-                format!("{root}/objects/tmp_objdir-incoming-x"),
-            )
+            .env("GIT_OBJECT_DIRECTORY", format!("{root}/objects/tmp_objdir-incoming-x"))
             .env("GIT_ALTERNATE_OBJECT_DIRECTORIES", "/a/objects:/b/objects")
             .env("GIT_PUSH_OPTION_COUNT", "2")
             .env("GIT_PUSH_OPTION_0", "no-cache")
-            .env(
-                "GIT_PUSH_OPTION_1",
-                "note=two\nlines, \"quotes\", a \\ and a tab\t\u{1}",
-            ),
+            .env("GIT_PUSH_OPTION_1", "note=two\nlines, \"quotes\", a \\ and a tab\t\u{1}"),
         &updates,
     );
     let mut push = receiver.accept();
@@ -190,10 +157,7 @@ fn missing_values_are_null_and_empty() {
     assert_eq!(push.request["quarantine"], Value::Null);
     assert_eq!(push.request["object_directory"], Value::Null);
     assert_eq!(push.request["alternates"], Value::Null);
-    assert_eq!(
-        push.request["git_dir"],
-        json!(receiver.folder.path().to_str())
-    );
+    assert_eq!(push.request["git_dir"], json!(receiver.folder.path().to_str()));
 }
 
 #[test]
@@ -202,41 +166,30 @@ fn bytes_that_are_no_text_are_replaced() {
     let mut updates = format!("{OLD} {NEW} refs/heads/").into_bytes();
     updates.extend(b"a\xff\xc3\x28\xe2\x80\xa8z\x7f\n");
     let child = spawn(
-        receiver.hook().env("GIT_PUSH_OPTION_COUNT", "1").env(
-            "GIT_PUSH_OPTION_0",
-            OsStr::from_bytes(b"\xf0\x9f\x98\x80 \xed\xa0\x80"),
-        ),
+        receiver
+            .hook()
+            .env("GIT_PUSH_OPTION_COUNT", "1")
+            .env("GIT_PUSH_OPTION_0", OsStr::from_bytes(b"\xf0\x9f\x98\x80 \xed\xa0\x80")),
         &updates,
     );
     let mut push = receiver.accept();
     push.send(&verdict(0));
     assert_eq!(finish(child).0, Some(0));
-    assert_eq!(
-        push.request["updates"][0]["reference"],
-        json!("refs/heads/a\u{fffd}\u{fffd}(\u{2028}z\u{7f}")
-    );
-    assert_eq!(
-        push.request["push_options"][0],
-        json!("\u{1f600} \u{fffd}\u{fffd}\u{fffd}")
-    );
+    assert_eq!(push.request["updates"][0]["reference"], json!("refs/heads/a\u{fffd}\u{fffd}(\u{2028}z\u{7f}"));
+    assert_eq!(push.request["push_options"][0], json!("\u{1f600} \u{fffd}\u{fffd}\u{fffd}"));
 }
 
 #[test]
 fn many_updates_arrive_whole() {
     let receiver = Receiver::new();
-    let updates: Vec<String> = (0..5_000)
-        .map(|n| format!("{OLD} {NEW} refs/heads/branch-{n}\n"))
-        .collect();
+    let updates: Vec<String> = (0..5_000).map(|n| format!("{OLD} {NEW} refs/heads/branch-{n}\n")).collect();
     let mut child = receiver.hook().spawn().expect("the hook starts");
     let mut stdin = child.stdin.take().expect("stdin is a pipe");
     let writer = thread::spawn(move || stdin.write_all(updates.concat().as_bytes()));
     let mut push = receiver.accept();
     push.send(&verdict(0));
     assert_eq!(finish(child).0, Some(0));
-    writer
-        .join()
-        .expect("the writer ends")
-        .expect("the hook reads all updates");
+    writer.join().expect("the writer ends").expect("the hook reads all updates");
     let updates = push.request["updates"].as_array().expect("an array");
     assert_eq!(updates.len(), 5_000);
     assert_eq!(updates[4_999]["reference"], json!("refs/heads/branch-4999"));
@@ -248,16 +201,10 @@ fn output_comes_through_as_it_arrives() {
     let mut child = spawn(&mut receiver.hook(), &main_update());
     let mut stderr = child.stderr.take().expect("stderr is a pipe");
     let mut push = receiver.accept();
-    for step in [
-        "-----> Python app detected\n",
-        "       no newline yet",
-        " … now\n",
-    ] {
+    for step in ["-----> Python app detected\n", "       no newline yet", " … now\n"] {
         push.send(&output(step.as_bytes()));
         let mut seen = vec![0; step.len()];
-        stderr
-            .read_exact(&mut seen)
-            .expect("the step is there before the next is sent");
+        stderr.read_exact(&mut seen).expect("the step is there before the next is sent");
         assert_eq!(seen, step.as_bytes());
     }
     push.send(&verdict(0));
@@ -269,13 +216,7 @@ fn frames_may_be_split_anywhere() {
     let receiver = Receiver::new();
     let child = spawn(&mut receiver.hook(), &main_update());
     let mut push = receiver.accept();
-    let bytes = [
-        output(b"one\n"),
-        output(b""),
-        output(b"two\x00\xff\n"),
-        verdict(7),
-    ]
-    .concat();
+    let bytes = [output(b"one\n"), output(b""), output(b"two\x00\xff\n"), verdict(7)].concat();
     for byte in bytes {
         push.send(&[byte]);
         thread::sleep(Duration::from_millis(2));
@@ -317,10 +258,7 @@ fn an_oversized_frame_is_refused_at_once() {
     push.send(&[&b"o"[..], &(1_u32 << 20 | 1).to_be_bytes()].concat());
     let (code, text) = finish(child);
     assert_eq!(code, Some(1));
-    assert!(
-        text.starts_with(" !     Skypanel's receiver sent something"),
-        "{text}"
-    );
+    assert!(text.starts_with(" !     Skypanel's receiver sent something"), "{text}");
     assert!(text.contains("1048577 bytes"), "{text}");
     assert!(push.closed_by_hook());
 }
@@ -358,19 +296,10 @@ fn a_lost_connection_says_what_becomes_of_the_push() {
         let (code, text) = finish(child);
         assert_eq!(code, Some(1));
         let told = text.strip_prefix(shown).expect("what came before is shown");
-        assert!(
-            told.starts_with(" !     Lost the connection to Skypanel"),
-            "{told}"
-        );
-        assert!(
-            told.contains("build goes on once Skypanel is back"),
-            "{told}"
-        );
+        assert!(told.starts_with(" !     Lost the connection to Skypanel"), "{told}");
+        assert!(told.contains("build goes on once Skypanel is back"), "{told}");
         assert!(told.contains("`releases`"), "{told}");
-        assert!(
-            told.lines().all(|line| line.starts_with(" !     ")),
-            "{told}"
-        );
+        assert!(told.lines().all(|line| line.starts_with(" !     ")), "{told}");
     }
 }
 
@@ -384,10 +313,7 @@ fn a_developer_who_left_does_not_lose_the_verdict() {
         push.send(&output(&[b'x'; 4096]));
     }
     thread::sleep(Duration::from_millis(50));
-    assert!(
-        child.try_wait().expect("a status").is_none(),
-        "the hook waits for the verdict"
-    );
+    assert!(child.try_wait().expect("a status").is_none(), "the hook waits for the verdict");
     push.send(&output(b"-----> Released\n"));
     push.send(&verdict(0));
     assert_eq!(child.wait().expect("the hook ends").code(), Some(0));
@@ -399,8 +325,7 @@ fn without_its_environment_the_hook_refuses() {
         hook.env("SKYPANEL_HOOK_SOCKET", "/nonexistent");
     };
     let empty = |hook: &mut Command| {
-        hook.env("SKYPANEL_HOOK_SOCKET", "")
-            .env("SKYPANEL_HOOK_TOKEN", "");
+        hook.env("SKYPANEL_HOOK_SOCKET", "").env("SKYPANEL_HOOK_TOKEN", "");
     };
     let nothing = |_: &mut Command| {};
     let cases: [&dyn Fn(&mut Command); 3] = [&only_socket, &empty, &nothing];
@@ -417,16 +342,10 @@ fn without_its_environment_the_hook_refuses() {
 fn a_receiver_that_is_not_there_is_named() {
     let receiver = Receiver::new();
     let mut hook = receiver.hook();
-    hook.env(
-        "SKYPANEL_HOOK_SOCKET",
-        receiver.folder.path().join("gone.sock"),
-    );
+    hook.env("SKYPANEL_HOOK_SOCKET", receiver.folder.path().join("gone.sock"));
     let (code, text) = finish(spawn(&mut hook, &main_update()));
     assert_eq!(code, Some(1));
-    assert!(
-        text.starts_with(" !     Skypanel's receiver cannot be reached (No such file"),
-        "{text}"
-    );
+    assert!(text.starts_with(" !     Skypanel's receiver cannot be reached (No such file"), "{text}");
     assert!(text.contains("Nothing was changed."), "{text}");
 }
 
@@ -436,35 +355,22 @@ fn broken_input_is_refused_before_anything_is_sent() {
     let cases = [
         (updates(b""), "the list of updates is empty"),
         (updates(b"\n"), "line 1 of the list"),
-        (
-            updates(format!("{OLD} {NEW} refs/heads/main\n{OLD} {NEW}\n").as_bytes()),
-            "line 2",
-        ),
+        (updates(format!("{OLD} {NEW} refs/heads/main\n{OLD} {NEW}\n").as_bytes()), "line 2"),
         ((main_update(), Some("2")), "push options are incomplete"),
         ((main_update(), Some("-1")), "push options are incomplete"),
-        (
-            (main_update(), Some("18446744073709551615")),
-            "push options are incomplete",
-        ),
+        ((main_update(), Some("18446744073709551615")), "push options are incomplete"),
     ];
     for ((updates, option_count), reason) in cases {
         let receiver = Receiver::new();
         let mut hook = receiver.hook();
         if let Some(count) = option_count {
-            hook.env("GIT_PUSH_OPTION_COUNT", count)
-                .env("GIT_PUSH_OPTION_0", "no-cache");
+            hook.env("GIT_PUSH_OPTION_COUNT", count).env("GIT_PUSH_OPTION_0", "no-cache");
         }
         let (code, text) = finish(spawn(&mut hook, &updates));
         assert_eq!(code, Some(1));
         assert!(text.contains(reason), "{text}");
-        receiver
-            .listener
-            .set_nonblocking(true)
-            .expect("a non-blocking socket");
-        assert!(
-            receiver.listener.accept().is_err(),
-            "the hook has not connected"
-        );
+        receiver.listener.set_nonblocking(true).expect("a non-blocking socket");
+        assert!(receiver.listener.accept().is_err(), "the hook has not connected");
     }
 }
 
@@ -487,32 +393,24 @@ fn git_itself_is_served() {
     let git = |arguments: &[&str], folder: &str| {
         let mut git = Command::new("git");
         git.args(arguments).current_dir(root.join(folder));
-        git.env("GIT_CONFIG_GLOBAL", "/dev/null")
-            .env("GIT_CONFIG_NOSYSTEM", "1");
+        git.env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_NOSYSTEM", "1");
         for person in ["AUTHOR", "COMMITTER"] {
             git.env(format!("GIT_{person}_NAME"), "A Developer");
             git.env(format!("GIT_{person}_EMAIL"), "developer@example.org");
         }
-        git.env("SKYPANEL_HOOK_SOCKET", receiver.socket())
-            .env("SKYPANEL_HOOK_TOKEN", "one-time");
+        git.env("SKYPANEL_HOOK_SOCKET", receiver.socket()).env("SKYPANEL_HOOK_TOKEN", "one-time");
         git
     };
     for (arguments, folder) in [
         (&["init", "-q", "--bare", "app.git"][..], "."),
-        (
-            &["config", "receive.advertisePushOptions", "true"],
-            "app.git",
-        ),
+        (&["config", "receive.advertisePushOptions", "true"], "app.git"),
         (&["init", "-q", "-b", "main", "work"], "."),
         (&["commit", "-q", "--allow-empty", "-m", "first"], "work"),
     ] {
         assert!(git(arguments, folder).status().expect("git runs").success());
     }
-    std::os::unix::fs::symlink(
-        env!("CARGO_BIN_EXE_skypanel-hook"),
-        root.join("app.git/hooks/pre-receive"),
-    )
-    .expect("the hook is installed");
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_skypanel-hook"), root.join("app.git/hooks/pre-receive"))
+        .expect("the hook is installed");
 
     for (code, pushed) in [(1, false), (0, true)] {
         let child = git(&["push", "-o", "no-cache", "../app.git", "main"], "work")
@@ -526,28 +424,13 @@ fn git_itself_is_served() {
         let text = String::from_utf8_lossy(&stderr);
         assert_eq!(status.success(), pushed, "{text}");
         assert!(text.contains("remote: -----> Building"), "{text}");
-        assert_eq!(
-            text.contains("pre-receive hook declined"),
-            !pushed,
-            "{text}"
-        );
+        assert_eq!(text.contains("pre-receive hook declined"), !pushed, "{text}");
         assert_eq!(push.request["push_options"], json!(["no-cache"]));
-        assert_eq!(
-            push.request["updates"][0]["reference"],
-            json!("refs/heads/main")
-        );
-        let bare = root
-            .join("app.git")
-            .canonicalize()
-            .expect("the repository is there");
+        assert_eq!(push.request["updates"][0]["reference"], json!("refs/heads/main"));
+        let bare = root.join("app.git").canonicalize().expect("the repository is there");
         assert_eq!(push.request["git_dir"], json!(bare.to_str()));
-        let quarantine = push.request["quarantine"]
-            .as_str()
-            .expect("Git quarantines objects");
-        assert!(
-            quarantine.starts_with(bare.to_str().expect("a UTF-8 path")),
-            "{quarantine}"
-        );
+        let quarantine = push.request["quarantine"].as_str().expect("Git quarantines objects");
+        assert!(quarantine.starts_with(bare.to_str().expect("a UTF-8 path")), "{quarantine}");
         assert_eq!(push.request["object_directory"], json!(quarantine));
     }
 }
