@@ -24,7 +24,7 @@ test: ## See it proven: every check and test, as CI runs them
 	@infra/dev/test
 
 bench: ## Measure it: writes target/bench/results.json and a table
-	@infra/dev/prepare test
+	@infra/dev/prepare bench
 	@infra/dev/build release
 	@infra/dev/images
 	@infra/dev/bench

@@ -3,9 +3,10 @@
 
 step() { printf -- '-----> %s\n' "$*"; }
 detail() { printf '       %s\n' "$*"; }
-warn() { printf ' !     %s\n' "$*" >&2; }
+# warn <line>...
+warn() { printf ' !     %s\n' "$@" >&2; }
 
-# fail <what happened and why> [what to do next]...
+# fail <what happened and why> [what to do next]...: a line each
 fail() {
     warn "$@"
     exit 1
