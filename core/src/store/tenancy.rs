@@ -149,6 +149,15 @@ impl Store {
         .await?)
     }
 
+    /// Whether anybody owns the key of that fingerprint. Asked before its owner has proved to hold it.
+    pub async fn knows_key(&self, fingerprint: &str) -> Result<bool> {
+        let (known,) = sqlx::query_as("SELECT EXISTS (SELECT 1 FROM ssh_keys WHERE fingerprint = $1)")
+            .bind(fingerprint)
+            .fetch_one(&self.pool)
+            .await?;
+        Ok(known)
+    }
+
     /// Who owns the key of that fingerprint, if anybody does. Notes that it was used.
     pub async fn identify(&self, fingerprint: &str) -> Result<Option<Identity>> {
         let user: Option<User> = sqlx::query_as(
