@@ -25,7 +25,10 @@ images=$state/images
 if cache_outside_clone /var/cache/skypanel-images; then images=/var/cache/skypanel-images; fi
 export SKYPANEL_STACK_DIR=${SKYPANEL_STACK_DIR:-$images/stack}
 export SKYPANEL_EDGE_DIR=${SKYPANEL_EDGE_DIR:-$images/edge}
-export SKYPANEL_DATA_DIR=${SKYPANEL_DATA_DIR:-$state/data}
+
+# Not in the clone: PostgreSQL runs as a user of its own, who may not enter root's home, where a clone often lies.
+if [ "$(id -u)" -eq 0 ]; then data=/var/lib/skypanel; else data=$state/data; fi
+export SKYPANEL_DATA_DIR=${SKYPANEL_DATA_DIR:-$data}
 
 # shellcheck disable=SC2034 # used by the scripts that source this
 {
