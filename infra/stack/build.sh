@@ -63,6 +63,7 @@ trap 'exit 130' INT TERM
 # The mirrors this host uses for Debian 12; deb.debian.org where it has none of its own.
 mirror=$(apt-get indextargets --format '$(REPO_URI) $(CODENAME) $(ORIGIN)' 'Created-By: Packages' 2>/dev/null |
     awk '$2 == "bookworm" && $3 == "Debian" { print $1; exit }')
+# shellcheck disable=SC2016
 security=$(apt-get indextargets --format '$(REPO_URI) $(CODENAME)' 'Created-By: Packages' 2>/dev/null |
     awk '$2 == "bookworm-security" { print $1; exit }')
 : "${mirror:=http://deb.debian.org/debian}" "${security:=http://deb.debian.org/debian-security}"
@@ -104,6 +105,7 @@ build_base() {
     write_apt_settings
     say "Building the stack $stack from $mirror"
     : > "$work/log"
+    # shellcheck disable=SC2016 # expanded by mmdebstrap's hooks
     TMPDIR=$work timeout 1500 mmdebstrap --verbose --mode=root --variant=minbase --format=tar --skip=cleanup/tmp \
         --aptopt="$work/apt.conf" --aptopt='APT::Install-Recommends "false"' \
         --dpkgopt="$work/dpkg.cfg" --include="$packages" \

@@ -7,6 +7,7 @@ set -uo pipefail
 # shellcheck source=speak.sh
 . /usr/lib/skypanel/speak.sh
 
+# shellcheck disable=SC2034 # for the buildpacks
 build_dir=${1:-} cache_dir=${2:-} env_dir=${3:-}
 if [[ ! -d $build_dir ]]; then fail "Usage: bin/compile BUILD_DIR CACHE_DIR ENV_DIR"; fi
 cd "$build_dir" || exit 1

@@ -117,7 +117,7 @@ explain() {
     reason=$(cause "$status" "$log")
     printf ' !\n !     Could not %s (exit status %s).\n' "$purpose" "$status"
     if [[ -n $reason ]]; then
-        sed 's/^/ !     /' <<< "$reason"
+        printf ' !     %s\n' "${reason//$'\n'/$'\n' !     }"
     else
         printf ' !     The tool'\''s own words are above.\n'
     fi

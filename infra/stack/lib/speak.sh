@@ -1,5 +1,6 @@
 # What a build says to the developer: steps, details, warnings and errors in Heroku's words.
 # Sourced by /build and by the built-in buildpacks.
+# shellcheck shell=bash
 
 step() { printf -- '-----> %s\n' "$*"; }
 detail() { printf '       %s\n' "$@"; }
