@@ -1,0 +1,313 @@
+//! The slug: `/app` of a finished build container, streamed once through tar, SHA-256 and zstd into the blob
+//! store, and the image that puts it on top of the stack.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io::{self, BufWriter, Read, Write};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use bollard::query_parameters::DownloadFromContainerOptionsBuilder;
+use futures_util::TryStreamExt as _;
+use sha2::{Digest as _, Sha256};
+use skypanel_core::blob::BlobKey;
+use skypanel_core::model::{Artifact, Sha256Digest};
+use tempfile::NamedTempFile;
+use tokio::task::spawn_blocking;
+
+use crate::oci::{Image, Layer, Runtime};
+use crate::procfile;
+use crate::source::MAX_PROCFILE;
+use crate::stack::{INIT_PATH, Stack, join};
+use crate::tarball::{APP_ID, Move, MoveError, add_file};
+use crate::transfer::blocking_reader;
+use crate::{BuildError, BuildRequest, Built, Parts};
+
+const LEVEL: i32 = 1;
+/// A slug may be this many times its compressed limit when unpacked: a disk is not filled by zeros.
+const MAX_RATIO: u64 = 10;
+/// Most directories whose sizes are told apart.
+const MAX_DIRECTORIES: usize = 4_096;
+/// Longest the engine may take to give a small file.
+const FILE_LIMIT: Duration = Duration::from_secs(30);
+/// Time of the files of a source that has none: a zero would be refused by zip and some servers.
+const NO_TIME: u64 = 315_619_200;
+
+/// A slug on its way into the blob store.
+struct Packed {
+    file: NamedTempFile,
+    layer: Layer,
+    procfile: Option<Vec<u8>>,
+    release: Option<Vec<u8>>,
+}
+
+/// Why packing ended early.
+enum PackError {
+    TooBig { biggest: String },
+    Move(MoveError),
+}
+
+impl From<io::Error> for PackError {
+    fn from(error: io::Error) -> Self {
+        Self::Move(MoveError::Io(error))
+    }
+}
+
+/// See [`crate::BuildKit::package`].
+pub(crate) async fn package(parts: &Parts, request: &BuildRequest<'_>, built: Built) -> Result<Artifact, BuildError> {
+    let limit = Duration::from_secs(request.settings.build_timeout_seconds);
+    let stop = request.cancel.child_token();
+    let _stops_threads = stop.clone().drop_guard();
+    tokio::select! {
+        biased;
+        () = request.cancel.cancelled() => Err(BuildError::Cancelled),
+        outcome = tokio::time::timeout(limit, package_whole(parts, request, built, &stop)) => {
+            outcome.unwrap_or(Err(BuildError::OutOfTime { limit_seconds: request.settings.build_timeout_seconds }))
+        }
+    }
+}
+
+async fn package_whole(
+    parts: &Parts,
+    request: &BuildRequest<'_>,
+    built: Built,
+    stop: &tokio_util::sync::CancellationToken,
+) -> Result<Artifact, BuildError> {
+    let started = Instant::now();
+    request.log.step("Compressing...").await;
+    let packed = pack(parts, request, &built, stop).await?;
+    let streamed = started.elapsed();
+    let processes = procfile::merge(packed.procfile.as_deref(), packed.release.as_deref())?;
+    let slug = packed.layer;
+    let image = app_image(&built.stack, slug)?;
+    let (bytes, image, buildpack) = tokio::try_join!(
+        async { Ok(parts.blobs.put_file(&BlobKey::slug(slug.digest), packed.file).await?) },
+        image.store(&parts.blobs),
+        buildpack_names(parts, &built),
+    )?;
+    tracing::debug!(?streamed, stored = ?started.elapsed(), bytes, raw = slug.bytes, "packed a slug");
+    request.log.detail(&format!("Done: {}", megabytes(bytes))).await;
+    Ok(Artifact { image, slug: Some(slug.digest), bytes, buildpack, processes })
+}
+
+fn app_image(stack: &Stack, slug: Layer) -> Result<Image, BuildError> {
+    let runtime = Runtime {
+        user: stack.user.clone(),
+        working_dir: stack.workdir.clone(),
+        env: stack.env.clone(),
+        entrypoint: vec![INIT_PATH.to_owned()],
+        cmd: Vec::new(),
+    };
+    Image::new(&stack.architecture, &runtime, &[stack.layer, stack.init, slug])
+        .map_err(|error| BuildError::Stack(format!("The image cannot be described: {error}.")))
+}
+
+async fn pack(
+    parts: &Parts,
+    request: &BuildRequest<'_>,
+    built: &Built,
+    stop: &tokio_util::sync::CancellationToken,
+) -> Result<Packed, BuildError> {
+    let action = "Packing the slug";
+    let options = DownloadFromContainerOptionsBuilder::new().path("/app").build();
+    let download = parts.engine.download_from_container(&built.container.id, Some(options));
+    let reader = blocking_reader(download.map_err(io::Error::other), stop);
+    let spool = parts.blobs.spool()?;
+    let limit_mb = request.settings.slug_max_mb;
+    let modified = if built.modified == 0 { NO_TIME } else { built.modified };
+    let packed = spawn_blocking(move || Ok(pack_tar(reader, spool, limit_mb << 20, modified)));
+    match join(packed).await.map_err(BuildError::io(action))? {
+        Ok(packed) => Ok(packed),
+        Err(PackError::TooBig { biggest }) => Err(BuildError::SlugTooBig { limit_mb, biggest }),
+        Err(PackError::Move(MoveError::Refused(why))) => Err(BuildError::UnusableSlug(why)),
+        Err(PackError::Move(MoveError::Io(source))) => Err(BuildError::Io { action, source }),
+    }
+}
+
+/// Moves the tar of `/app` into `file`: ownership and times evened out, hashed raw, stored compressed.
+fn pack_tar(source: impl Read, file: NamedTempFile, limit: u64, modified: u64) -> Result<Packed, PackError> {
+    let limited = Limited { inner: BufWriter::with_capacity(1 << 18, file.as_file()), left: limit, exceeded: false };
+    let encoder = zstd::Encoder::new(limited, LEVEL)?;
+    let raw_limit = limit.saturating_mul(MAX_RATIO);
+    let mut builder = tar::Builder::new(Hashing { inner: encoder, hasher: Sha256::new(), bytes: 0, limit: raw_limit });
+    let mut sizes = Sizes::default();
+    let mut kept = Kept::default();
+    let moved = move_all(source, &mut builder, modified, &mut sizes, &mut kept);
+    let over = {
+        let hashing = builder.get_ref();
+        hashing.bytes > hashing.limit || hashing.inner.get_ref().exceeded
+    };
+    if over {
+        return Err(PackError::TooBig { biggest: sizes.biggest() });
+    }
+    moved.map_err(PackError::Move)?;
+    let Hashing { inner, hasher, bytes, .. } = builder.into_inner()?;
+    let mut limited = match inner.try_finish() {
+        Ok(limited) => limited,
+        Err((encoder, _)) if encoder.get_ref().exceeded => {
+            return Err(PackError::TooBig { biggest: sizes.biggest() });
+        }
+        Err((_, error)) => return Err(error.into()),
+    };
+    limited.inner.flush()?;
+    drop(limited);
+    let digest = Sha256Digest::from_bytes(hasher.finalize().into());
+    Ok(Packed { file, layer: Layer { digest, bytes }, procfile: kept.procfile, release: kept.release })
+}
+
+/// Files whose content says what runs.
+#[derive(Default)]
+struct Kept {
+    procfile: Option<Vec<u8>>,
+    release: Option<Vec<u8>>,
+}
+
+fn move_all(
+    source: impl Read,
+    builder: &mut tar::Builder<impl Write>,
+    modified: u64,
+    sizes: &mut Sizes,
+    kept: &mut Kept,
+) -> Result<(), MoveError> {
+    let rule = Move { from: "app", to: "app", modified: Some(modified), layer: true };
+    let mut archive = tar::Archive::new(source);
+    for entry in archive.entries()? {
+        let mut entry = entry?;
+        let keep = match &*entry.path_bytes() {
+            b"app/Procfile" => Some(&mut kept.procfile),
+            b"app/.release" => Some(&mut kept.release),
+            _ => None,
+        };
+        if let Some(slot) = keep
+            && entry.header().entry_type().is_file()
+            && entry.size() <= MAX_PROCFILE
+        {
+            let mut content = Vec::new();
+            entry.read_to_end(&mut content)?;
+            let path = entry.path()?.into_owned();
+            let mode = entry.header().mode()? & 0o777;
+            add_file(builder, &path, mode, APP_ID, modified, &content)?;
+            *slot = Some(content);
+            continue;
+        }
+        if let Some(moved) = rule.entry(&mut entry, builder)? {
+            sizes.add(&moved.path, moved.bytes);
+        }
+    }
+    Ok(())
+}
+
+/// The names of the buildpacks used: as the output told, or else from the file that the build left.
+async fn buildpack_names(parts: &Parts, built: &Built) -> Result<String, BuildError> {
+    if let Some(name) = &built.buildpack {
+        return Ok(name.clone());
+    }
+    let options = DownloadFromContainerOptionsBuilder::new().path("/tmp/build/buildpack").build();
+    let download = parts.engine.download_from_container(&built.container.id, Some(options));
+    let read = async {
+        let mut tar = Vec::new();
+        let mut chunks = std::pin::pin!(download);
+        while let Some(chunk) = chunks.try_next().await? {
+            tar.extend_from_slice(&chunk);
+            if tar.len() as u64 > 2 * MAX_PROCFILE {
+                break;
+            }
+        }
+        Ok::<_, bollard::errors::Error>(tar)
+    };
+    // A stack of another make does not write it; the name is for people only.
+    let unknown = || "custom".to_owned();
+    let Ok(Ok(tar)) = tokio::time::timeout(FILE_LIMIT, read).await else { return Ok(unknown()) };
+    let mut names = String::new();
+    if let Some(Ok(entry)) = tar::Archive::new(&tar[..]).entries().ok().and_then(|mut entries| entries.next()) {
+        // What is not text is no name.
+        let _ = entry.take(1024).read_to_string(&mut names);
+    }
+    let names: String = names.lines().next().unwrap_or_default().chars().filter(|c| !c.is_control()).collect();
+    Ok(if names.is_empty() { unknown() } else { names })
+}
+
+/// Hashes what passes, and stops at a limit.
+struct Hashing<W> {
+    inner: W,
+    hasher: Sha256,
+    bytes: u64,
+    limit: u64,
+}
+
+impl<W: Write> Write for Hashing<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.inner.write(bytes)?;
+        self.hasher.update(&bytes[..written]);
+        self.bytes += written as u64;
+        if self.bytes > self.limit {
+            return Err(io::Error::other("over the limit"));
+        }
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+/// Stops at a limit.
+struct Limited<W> {
+    inner: W,
+    left: u64,
+    exceeded: bool,
+}
+
+impl<W: Write> Write for Limited<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let Some(left) = self.left.checked_sub(bytes.len() as u64) else {
+            self.exceeded = true;
+            return Err(io::Error::other("over the limit"));
+        };
+        self.inner.write_all(bytes)?;
+        self.left = left;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+/// Sizes of the directories at the slug's top and one below.
+#[derive(Default)]
+struct Sizes(BTreeMap<OsString, u64>);
+
+impl Sizes {
+    fn add(&mut self, path: &Path, bytes: u64) {
+        let Some(parent) = path.parent() else { return };
+        let top: std::path::PathBuf = parent.components().take(2).collect();
+        if let Some(size) = self.0.get_mut(top.as_os_str()) {
+            *size += bytes;
+        } else if self.0.len() < MAX_DIRECTORIES {
+            self.0.insert(top.into_os_string(), bytes);
+        }
+    }
+
+    /// A sentence that names the three biggest of what was read.
+    fn biggest(&self) -> String {
+        let mut sizes: Vec<_> = self.0.iter().filter(|(_, bytes)| **bytes >= 1 << 20).collect();
+        sizes.sort_by_key(|(_, bytes)| std::cmp::Reverse(**bytes));
+        let named: Vec<String> = sizes
+            .iter()
+            .take(3)
+            .map(|(name, bytes)| format!("/{} ({})", name.to_string_lossy().escape_debug(), megabytes(**bytes)))
+            .collect();
+        if named.is_empty() {
+            String::new()
+        } else {
+            format!(" Biggest so far, before compression: {}.", named.join(", "))
+        }
+    }
+}
+
+/// A size as people read it, in MB of 2^20 bytes.
+pub(crate) fn megabytes(bytes: u64) -> String {
+    let tenths = (bytes * 10).div_ceil(1 << 20);
+    format!("{}.{} MB", tenths / 10, tenths % 10)
+}
