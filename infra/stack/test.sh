@@ -9,6 +9,7 @@ set -uo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 examples=$(cd "$here/../../examples" && pwd)
 stack_dir=${1:-/var/cache/skypanel/stack}
+only=("${@:2}")
 image=stacktest-$$
 ca_bundle=${SSL_CERT_FILE:-/etc/ssl/certs/ca-certificates.crt}
 container_ca=/etc/ssl/certs/ca-certificates.crt
@@ -78,7 +79,7 @@ serve() {
     docker cp "$built:/app" - > "$work/$name.slug.tar" 2> /dev/null
     command=$(tar -xOf "$work/$name.slug.tar" app/Procfile 2> /dev/null | sed -n 's/^web: *//p')
     [[ -n $command ]] || command=$(tar -xOf "$work/$name.slug.tar" app/.release | sed -n 's/^ *web: *//p')
-    running=$(docker create --label "stacktest=$$" --memory 512m --cap-drop ALL --security-opt no-new-privileges \
+    running=$(docker create --init --label "stacktest=$$" --memory 512m --cap-drop ALL --security-opt no-new-privileges \
         --env PORT=8123 --env COMMAND="$command" "$image" bash -c \
         'cd /app; for f in .profile.d/*.sh; do [[ -f $f ]] && . "$f"; done; exec bash -c "exec $COMMAND"')
     docker cp - "$running:/" < "$work/$name.slug.tar" > /dev/null
@@ -100,6 +101,21 @@ serve() {
     fi
 }
 
+# page NAME PATH EXPECTED: a further page of the app that serves now, status line included.
+page() {
+    local answer
+    answer=$(docker exec "$last_running" curl --silent --include --path-as-is --max-time 10 "http://127.0.0.1:8123$2" 2>&1)
+    if [[ $answer == *"$3"* ]]; then pass "$1 answers $2"; else not_ok "$1 answers $2 with: $3" <(echo "$answer"); fi
+}
+
+# logged NAME WORDS…: the last build's log has them.
+logged() {
+    local word
+    for word in "${@:2}"; do
+        if grep -qF -- "$word" "$work/$1.log"; then pass "$1 logs: $word"; else not_ok "$1 logs: $word" "$work/$1.log"; fi
+    done
+}
+
 # stops NAME CONTAINER: a SIGTERM ends the web process within three seconds.
 stops() {
     local started
@@ -110,10 +126,14 @@ stops() {
     docker rm -f "$2" > /dev/null
 }
 
-# example NAME BUILDPACK EXPECTED: builds it twice, serves it, stops it.
+# wanted NAME: whether the command line asks for this case.
+wanted() { ((${#only[@]} == 0)) || [[ " ${only[*]} " == *" $1 "* ]]; }
+
+# example NAME BUILDPACK EXPECTED [FOLDER]: builds it twice, serves it, stops it.
 example() {
-    local name=$1 buildpack=$2 expected=$3 used first
-    if build "$name" "$examples/$name"; then
+    local name=$1 buildpack=$2 expected=$3 folder=${4:-$examples/$1} used first
+    wanted "$name" || return 0
+    if build "$name" "$folder"; then
         first=$took
         used=$(docker cp "$last_container:/tmp/build/buildpack" - | tar -xO)
         if [[ $used == "$buildpack" ]]; then pass "$name builds ($first ms)"; else not_ok "$name is built as $buildpack, not $used" "$work/$name.log"; fi
@@ -122,7 +142,7 @@ example() {
         return
     fi
     docker rm -f "$last_container" > /dev/null
-    if build "$name" "$examples/$name"; then
+    if build "$name" "$folder"; then
         pass "$name builds from its cache ($took ms)"
     else
         not_ok "$name builds from its cache" "$work/$name.log"
@@ -130,6 +150,7 @@ example() {
     fi
     serve "$name" "$last_container" "$expected"
     docker rm -f "$last_container" > /dev/null
+    if declare -F "also-$name" > /dev/null; then "also-$name"; fi
     stops "$name" "$last_running"
 }
 
@@ -138,6 +159,7 @@ example() {
 fails() {
     local name=$1 source=$2 words=() word
     shift 2
+    wanted "$name" || return 0
     while (($# > 0)) && [[ $1 != -- ]]; do words+=("$1"); shift; done
     shift $(($# > 0))
     if build "$name" "$source" "$@"; then

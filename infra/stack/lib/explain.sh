@@ -22,12 +22,8 @@ cause() {
         echo "It ran out of disk space."
         return
     fi
-    found=$(dependency "$log")
-    if [[ -n $found ]]; then
-        echo "$found"
-        return
-    fi
     found=$(wrong_version "$log")
+    [[ -n $found ]] || found=$(dependency "$log")
     if [[ -n $found ]]; then
         echo "$found"
         return
@@ -59,6 +55,8 @@ dependency() {
         echo "The Python package '${BASH_REMATCH[1]}' could not be built from source."
     # npm
     elif name=$(grep -m1 -oE "npm (error|ERR!) 404 +'[^']+' is not in" "$log" | cut -d"'" -f2) && [[ -n $name ]]; then
+        echo "The npm package '$name' was not found on the registry."
+    elif name=$(grep -m1 -oE "The requested resource '[^']+' could not be found" "$log" | cut -d"'" -f2) && [[ -n $name ]]; then
         echo "The npm package '$name' was not found on the registry."
     elif name=$(grep -m1 -oE "No matching version found for [^ ]+[^ .]" "$log" | awk '{ print $6 }') && [[ -n $name ]]; then
         echo "No version of the npm package '$name' fits what is asked for."
@@ -103,6 +101,8 @@ wrong_version() {
     flat=$(tr -s ' \n' '  ' < "$log")
     if [[ $flat =~ Your\ Ruby\ version\ is\ ([0-9.]+),\ but\ your\ Gemfile\ specified\ ([^ ]+) ]]; then
         echo "The Gemfile asks for Ruby ${BASH_REMATCH[2]}; this stack has Ruby ${BASH_REMATCH[1]}."
+    elif [[ $flat =~ does\ not\ satisfy\ (Python[^\ ,]+) ]]; then
+        echo "The project or a dependency asks for ${BASH_REMATCH[1]}; this stack has Python $(python3 -c 'import platform; print(platform.python_version())')."
     elif [[ $flat =~ requires-python|Requires-Python && $flat =~ (Python[\ ]*[\>=\<~]+[0-9.]+) ]]; then
         echo "The project asks for ${BASH_REMATCH[1]}; this stack has Python $(python3 -c 'import platform; print(platform.python_version())')."
     elif [[ $flat =~ requires\ go\ \>=\ ([0-9.]+) ]]; then
