@@ -1,0 +1,72 @@
+//! Both servers of the API on free ports, over a real database and local blobs.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use skypanel_api::{Api, ApiOptions};
+use skypanel_core::blob::LocalBlobs;
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::support::Database;
+
+pub(crate) struct Serving {
+    pub(crate) api: SocketAddr,
+    pub(crate) images: SocketAddr,
+    pub(crate) blobs: Arc<LocalBlobs>,
+    pub(crate) database: Database,
+    pub(crate) directory: TempDir,
+    cancel: CancellationToken,
+    running: JoinHandle<skypanel_core::Result<()>>,
+}
+
+impl Serving {
+    pub(crate) async fn start() -> Self {
+        let database = Database::new().await;
+        let directory = tempfile::tempdir().expect("makes a directory");
+        let blobs = Arc::new(LocalBlobs::open(&directory.path().join("blobs")).expect("opens"));
+        let api = Api::bind(database.store().clone(), blobs.clone(), options()).await.expect("binds");
+        let (address, images) = api.addresses().expect("has addresses");
+        let cancel = CancellationToken::new();
+        let running = tokio::spawn(api.run(cancel.clone()));
+        Self { api: address, images, blobs, database, directory, cancel, running }
+    }
+
+    pub(crate) async fn stop(self) {
+        self.cancel.cancel();
+        tokio::time::timeout(Duration::from_secs(30), self.running)
+            .await
+            .expect("stops in time")
+            .expect("does not panic")
+            .expect("stops well");
+        self.database.close().await;
+    }
+}
+
+pub(crate) fn options() -> ApiOptions {
+    let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
+    ApiOptions { listen: any_port, image_listen: any_port, ssh_host: "paas.example".to_owned(), ssh_port: 2222 }
+}
+
+pub(crate) fn request_head(method: &str, path: &str, headers: &str) -> String {
+    format!("{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{headers}\r\n")
+}
+
+/// Sends one request; answers the head, in lower case but for its first line, and the body as it was sent.
+pub(crate) async fn request(address: SocketAddr, method: &str, path: &str, headers: &str) -> (String, Vec<u8>) {
+    let exchange = async {
+        let mut stream = TcpStream::connect(address).await.expect("connects");
+        stream.write_all(request_head(method, path, headers).as_bytes()).await.expect("asks");
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer).await;
+        answer
+    };
+    let answer = tokio::time::timeout(Duration::from_secs(60), exchange).await.expect("answers in time");
+    let end = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n").expect("has a head");
+    let head = String::from_utf8(answer[..end].to_vec()).expect("is text");
+    (head, answer[end + 4..].to_vec())
+}
