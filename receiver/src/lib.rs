@@ -1,1 +1,223 @@
-//! placeholder
+//! The SSH side of Skypanel: `git push` and `git fetch` with registered public keys, commands, live streams.
+//!
+//! It knows no container engine: it validates, authorises, writes to the store, enqueues a job and follows
+//! the job's live stream. One task per connection owns that connection's state.
+
+mod channel;
+mod commands;
+mod connection;
+mod exec;
+mod git;
+mod handler;
+mod host_key;
+mod output;
+mod push;
+mod server;
+mod stream;
+mod turns;
+mod words;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use skypanel_core::blob::Blobs;
+use skypanel_core::console::Console;
+use skypanel_core::jobs::Jobs;
+use skypanel_core::store::Store;
+use skypanel_core::stream::Streams;
+use skypanel_core::{Error, Result};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::git::Repositories;
+use crate::turns::Turns;
+
+/// What the receiver is told at start.
+#[derive(Clone, Debug)]
+pub struct ReceiverOptions {
+    /// Where to listen for SSH.
+    pub listen: SocketAddr,
+    /// Where host key, repositories and hook sockets lie. The hook sockets' path must stay under 108 bytes.
+    pub data_dir: PathBuf,
+    /// The `skypanel-hook` binary.
+    pub hook_binary: PathBuf,
+    /// The host name users reach this receiver under, for hints such as `ssh -p 2222 git@HOST`.
+    pub public_host: String,
+    /// How much of what one client, or all of them, may take.
+    pub limits: Limits,
+    /// How large a pushed tree may be.
+    pub source_limits: SourceLimits,
+}
+
+/// Limits on connections. The defaults suit one machine.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Connections at once.
+    pub connections: usize,
+    /// Connections at once from one address.
+    pub connections_per_address: usize,
+    /// Connections at once that have not authenticated yet.
+    pub unauthenticated: usize,
+    /// Refused authentication tries until a connection is ended; each key a client offers is one.
+    pub auth_tries: usize,
+    /// Time a client has to authenticate.
+    pub auth_time: Duration,
+    /// Time a connection may be open without a running command.
+    pub idle_time: Duration,
+    /// Time a connection may be open in all.
+    pub total_time: Duration,
+    /// Commands at once on one connection.
+    pub channels: usize,
+    /// Time a push may take until its pack is received.
+    pub receive_time: Duration,
+    /// Time that commands and pushes have to end when Skypanel stops.
+    pub shutdown_time: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 512,
+            connections_per_address: 64,
+            unauthenticated: 64,
+            auth_tries: 12,
+            auth_time: Duration::from_secs(30),
+            idle_time: Duration::from_mins(5),
+            total_time: Duration::from_hours(24),
+            channels: 10,
+            receive_time: Duration::from_hours(2),
+            shutdown_time: Duration::from_secs(5),
+        }
+    }
+}
+
+/// Limits on the tree of a pushed commit.
+#[derive(Clone, Copy, Debug)]
+pub struct SourceLimits {
+    /// Files, directories and links.
+    pub entries: u64,
+    /// Bytes of all files together, unpacked.
+    pub bytes: u64,
+}
+
+impl Default for SourceLimits {
+    fn default() -> Self {
+        Self { entries: 200_000, bytes: 4 << 30 }
+    }
+}
+
+/// What every connection works with.
+pub(crate) struct Shared {
+    pub(crate) store: Store,
+    pub(crate) blobs: Blobs,
+    pub(crate) jobs: Jobs,
+    pub(crate) streams: Streams,
+    pub(crate) console: Arc<dyn Console>,
+    pub(crate) options: ReceiverOptions,
+    pub(crate) repositories: Repositories,
+    pub(crate) turns: Turns,
+    /// Pushes go on when their client is gone, so they belong to the receiver and not to a connection.
+    pub(crate) pushes: TaskTracker,
+    /// Set when Skypanel stops.
+    pub(crate) stopping: CancellationToken,
+}
+
+impl Shared {
+    /// How a user spells a command, for hints: `ssh -p 2222 git@host COMMAND`.
+    pub(crate) fn hint(&self, command: &str) -> String {
+        let host = &self.options.public_host;
+        match self.options.listen.port() {
+            22 => format!("ssh git@{host} {command}"),
+            port => format!("ssh -p {port} git@{host} {command}"),
+        }
+    }
+}
+
+/// The SSH server, not listening yet.
+pub struct Receiver {
+    store: Store,
+    blobs: Blobs,
+    jobs: Jobs,
+    streams: Streams,
+    console: Arc<dyn Console>,
+    options: ReceiverOptions,
+}
+
+impl Receiver {
+    /// Puts a receiver together; nothing happens yet.
+    pub fn new(
+        store: Store,
+        blobs: Blobs,
+        jobs: Jobs,
+        streams: Streams,
+        console: Arc<dyn Console>,
+        options: ReceiverOptions,
+    ) -> Self {
+        Self { store, blobs, jobs, streams, console, options }
+    }
+
+    /// Prepares directories and host key and starts to listen. Clients that connect from now on are served as
+    /// soon as [`BoundReceiver::run`] is awaited.
+    pub async fn bind(self) -> Result<BoundReceiver> {
+        let Self { store, blobs, jobs, streams, console, mut options } = self;
+        let host_key = host_key::open_or_create(&options.data_dir.join("ssh_host_ed25519_key"))?;
+        let repositories = Repositories::prepare(&options.data_dir, &options.hook_binary)?;
+        let listener = TcpListener::bind(options.listen).await.map_err(|error| {
+            Error::System(format!(
+                "The SSH server cannot listen on {}: {error}. Choose another address with SKYPANEL_SSH_LISTEN, \
+                 or stop what uses it.",
+                options.listen
+            ))
+        })?;
+        let address = listener
+            .local_addr()
+            .map_err(|error| Error::System(format!("The SSH server's address is unknown: {error}.")))?;
+        options.listen = address;
+        let shared = Shared {
+            store,
+            blobs,
+            jobs,
+            streams,
+            console,
+            options,
+            repositories,
+            turns: Turns::default(),
+            pushes: TaskTracker::new(),
+            stopping: CancellationToken::new(),
+        };
+        Ok(BoundReceiver { shared: Arc::new(shared), listener, host_key, address })
+    }
+}
+
+/// The SSH server, listening.
+pub struct BoundReceiver {
+    shared: Arc<Shared>,
+    listener: TcpListener,
+    host_key: russh::keys::PrivateKey,
+    address: SocketAddr,
+}
+
+impl BoundReceiver {
+    /// The address it listens on; tells the port when port 0 was asked for.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The host key's fingerprint as `ssh` shows it, `SHA256:…`.
+    pub fn host_key_fingerprint(&self) -> String {
+        host_key::fingerprint(self.host_key.public_key())
+    }
+
+    /// The host key's line for a `known_hosts` file, without the host: `ssh-ed25519 AAAA…`.
+    pub fn host_key_line(&self) -> String {
+        self.host_key.public_key().to_openssh().unwrap_or_default()
+    }
+
+    /// Serves until `cancel`, then ends what runs within [`Limits::shutdown_time`] and some seconds.
+    pub async fn run(self, cancel: CancellationToken) -> Result<()> {
+        server::run(self.shared, self.listener, self.host_key, cancel).await
+    }
+}

@@ -1,0 +1,221 @@
+//! Turns the SSH library's callbacks into events for the connection's own loop. It answers at once what the
+//! protocol wants answered at once, and holds nothing but what authentication needs.
+
+use std::sync::Arc;
+
+use russh::keys::{Algorithm, PublicKey};
+use russh::server::{Auth, ChannelOpenHandle, Handler, Msg, PublicKeyOffer, Response, Session, VerifiedPublicKey};
+use russh::{Channel, ChannelId, MethodKind, MethodSet, Pty};
+use skypanel_core::store::Identity;
+use tokio::sync::mpsc;
+
+use crate::{Shared, host_key};
+
+/// What a connection's loop is told.
+pub(crate) enum Event {
+    /// The client proved to hold a registered key.
+    Authenticated(Identity),
+    /// A session channel was opened. Its requests and data come through it, in order.
+    Channel(Channel<Msg>),
+}
+
+/// The callbacks of one connection.
+pub(crate) struct Callbacks {
+    shared: Arc<Shared>,
+    events: mpsc::Sender<Event>,
+    /// Taken by the first successful authentication.
+    identity: Option<Identity>,
+    /// Fingerprints of keys that were offered and are nobody's.
+    unknown: Vec<String>,
+    /// Set when a key could not be looked up.
+    store_failed: bool,
+}
+
+impl Callbacks {
+    pub(crate) fn new(shared: Arc<Shared>, events: mpsc::Sender<Event>) -> Self {
+        Self { shared, events, identity: None, unknown: Vec::new(), store_failed: false }
+    }
+
+    /// What a client reads that none of whose keys is known: SSH has no better place for words than the
+    /// instructions of a keyboard-interactive request, which this answers with no question at all.
+    fn denial(&self) -> String {
+        if self.store_failed {
+            return " !     Skypanel's database did not answer, so your key could not be looked up. Try again in a minute.\n"
+                .to_owned();
+        }
+        let mut text = String::new();
+        match self.unknown.as_slice() {
+            [] => {
+                text.push_str(" !     Your client offered no key that Skypanel accepts.\n");
+                text.push_str(" !     Make one with: ssh-keygen -t ed25519\n");
+            }
+            [fingerprint] => {
+                text.push_str(" !     Skypanel does not know your key:\n");
+                text.push_str(&format!(" !       {fingerprint}\n"));
+            }
+            fingerprints => {
+                text.push_str(" !     Skypanel knows none of your keys:\n");
+                for fingerprint in fingerprints {
+                    text.push_str(&format!(" !       {fingerprint}\n"));
+                }
+            }
+        }
+        text.push_str(" !     To register one, ask the operator to run on the server:\n");
+        text.push_str(" !       skypanel admin key:add YOUR@EMAIL YOUR_KEY.pub\n");
+        text.push_str(&format!(
+            " !     or, from where a key of yours is known: {} < YOUR_KEY.pub\n",
+            self.shared.hint("keys:add")
+        ));
+        text
+    }
+
+    fn only_keys() -> Auth {
+        Auth::Reject {
+            proceed_with_methods: Some(MethodSet::from([MethodKind::PublicKey].as_slice())),
+            partial_success: false,
+        }
+    }
+}
+
+/// Signatures over SHA-1 are refused whoever's key it is.
+fn is_modern(algorithm: &Algorithm) -> bool {
+    !matches!(algorithm, Algorithm::Dsa | Algorithm::Rsa { hash: None })
+}
+
+impl Handler for Callbacks {
+    type Error = russh::Error;
+
+    async fn auth_publickey_offered(&mut self, _user: &str, offer: PublicKeyOffer<'_>) -> Result<Auth, Self::Error> {
+        if !is_modern(offer.algorithm) {
+            return Ok(Auth::reject());
+        }
+        let fingerprint = host_key::fingerprint(offer.public_key);
+        match self.shared.store.knows_key(&fingerprint).await {
+            Ok(true) => return Ok(Auth::Accept),
+            Ok(false) if self.unknown.contains(&fingerprint) => {}
+            Ok(false) => self.unknown.push(fingerprint),
+            Err(error) => {
+                tracing::error!(%error, "an offered key could not be looked up");
+                self.store_failed = true;
+            }
+        }
+        Ok(Auth::reject())
+    }
+
+    async fn auth_publickey(&mut self, _user: &str, key: VerifiedPublicKey<'_>) -> Result<Auth, Self::Error> {
+        if !is_modern(key.algorithm) {
+            return Ok(Auth::reject());
+        }
+        match self.identify(key.public_key).await {
+            Some(identity) => {
+                self.identity = Some(identity);
+                Ok(Auth::Accept)
+            }
+            None => Ok(Auth::reject()),
+        }
+    }
+
+    async fn auth_keyboard_interactive<'a>(
+        &'a mut self,
+        _user: &str,
+        _submethods: &str,
+        response: Option<Response<'a>>,
+    ) -> Result<Auth, Self::Error> {
+        Ok(match response {
+            None => Auth::Partial { name: "".into(), instructions: self.denial().into(), prompts: vec![].into() },
+            Some(_) => Self::only_keys(),
+        })
+    }
+
+    async fn auth_succeeded(&mut self, _session: &mut Session) -> Result<(), Self::Error> {
+        let identity = self.identity.take().ok_or(russh::Error::Inconsistent)?;
+        self.send(Event::Authenticated(identity)).await
+    }
+
+    async fn channel_open_session(
+        &mut self,
+        channel: Channel<Msg>,
+        reply: ChannelOpenHandle,
+        _session: &mut Session,
+    ) -> Result<(), Self::Error> {
+        // Accepted first: what the channel's task sends must come after the confirmation.
+        reply.accept().await;
+        self.send(Event::Channel(channel)).await
+    }
+
+    async fn pty_request(
+        &mut self,
+        channel: ChannelId,
+        _term: &str,
+        _columns: u32,
+        _rows: u32,
+        _pixel_width: u32,
+        _pixel_height: u32,
+        _modes: &[(Pty, u32)],
+        session: &mut Session,
+    ) -> Result<(), Self::Error> {
+        session.channel_success(channel)
+    }
+
+    async fn env_request(
+        &mut self,
+        channel: ChannelId,
+        name: &str,
+        _value: &str,
+        session: &mut Session,
+    ) -> Result<(), Self::Error> {
+        if name == "GIT_PROTOCOL" { session.channel_success(channel) } else { session.channel_failure(channel) }
+    }
+
+    async fn shell_request(&mut self, channel: ChannelId, session: &mut Session) -> Result<(), Self::Error> {
+        session.channel_success(channel)
+    }
+
+    async fn exec_request(
+        &mut self,
+        channel: ChannelId,
+        _command: &[u8],
+        session: &mut Session,
+    ) -> Result<(), Self::Error> {
+        session.channel_success(channel)
+    }
+
+    async fn subsystem_request(
+        &mut self,
+        channel: ChannelId,
+        _name: &str,
+        session: &mut Session,
+    ) -> Result<(), Self::Error> {
+        session.channel_failure(channel)
+    }
+
+    async fn x11_request(
+        &mut self,
+        channel: ChannelId,
+        _single_connection: bool,
+        _protocol: &str,
+        _cookie: &str,
+        _screen: u32,
+        session: &mut Session,
+    ) -> Result<(), Self::Error> {
+        session.channel_failure(channel)
+    }
+}
+
+impl Callbacks {
+    async fn identify(&mut self, key: &PublicKey) -> Option<Identity> {
+        match self.shared.store.identify(&host_key::fingerprint(key)).await {
+            Ok(identity) => identity,
+            Err(error) => {
+                tracing::error!(%error, "a key could not be looked up");
+                self.store_failed = true;
+                None
+            }
+        }
+    }
+
+    async fn send(&self, event: Event) -> Result<(), russh::Error> {
+        // The loop ends the connection by dropping its end.
+        self.events.send(event).await.map_err(|_| russh::Error::Disconnect)
+    }
+}

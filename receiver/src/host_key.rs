@@ -1,0 +1,80 @@
+//! The server's own Ed25519 key: made on the first start, in OpenSSH's format, readable by us alone.
+
+use std::fs::OpenOptions;
+use std::io::{ErrorKind, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+use russh::keys::ssh_key::LineEnding;
+use russh::keys::{Algorithm, HashAlg, PrivateKey, PublicKey};
+use skypanel_core::{Error, Result};
+
+/// Reads the key, or makes it where there is none.
+pub(crate) fn open_or_create(path: &Path) -> Result<PrivateKey> {
+    let failed = |what: &str, reason: &dyn std::fmt::Display| {
+        Error::System(format!("The SSH host key {} could not be {what}: {reason}.", path.display()))
+    };
+    match std::fs::read_to_string(path) {
+        Ok(text) => PrivateKey::from_openssh(&text)
+            .map_err(|error| failed("read", &error))
+            .and_then(|key| match key.algorithm() {
+                Algorithm::Ed25519 => Ok(key),
+                other => Err(failed("used", &format_args!("it is a key of type {other}, not ssh-ed25519"))),
+            }),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let mut key =
+                PrivateKey::random(&mut rand::rng(), Algorithm::Ed25519).map_err(|error| failed("made", &error))?;
+            key.set_comment("skypanel");
+            let text = key.to_openssh(LineEnding::LF).map_err(|error| failed("made", &error))?;
+            write_private(path, text.as_bytes()).map_err(|error| failed("written", &error))?;
+            Ok(key)
+        }
+        Err(error) => Err(failed("read", &error)),
+    }
+}
+
+/// `SHA256:<base64>`, as OpenSSH shows keys and as the store keeps them.
+pub(crate) fn fingerprint(key: &PublicKey) -> String {
+    key.fingerprint(HashAlg::Sha256).to_string()
+}
+
+fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    if let Some(parent) = path.parent() {
+        std::fs::create_dir_all(parent)?;
+    }
+    // A start that is cut short must not leave half a key under the final name.
+    let temporary = path.with_extension("new");
+    let _ = std::fs::remove_file(&temporary);
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    std::fs::rename(&temporary, path)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn is_made_once_private_and_read_again() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let path = dir.path().join("deep/ssh_host_ed25519_key");
+        let first = open_or_create(&path).expect("made");
+        assert_eq!(std::fs::metadata(&path).expect("exists").permissions().mode() & 0o777, 0o600);
+        let second = open_or_create(&path).expect("read");
+        assert_eq!(first.public_key().key_data(), second.public_key().key_data());
+        assert!(fingerprint(second.public_key()).starts_with("SHA256:"));
+    }
+
+    #[test]
+    fn a_damaged_key_is_an_error_and_stays_as_it_is() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let path = dir.path().join("key");
+        std::fs::write(&path, "no key").expect("writes");
+        let error = open_or_create(&path).expect_err("is refused").to_string();
+        assert!(error.contains("could not be read"), "{error}");
+        assert_eq!(std::fs::read_to_string(&path).expect("still there"), "no key");
+    }
+}

@@ -1,0 +1,140 @@
+//! What goes back to a client on one channel: raw bytes for Git, Heroku-style lines for people.
+
+use bytes::Bytes;
+use russh::ChannelId;
+use russh::server::Handle;
+
+/// SSH's code for standard error among extended data (RFC 4254 §5.2).
+const STDERR: u32 = 1;
+
+/// The client is gone; nothing can be told it any more.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("the client is gone")]
+pub(crate) struct ClientGone;
+
+/// The way to one channel's client. Clones write to the same one.
+#[derive(Clone)]
+pub(crate) struct Output {
+    handle: Handle,
+    channel: ChannelId,
+    /// The client's terminal is in raw mode then: each line must end in CR LF.
+    terminal: bool,
+}
+
+impl Output {
+    pub(crate) fn new(handle: Handle, channel: ChannelId, terminal: bool) -> Self {
+        Self { handle, channel, terminal }
+    }
+
+    /// Whether the client has a terminal: colours make sense, and nothing typed is echoed but by us.
+    pub(crate) fn is_terminal(&self) -> bool {
+        self.terminal
+    }
+
+    /// Sends bytes as they are to standard output. Waits while the client is slower.
+    pub(crate) async fn raw(&self, bytes: Bytes) -> Result<(), ClientGone> {
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        self.handle.data(self.channel, bytes).await.map_err(|_| ClientGone)
+    }
+
+    /// Sends bytes as they are to standard error.
+    pub(crate) async fn raw_stderr(&self, bytes: Bytes) -> Result<(), ClientGone> {
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        self.handle.extended_data(self.channel, STDERR, bytes).await.map_err(|_| ClientGone)
+    }
+
+    /// Sends text to standard output.
+    pub(crate) async fn text(&self, text: impl AsRef<[u8]>) -> Result<(), ClientGone> {
+        self.raw(self.for_terminal(text.as_ref())).await
+    }
+
+    /// Sends one line to standard output; its end is added.
+    pub(crate) async fn line(&self, line: &str) -> Result<(), ClientGone> {
+        self.text(format!("{line}\n")).await
+    }
+
+    /// Sends text to standard error, where it does not mix with Git's protocol or a command's result.
+    pub(crate) async fn notice(&self, text: impl AsRef<[u8]>) -> Result<(), ClientGone> {
+        let bytes = self.for_terminal(text.as_ref());
+        // With a terminal there is only one stream, and some clients drop the other.
+        if self.terminal { self.raw(bytes).await } else { self.raw_stderr(bytes).await }
+    }
+
+    /// Tells an error on standard error, each line behind ` !     `.
+    pub(crate) async fn error(&self, message: &str) -> Result<(), ClientGone> {
+        self.notice(error_lines(message)).await
+    }
+
+    /// Ends the channel with an exit status.
+    pub(crate) async fn finish(&self, status: u32) {
+        // A client that is gone needs no status.
+        let _ = self.handle.exit_status_request(self.channel, status).await;
+        let _ = self.handle.eof(self.channel).await;
+        let _ = self.handle.close(self.channel).await;
+    }
+
+    fn for_terminal(&self, text: &[u8]) -> Bytes {
+        if !self.terminal {
+            return Bytes::copy_from_slice(text);
+        }
+        let mut bytes = Vec::with_capacity(text.len() + 16);
+        let mut last = 0;
+        for byte in text {
+            if *byte == b'\n' && last != b'\r' {
+                bytes.push(b'\r');
+            }
+            bytes.push(*byte);
+            last = *byte;
+        }
+        bytes.into()
+    }
+}
+
+/// A message as errors look: ` !     ` before each line.
+pub(crate) fn error_lines(message: &str) -> String {
+    message.lines().map(|line| format!(" !     {line}\n")).collect()
+}
+
+/// A number of bytes for people: `512 B`, `3.1 KB`, `12 MB`.
+pub(crate) fn size(bytes: u64) -> String {
+    let mut unit = "B";
+    let (mut whole, mut tenths) = (bytes, 0);
+    for next in ["KB", "MB", "GB", "TB"] {
+        if whole < 1024 {
+            break;
+        }
+        tenths = whole % 1024 * 10 / 1024;
+        whole /= 1024;
+        unit = next;
+    }
+    if unit == "B" || whole >= 10 { format!("{whole} {unit}") } else { format!("{whole}.{tenths} {unit}") }
+}
+
+/// A count with its noun: `1 file`, `12 files`.
+pub(crate) fn count(number: u64, noun: &str) -> String {
+    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_for_people() {
+        for (bytes, text) in
+            [(0, "0 B"), (1023, "1023 B"), (3200, "3.1 KB"), (12 << 20, "12 MB"), (1 << 30, "1.0 GB"), (5 << 40, "5.0 TB")]
+        {
+            assert_eq!(size(bytes), text);
+        }
+        assert_eq!((count(1, "file"), count(0, "file")), ("1 file".to_owned(), "0 files".to_owned()));
+    }
+
+    #[test]
+    fn every_line_of_an_error_is_marked() {
+        assert_eq!(error_lines("a\nb"), " !     a\n !     b\n");
+    }
+}

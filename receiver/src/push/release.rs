@@ -1,0 +1,170 @@
+//! From a pushed commit to a release: snapshot, deployment, job, and the worker's output until the end.
+
+use std::time::Duration;
+
+use skypanel_core::jobs::Deploy;
+use skypanel_core::model::{DeploymentId, NewDeployment, Stage, Trigger};
+use skypanel_core::stream::StreamItem;
+use skypanel_core::{Error, Result};
+use tokio::task::spawn_blocking;
+
+use crate::output::{count, error_lines, size};
+use crate::push::Push;
+use crate::push::hook::{Hook, HookGone, Request};
+use crate::push::policy::Release;
+use crate::push::snapshot::{self, Snapshot};
+
+/// How long nothing may come before the developer is told what is waited for.
+const EXPLAIN_AFTER: Duration = Duration::from_millis(1_500);
+/// How often and how far apart a lost database is asked again.
+const FOLLOW_RETRIES: u32 = 15;
+const FOLLOW_PAUSE: Duration = Duration::from_secs(2);
+
+impl Push {
+    /// Releases a commit and shows how it goes; answers whether it is live.
+    pub(super) async fn release(
+        &self,
+        request: &Request,
+        release: &Release,
+        no_cache: bool,
+        hook: &mut Hook,
+    ) -> Result<bool, HookGone> {
+        let short = release.commit.get(..7).unwrap_or(&release.commit);
+        let snapshot = match self.snapshot(request, release).await {
+            Ok(snapshot) => snapshot,
+            Err(error) => {
+                hook.say(error_lines(&error.to_string())).await?;
+                return Ok(false);
+            }
+        };
+        let received =
+            format!("-----> Received {short} ({}, {})\n", count(snapshot.files, "file"), size(snapshot.bytes));
+        hook.say(received + &error_lines(&snapshot.warnings.join("\n"))).await?;
+        let id = match self.enqueue(snapshot, release, no_cache, short).await {
+            Ok(id) => id,
+            Err(error) => {
+                hook.say(error_lines(&error.to_string())).await?;
+                return Ok(false);
+            }
+        };
+        self.follow(id, hook).await
+    }
+
+    async fn snapshot(&self, request: &Request, release: &Release) -> Result<Snapshot> {
+        let spool = self.shared.blobs.spool()?;
+        let source = snapshot::Source {
+            repository: self.shared.repositories.path(self.app.id),
+            quarantine: request.quarantine.clone(),
+            commit: release.commit.clone(),
+            git: self.shared.repositories.git().to_owned(),
+            limits: self.shared.options.source_limits,
+        };
+        spawn_blocking(move || snapshot::take(&source, spool))
+            .await
+            .map_err(|_| Error::System("The pushed files could not be read. Push again.".to_owned()))?
+    }
+
+    /// Stores the source and everything needed to build it; from here on the release goes its way whatever
+    /// becomes of the client and of this process.
+    async fn enqueue(&self, snapshot: Snapshot, release: &Release, no_cache: bool, short: &str) -> Result<DeploymentId> {
+        let new = NewDeployment {
+            id: DeploymentId::new(),
+            application_id: self.app.id,
+            trigger: Trigger::Push,
+            git_branch: Some(release.branch.clone()),
+            git_commit: Some(release.commit.clone()),
+            git_message: Some(snapshot.message),
+            git_author: Some(snapshot.author),
+            no_cache,
+            description: format!("Deploy {short}"),
+            parent_id: None,
+            created_by: Some(self.identity.user.id),
+        };
+        let source = skypanel_core::blob::BlobKey::source(new.id);
+        self.shared.blobs.put_file(&source, snapshot.file).await?;
+        let stored = async {
+            let store = &self.shared.store;
+            store.create_deployment(&new).await?;
+            store.start_stage(new.id, Stage::Receive, self.started).await?;
+            store.finish_stage(new.id, Stage::Receive, false).await?;
+            self.shared.jobs.add(Deploy { app: self.app.id, deployment: new.id }).await
+        };
+        if let Err(error) = stored.await {
+            // A deployment without a job would stay queued for ever.
+            let failure = Some(("SYSTEM_ERROR", "The build could not be queued."));
+            let _ = self
+                .shared
+                .store
+                .finish_deployment(new.id, skypanel_core::model::DeploymentStatus::Failed, failure)
+                .await;
+            let _ = self.shared.blobs.delete(&source).await;
+            return Err(error);
+        }
+        Ok(new.id)
+    }
+
+    /// Shows a deployment's output until its end.
+    async fn follow(&self, id: DeploymentId, hook: &mut Hook) -> Result<bool, HookGone> {
+        let mut follower = self.shared.streams.follow(id.into(), 0);
+        let mut failures = 0;
+        let explain = tokio::time::sleep(EXPLAIN_AFTER);
+        tokio::pin!(explain);
+        let mut quiet = true;
+        loop {
+            let item = tokio::select! {
+                item = follower.next() => item,
+                () = &mut explain, if quiet => {
+                    quiet = false;
+                    self.explain(id, hook).await?;
+                    continue;
+                }
+                () = self.shared.stopping.cancelled() => {
+                    hook.say(error_lines(
+                        "Skypanel is stopping. Your source is stored and is built and released once it is back.\n\
+                         Check with the command `releases`, then push again so that the branch moves, too.",
+                    ))
+                    .await?;
+                    return Ok(false);
+                }
+            };
+            match item {
+                Ok(Some(StreamItem::Chunk(_, bytes))) => {
+                    quiet = false;
+                    failures = 0;
+                    hook.say(bytes).await?;
+                }
+                Ok(Some(StreamItem::End { succeeded })) => return Ok(succeeded),
+                Ok(None) => return Ok(false),
+                Err(error) if failures < FOLLOW_RETRIES && !matches!(error, Error::NotFound(_)) => {
+                    failures += 1;
+                    tracing::warn!(deployment = %id, %error, "a live stream could not be read");
+                    tokio::time::sleep(FOLLOW_PAUSE).await;
+                }
+                Err(error) => {
+                    hook.say(error_lines(&format!(
+                        "{error}\nThe build's output cannot be shown any more; the build itself may go on.\n\
+                         Check with the command `releases`."
+                    )))
+                    .await?;
+                    return Ok(false);
+                }
+            }
+        }
+    }
+
+    /// Says what is waited for when the worker is busy with something else of this app.
+    async fn explain(&self, id: DeploymentId, hook: &mut Hook) -> Result<(), HookGone> {
+        let before = match self.shared.store.unfinished_deployments(self.app.id).await {
+            Ok(unfinished) => unfinished.into_iter().find(|other| other.id != id),
+            // Following it will tell.
+            Err(_) => return Ok(()),
+        };
+        let text = match before.and_then(|other| other.description) {
+            Some(description) => {
+                format!("-----> Another build of this app is running ({description}); yours is next.\n")
+            }
+            None => "-----> Waiting for a free builder\n".to_owned(),
+        };
+        hook.say(text).await
+    }
+}

@@ -1,0 +1,345 @@
+//! Packs the tree of a pushed commit into a `tar.zst`, straight from Git's object store and before the push
+//! is accepted: the objects are still in Git's quarantine.
+
+use std::io::{self, BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use git2::{ObjectType, Odb, Oid, Repository, Tree};
+use skypanel_core::{Error, Result};
+use tar::{EntryType, Header};
+use tempfile::NamedTempFile;
+
+use crate::SourceLimits;
+
+/// zstd's fastest proper level: the source is read once and soon forgotten.
+const ZSTD_LEVEL: i32 = 1;
+/// Files above this size in bytes are streamed through Git instead of being held in memory.
+const LARGE_FILE: usize = 16 << 20;
+/// Deepest directory.
+const MAX_DEPTH: usize = 100;
+/// Longest path in bytes, as Linux has it.
+const MAX_PATH: usize = 4_095;
+/// Owner of everything in the container that builds.
+const APP_USER: u64 = 10_001;
+/// Most submodules named one by one.
+const MAX_NAMED: usize = 5;
+
+/// What to pack.
+pub(crate) struct Source {
+    /// The bare repository.
+    pub(crate) repository: PathBuf,
+    /// Where Git keeps the pushed objects until the verdict.
+    pub(crate) quarantine: Option<PathBuf>,
+    /// Full hash of the commit.
+    pub(crate) commit: String,
+    /// The `git` program.
+    pub(crate) git: PathBuf,
+    /// How much is too much.
+    pub(crate) limits: SourceLimits,
+}
+
+/// A packed tree.
+pub(crate) struct Snapshot {
+    /// The archive, written and flushed.
+    pub(crate) file: NamedTempFile,
+    /// Files and links in it.
+    pub(crate) files: u64,
+    /// Bytes of the files together, unpacked.
+    pub(crate) bytes: u64,
+    /// First line of the commit's message.
+    pub(crate) message: String,
+    /// `Name <email>` of its author.
+    pub(crate) author: String,
+    /// What the developer should know, a line each.
+    pub(crate) warnings: Vec<String>,
+}
+
+/// Packs; blocks the thread.
+pub(crate) fn take(source: &Source, file: NamedTempFile) -> Result<Snapshot> {
+    let repository = Repository::open_bare(&source.repository).map_err(|error| unreadable(&error))?;
+    let odb = repository.odb().map_err(|error| unreadable(&error))?;
+    if let Some(quarantine) = &source.quarantine {
+        let path = quarantine.to_str().ok_or_else(|| failed("the path of its objects is not UTF-8"))?;
+        odb.add_disk_alternate(path).map_err(|error| unreadable(&error))?;
+    }
+    let commit = Oid::from_str(&source.commit)
+        .and_then(|id| repository.find_commit(id))
+        .map_err(|error| unreadable(&error))?;
+    let root = commit.tree().map_err(|error| unreadable(&error))?;
+    let output = BufWriter::with_capacity(1 << 18, file.reopen().map_err(|error| disk(&error))?);
+    let output = zstd::Encoder::new(output, ZSTD_LEVEL).map_err(|error| disk(&error))?;
+    let mut packer = Packer {
+        source,
+        repository: &repository,
+        odb: &odb,
+        root: &root,
+        archive: tar::Builder::new(output),
+        modified: u64::try_from(commit.time().seconds()).unwrap_or(0),
+        entries: 0,
+        files: 0,
+        bytes: 0,
+        submodules: Vec::new(),
+    };
+    packer.tree(&root, &mut Vec::new(), 0)?;
+    let Packer { archive, files, bytes, submodules, .. } = packer;
+    let output = archive.into_inner().and_then(zstd::Encoder::finish).map_err(|error| disk(&error))?;
+    output.into_inner().map_err(|error| disk(error.error()))?;
+    if files == 0 {
+        return Err(Error::Invalid(
+            "The pushed commit holds no files, so there is nothing to build. Commit your app's files, then push again."
+                .to_owned(),
+        ));
+    }
+    let author = commit.author();
+    Ok(Snapshot {
+        file,
+        files,
+        bytes,
+        message: text(commit.summary_bytes().unwrap_or_default(), 500),
+        author: format!("{} <{}>", text(author.name_bytes(), 200), text(author.email_bytes(), 200)),
+        warnings: submodule_warnings(&submodules),
+    })
+}
+
+struct Packer<'a, W: Write> {
+    source: &'a Source,
+    repository: &'a Repository,
+    odb: &'a Odb<'a>,
+    root: &'a Tree<'a>,
+    archive: tar::Builder<W>,
+    modified: u64,
+    entries: u64,
+    files: u64,
+    bytes: u64,
+    submodules: Vec<String>,
+}
+
+impl<W: Write> Packer<'_, W> {
+    fn tree(&mut self, tree: &Tree<'_>, path: &mut Vec<u8>, depth: usize) -> Result<()> {
+        if depth > MAX_DEPTH {
+            return Err(refused(path, &format!("lies more than {MAX_DEPTH} directories deep")));
+        }
+        for entry in tree {
+            self.entries += 1;
+            if self.entries > self.source.limits.entries {
+                return Err(Error::Invalid(format!(
+                    "The pushed commit holds more than {} files and directories. Leave generated files out of Git \
+                     (see .gitignore), then push again.",
+                    self.source.limits.entries
+                )));
+            }
+            let parent = path.len();
+            if parent > 0 {
+                path.push(b'/');
+            }
+            path.extend_from_slice(entry.name_bytes());
+            check_name(entry.name_bytes(), path)?;
+            match entry.filemode_raw() {
+                0o040_000 => {
+                    let inner = self.repository.find_tree(entry.id()).map_err(|error| unreadable(&error))?;
+                    let mut header = self.header(EntryType::Directory, 0o755, 0);
+                    let mut name = path.clone();
+                    name.push(b'/');
+                    self.archive.append_data(&mut header, as_path(&name), io::empty()).map_err(|error| disk(&error))?;
+                    self.tree(&inner, path, depth + 1)?;
+                }
+                0o120_000 => self.link(entry.id(), path)?,
+                0o160_000 => self.submodules.push(printable(path)),
+                mode => self.file(entry.id(), path, if mode & 0o100 == 0 { 0o644 } else { 0o755 })?,
+            }
+            path.truncate(parent);
+        }
+        Ok(())
+    }
+
+    fn file(&mut self, id: Oid, path: &[u8], mode: u32) -> Result<()> {
+        let (length, kind) = self.odb.read_header(id).map_err(|error| unreadable(&error))?;
+        if kind != ObjectType::Blob {
+            return Err(refused(path, "is not a file"));
+        }
+        self.files += 1;
+        self.bytes = self.bytes.saturating_add(length as u64);
+        if self.bytes > self.source.limits.bytes {
+            return Err(Error::Invalid(format!(
+                "The pushed files are larger than {} together. Leave large files out of Git, then push again.",
+                crate::output::size(self.source.limits.bytes)
+            )));
+        }
+        let mut header = self.header(EntryType::Regular, mode, length as u64);
+        if length <= LARGE_FILE {
+            let blob = self.odb.read(id).map_err(|error| unreadable(&error))?;
+            return self.archive.append_data(&mut header, as_path(path), blob.data()).map_err(|error| disk(&error));
+        }
+        let mut reader = LargeFile::open(self.source, id).map_err(|error| disk(&error))?;
+        self.archive.append_data(&mut header, as_path(path), (&mut reader).take(length as u64)).map_err(|e| disk(&e))?;
+        reader.finish().map_err(|error| disk(&error))
+    }
+
+    fn link(&mut self, id: Oid, path: &[u8]) -> Result<()> {
+        let blob = self.odb.read(id).map_err(|error| unreadable(&error))?;
+        let target = blob.data();
+        if target.len() > MAX_PATH || target.is_empty() || target.contains(&0) {
+            return Err(refused(path, "is a symbolic link to something that is no path"));
+        }
+        if !self.stays_inside(path, target) {
+            return Err(refused(
+                path,
+                &format!("is a symbolic link that leads out of the repository, to {}", printable(target)),
+            ));
+        }
+        self.files += 1;
+        let mut header = self.header(EntryType::Symlink, 0o777, 0);
+        self.archive.append_link(&mut header, as_path(path), as_path(target)).map_err(|error| disk(&error))
+    }
+
+    /// Whether a link can lead nowhere but into the tree. A `..` must step out of a real directory of the
+    /// tree: stepping out of a link to a directory lands where the link points, which text does not show.
+    fn stays_inside(&self, link: &[u8], target: &[u8]) -> bool {
+        if target.first() == Some(&b'/') {
+            return false;
+        }
+        let mut at: Vec<&[u8]> = link.split(|byte| *byte == b'/').collect();
+        at.pop();
+        for step in target.split(|byte| *byte == b'/') {
+            match step {
+                b"" | b"." => {}
+                b".." => {
+                    if !self.is_directory(&at) || at.pop().is_none() {
+                        return false;
+                    }
+                }
+                name => at.push(name),
+            }
+        }
+        true
+    }
+
+    fn is_directory(&self, path: &[&[u8]]) -> bool {
+        if path.is_empty() {
+            return true;
+        }
+        self.root.get_path(as_path(&path.join(&b'/'))).is_ok_and(|entry| entry.kind() == Some(ObjectType::Tree))
+    }
+
+    fn header(&self, kind: EntryType, mode: u32, length: u64) -> Header {
+        let mut header = Header::new_gnu();
+        header.set_entry_type(kind);
+        header.set_mode(mode);
+        header.set_uid(APP_USER);
+        header.set_gid(APP_USER);
+        header.set_mtime(self.modified);
+        header.set_size(length);
+        header
+    }
+}
+
+/// A large file as Git streams it.
+struct LargeFile(std::process::Child);
+
+impl LargeFile {
+    fn open(source: &Source, id: Oid) -> io::Result<Self> {
+        let mut command = Command::new(&source.git);
+        command
+            .env_clear()
+            .env("GIT_CONFIG_NOSYSTEM", "1")
+            .env("GIT_CONFIG_GLOBAL", "/dev/null")
+            .current_dir(&source.repository)
+            .args(["-c", "core.bigFileThreshold=16m", "cat-file", "blob", &id.to_string()])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
+        if let Some(quarantine) = &source.quarantine {
+            command
+                .env("GIT_OBJECT_DIRECTORY", quarantine)
+                .env("GIT_ALTERNATE_OBJECT_DIRECTORIES", source.repository.join("objects"));
+        }
+        Ok(Self(command.spawn()?))
+    }
+
+    fn finish(mut self) -> io::Result<()> {
+        let status = self.0.wait()?;
+        if status.success() { Ok(()) } else { Err(io::Error::other("git cat-file failed")) }
+    }
+}
+
+impl Read for LargeFile {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match &mut self.0.stdout {
+            Some(stdout) => stdout.read(buffer),
+            None => Ok(0),
+        }
+    }
+}
+
+impl Drop for LargeFile {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Git's own check refuses such names already; what is unpacked later must not depend on that.
+fn check_name(name: &[u8], path: &[u8]) -> Result<()> {
+    if name.is_empty()
+        || name == b"."
+        || name == b".."
+        || name.eq_ignore_ascii_case(b".git")
+        || name.contains(&b'/')
+        || name.contains(&0)
+    {
+        return Err(refused(path, "has a name that no file can have"));
+    }
+    if path.len() > MAX_PATH {
+        return Err(refused(path, &format!("has a path longer than {MAX_PATH} bytes")));
+    }
+    Ok(())
+}
+
+fn submodule_warnings(submodules: &[String]) -> Vec<String> {
+    let mut warnings: Vec<String> = submodules
+        .iter()
+        .take(MAX_NAMED)
+        .map(|path| format!("{path} is a submodule. Its files are not in this repository and will be missing."))
+        .collect();
+    if submodules.len() > MAX_NAMED {
+        warnings.push(format!("So will those of {} more submodules.", submodules.len() - MAX_NAMED));
+    }
+    warnings
+}
+
+fn as_path(bytes: &[u8]) -> &Path {
+    use std::os::unix::ffi::OsStrExt as _;
+    Path::new(std::ffi::OsStr::from_bytes(bytes))
+}
+
+/// A path as a terminal may show it.
+fn printable(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    let mut shown: String = text.chars().take(200).map(|c| if c.is_control() { '?' } else { c }).collect();
+    if text.chars().nth(200).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
+fn text(bytes: &[u8], longest: usize) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    text.chars().filter(|character| !character.is_control()).take(longest).collect()
+}
+
+fn refused(path: &[u8], why: &str) -> Error {
+    Error::Invalid(format!("{} {why}. Remove or change it, then push again.", printable(path)))
+}
+
+fn unreadable(error: &git2::Error) -> Error {
+    failed(error.message())
+}
+
+fn failed(reason: &str) -> Error {
+    Error::System(format!("The pushed commit could not be read: {reason}. Push again."))
+}
+
+fn disk(error: &io::Error) -> Error {
+    Error::System(format!("The pushed files could not be stored: {error}. Push again; if it stays, tell the operator."))
+}
