@@ -150,10 +150,7 @@ fn body(parts: &Parts, stack: &Stack, request: &BuildRequest<'_>) -> ContainerCr
         cap_drop: Some(vec!["ALL".to_owned()]),
         privileged: Some(false),
         init: Some(true),
-        ulimits: Some(vec![
-            ResourcesUlimits { name: Some("nofile".to_owned()), soft: Some(65_536), hard: Some(65_536) },
-            ResourcesUlimits { name: Some("core".to_owned()), soft: Some(0), hard: Some(0) },
-        ]),
+        ulimits: Some(vec![ResourcesUlimits { name: Some("core".to_owned()), soft: Some(0), hard: Some(0) }]),
         // The output is read as it comes; a copy on the engine's disk would be of no use.
         log_config: Some(HostConfigLogConfig { typ: Some("none".to_owned()), config: None }),
         ..Default::default()

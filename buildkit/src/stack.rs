@@ -190,21 +190,21 @@ async fn import_init(blobs: &Blobs, binary: &Path) -> Result<Layer, BuildError> 
     let program = tokio::fs::read(binary).await.map_err(|error| {
         BuildError::Stack(format!("The program {} that starts apps cannot be read: {error}.", binary.display()))
     })?;
+    let action = "Packing process 1";
     let packed = spawn_blocking(move || {
         let mut builder = tar::Builder::new(Vec::new());
-        let path = INIT_PATH.trim_start_matches('/');
         tarball::add_directory(&mut builder, ".skypanel", 0)?;
-        tarball::add_file(&mut builder, path, 0o755, 0, 0, &program)?;
+        tarball::add_file(&mut builder, INIT_PATH.trim_start_matches('/'), 0o755, 0, 0, &program)?;
         let tar = builder.into_inner()?;
-        let layer = Layer { digest: Sha256Digest::of(&tar), bytes: tar.len() as u64 };
-        Ok((layer, zstd::encode_all(&tar[..], LEVEL)?))
+        Ok((Sha256Digest::of(&tar), tar))
     });
-    let (layer, compressed) = join(packed).await.map_err(BuildError::io("Packing process 1"))?;
-    let key = BlobKey::layer(layer.digest);
+    let (digest, tar) = join(packed).await.map_err(BuildError::io(action))?;
+    let (key, bytes) = (BlobKey::layer(digest), tar.len() as u64);
     if blobs.size(&key).await?.is_none() {
-        blobs.put_bytes(&key, &compressed).await?;
+        let compress = spawn_blocking(move || zstd::encode_all(&tar[..], LEVEL));
+        blobs.put_bytes(&key, &join(compress).await.map_err(BuildError::io(action))?).await?;
     }
-    Ok(layer)
+    Ok(Layer { digest, bytes })
 }
 
 /// Lets the engine pull the stack image, so that the first build and the first release do not wait for it.
