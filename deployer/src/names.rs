@@ -1,0 +1,71 @@
+//! Names and labels of what Skypanel makes in the engine. Clean-up goes by the labels, never by the names.
+
+use std::collections::HashMap;
+
+use skypanel_core::model::{AppSlug, ProcessType};
+
+use crate::Release;
+
+pub(crate) const INSTALLATION: &str = "skypanel.installation";
+pub(crate) const APP: &str = "skypanel.app";
+pub(crate) const APP_ID: &str = "skypanel.app_id";
+pub(crate) const DEPLOYMENT: &str = "skypanel.deployment";
+pub(crate) const VERSION: &str = "skypanel.version";
+pub(crate) const PROCESS: &str = "skypanel.process";
+pub(crate) const ROLE: &str = "skypanel.role";
+/// Digest of a task's whole specification; tells new tasks from old ones.
+pub(crate) const FINGERPRINT: &str = "skypanel.fingerprint";
+/// The port of a routed task.
+pub(crate) const PORT: &str = "skypanel.port";
+
+/// Values of the label [`ROLE`] that the deployer uses.
+pub(crate) mod role {
+    pub(crate) const TASK: &str = "task";
+    pub(crate) const EDGE: &str = "edge";
+}
+
+/// `skypanel-<slug>-<type>`, a DNS label.
+pub(crate) fn service(app: &AppSlug, process: &ProcessType) -> String {
+    format!("skypanel-{app}-{}", process.as_str().to_lowercase().replace('_', "-"))
+}
+
+/// The overlay network of an app.
+pub(crate) fn network(app: &AppSlug) -> String {
+    format!("skypanel-{app}")
+}
+
+/// `label=value`, as the engine's filters want it.
+pub(crate) fn pair(label: &str, value: &str) -> String {
+    format!("{label}={value}")
+}
+
+/// Labels of everything that belongs to an app.
+pub(crate) fn app_labels(installation: &str, app: &skypanel_core::model::Application) -> HashMap<String, String> {
+    [
+        (INSTALLATION, installation.to_owned()),
+        (APP, app.slug.to_string()),
+        (APP_ID, app.id.to_string()),
+    ]
+    .map(|(key, value)| (key.to_owned(), value))
+    .into()
+}
+
+/// Labels of what runs one process type of a release.
+pub(crate) fn release_labels(
+    installation: &str,
+    release: &Release<'_>,
+    process: &ProcessType,
+    role: &str,
+) -> HashMap<String, String> {
+    let mut labels = app_labels(installation, release.app);
+    labels.extend(
+        [
+            (DEPLOYMENT, release.deployment.to_string()),
+            (VERSION, release.version.0.to_string()),
+            (PROCESS, process.to_string()),
+            (ROLE, role.to_owned()),
+        ]
+        .map(|(key, value)| (key.to_owned(), value)),
+    );
+    labels
+}

@@ -1,0 +1,294 @@
+//! Watches the new tasks of a rollout until all of them are live, or the first one tells that they will not be.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::time::{Duration, Instant};
+
+use bollard::models::{ContainerSummary, ContainerSummaryStateEnum, Task, TaskState};
+use bollard::query_parameters::{ListContainersOptionsBuilder, ListTasksOptionsBuilder};
+use skypanel_core::model::ProcessType;
+use tokio::sync::watch;
+
+use crate::engine::{call, filters};
+use crate::routes::RouteTable;
+use crate::{DeployError, Parts, Release, app_logs, edge_probe, names, service_spec};
+
+/// Pause between two looks at the containers, which cost a millisecond each.
+const POLL: Duration = Duration::from_millis(30);
+/// Every so many looks at the containers there is one at the tasks.
+const TASKS_EVERY: u32 = 5;
+/// What the engine may need beside the app itself: placing, making and starting the containers.
+const SLACK: Duration = Duration::from_secs(20);
+/// A task that found no node waits for one; longer than this and the pusher is told.
+const PLACING_LIMIT: Duration = Duration::from_secs(10);
+/// Longest the routes may take once all tasks are healthy.
+const ROUTE_LIMIT: Duration = Duration::from_secs(10);
+/// Lines of the app shown with a failure.
+const LINES: u32 = 20;
+
+/// A service that is being rolled.
+pub(crate) struct Rolling {
+    pub(crate) service: String,
+    pub(crate) process: ProcessType,
+    pub(crate) replicas: u32,
+    /// The label that only its new tasks have.
+    pub(crate) fingerprint: String,
+}
+
+/// The watch over one rollout.
+pub(crate) struct Watch<'a> {
+    parts: &'a Parts,
+    release: &'a Release<'a>,
+    rolling: Vec<Rolling>,
+    /// Tasks that had ended before this rollout began, which tell nothing about it.
+    ended_before: HashSet<String>,
+    running_since: HashMap<String, Instant>,
+    begun: Instant,
+}
+
+/// What one look at the containers showed.
+#[derive(Default)]
+struct Look {
+    /// Containers of live tasks, by process type and replica.
+    live: BTreeMap<ProcessType, BTreeMap<String, String>>,
+    /// A container has ended.
+    ended: bool,
+}
+
+impl<'a> Watch<'a> {
+    /// Begins to watch, before anything is changed.
+    pub(crate) async fn new(parts: &'a Parts, release: &'a Release<'a>) -> Result<Self, DeployError> {
+        let tasks = tasks(parts, release).await?;
+        let ended_before = tasks.into_iter().filter(has_ended).filter_map(|task| task.id).collect();
+        Ok(Self {
+            parts,
+            release,
+            rolling: Vec::new(),
+            ended_before,
+            running_since: HashMap::new(),
+            begun: Instant::now(),
+        })
+    }
+
+    /// Adds a service to watch.
+    pub(crate) fn add(&mut self, rolling: Rolling) {
+        self.rolling.push(rolling);
+    }
+
+    /// Waits until all new tasks are healthy and the edge sends requests to the routed ones.
+    pub(crate) async fn until_live(mut self, routes: &watch::Sender<RouteTable>) -> Result<(), DeployError> {
+        let limit = Duration::from_secs(self.release.settings.health_start_seconds) + SLACK;
+        let batches = self.rolling.iter().map(|rolling| if rolling.replicas > 3 { 4 } else { 1 }).max().unwrap_or(1);
+        let deadline = self.begun + limit * batches;
+        let mut round = 0;
+        let live = loop {
+            let look = self.look().await?;
+            let all = self.rolling.iter().all(|rolling| {
+                look.live.get(&rolling.process).map_or(0, BTreeMap::len) >= rolling.replicas as usize
+            });
+            if all {
+                break look.live;
+            }
+            if look.ended || round % TASKS_EVERY == 0 {
+                self.fail_if_hopeless().await?;
+            }
+            if Instant::now() > deadline {
+                return Err(self.too_late().await);
+            }
+            round += 1;
+            tokio::select! {
+                () = tokio::time::sleep(POLL) => {}
+                () = self.release.cancel.cancelled() => return Err(DeployError::Cancelled),
+            }
+        };
+        tracing::debug!(app = %self.release.app.slug, ms = self.begun.elapsed().as_millis(), "all new tasks are healthy");
+        let routed = live.get(&ProcessType::web()).map(|live| live.values().cloned().collect()).unwrap_or_default();
+        self.until_routed(routes, &routed).await;
+        tracing::debug!(app = %self.release.app.slug, ms = self.begun.elapsed().as_millis(), "the edge routes to them");
+        Ok(())
+    }
+
+    /// Waits until the edge knows these containers. That it is late is no reason to fail a release whose tasks are
+    /// healthy: the agent goes on trying.
+    async fn until_routed(&self, routes: &watch::Sender<RouteTable>, containers: &BTreeSet<String>) {
+        if containers.is_empty() || routes.receiver_count() == 0 {
+            return;
+        }
+        let mut table = routes.subscribe();
+        let slug = self.release.app.slug.as_str();
+        let wait = async {
+            self.parts.wake.notify_one();
+            let written = table
+                .wait_for(|table| table.get(slug).is_some_and(|route| route.containers.is_superset(containers)))
+                .await
+                .map(|table| table.get(slug).cloned());
+            if let Ok(Some(route)) = written {
+                edge_probe::until_taken_over(self.parts, &route).await;
+            }
+        };
+        if tokio::time::timeout(ROUTE_LIMIT, wait).await.is_err() {
+            tracing::warn!(app = slug, "the edge has not taken the new route over in time");
+        }
+    }
+
+    async fn look(&mut self) -> Result<Look, DeployError> {
+        let mut look = Look::default();
+        for container in containers(self.parts, self.release).await? {
+            let label = |key: &str| container.labels.as_ref().and_then(|labels| labels.get(key));
+            let (Some(fingerprint), Some(id)) = (label(names::FINGERPRINT), &container.id) else { continue };
+            let Some(rolling) = self.rolling.iter().find(|rolling| &rolling.fingerprint == fingerprint) else { continue };
+            let replica = label("com.docker.swarm.task.name").map_or(id.as_str(), |name| replica(name));
+            match container.state {
+                Some(ContainerSummaryStateEnum::RUNNING) => {
+                    let since = *self.running_since.entry(id.clone()).or_insert_with(Instant::now);
+                    let settled = since.elapsed() >= Duration::from_millis(service_spec::UNROUTED_SETTLE_MS);
+                    if if rolling.process.is_routed() { is_healthy(&container) } else { settled } {
+                        let live = look.live.entry(rolling.process.clone()).or_default();
+                        live.insert(replica.to_owned(), id.clone());
+                    }
+                }
+                Some(ContainerSummaryStateEnum::EXITED | ContainerSummaryStateEnum::DEAD) => {
+                    look.ended |= label("com.docker.swarm.task.id").is_none_or(|id| !self.ended_before.contains(id));
+                }
+                _ => {}
+            }
+        }
+        Ok(look)
+    }
+
+    /// Fails when a new task has ended, or has found no node for too long.
+    async fn fail_if_hopeless(&self) -> Result<(), DeployError> {
+        for task in tasks(self.parts, self.release).await? {
+            let fingerprint = task
+                .spec
+                .as_ref()
+                .and_then(|spec| spec.container_spec.as_ref()?.labels.as_ref()?.get(names::FINGERPRINT));
+            let Some(rolling) = self.rolling.iter().find(|rolling| Some(&rolling.fingerprint) == fingerprint) else {
+                continue;
+            };
+            let known = task.id.as_ref().is_some_and(|id| self.ended_before.contains(id));
+            let state = task.status.as_ref().and_then(|status| status.state);
+            if !known && matches!(state, Some(TaskState::FAILED | TaskState::REJECTED | TaskState::COMPLETE)) {
+                return Err(self.ended(rolling, &task).await);
+            }
+            if state == Some(TaskState::PENDING) && self.begun.elapsed() > PLACING_LIMIT {
+                let why = task.status.and_then(|status| status.err.or(status.message)).unwrap_or_default();
+                return Err(DeployError::Rollout(format!(
+                    "No node can run {}: {why}. Choose a smaller plan, fewer replicas, or give Skypanel more machines.",
+                    name(rolling, task.slot)
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    async fn ended(&self, rolling: &Rolling, task: &Task) -> DeployError {
+        let status = task.status.clone().unwrap_or_default();
+        let container = status.container_status.unwrap_or_default();
+        let name = name(rolling, task.slot);
+        let Some(id) = container.container_id.filter(|id| !id.is_empty()) else {
+            let why = status.err.or(status.message).unwrap_or_default();
+            return DeployError::Rollout(format!("{name} could not be started: {why}"));
+        };
+        let state = match call("Looking at a container", self.parts.engine.inspect_container(&id, None)).await {
+            Ok(found) => found.state.unwrap_or_default(),
+            Err(error) => {
+                tracing::warn!(%error, "the container of a failed task could not be looked at");
+                bollard::models::ContainerState::default()
+            }
+        };
+        let why = if state.oom_killed == Some(true) {
+            format!(
+                "used more memory than the {} MB of its plan and was killed. Choose a larger plan, or use less",
+                self.release.plan.ram_mb
+            )
+        } else if status.err.as_deref().is_some_and(|error| error.contains("unhealthy")) {
+            match last_health_output(&state) {
+                Some(output) => format!("never became healthy: {output}"),
+                None => "never became healthy".to_owned(),
+            }
+        } else {
+            match state.exit_code.or(container.exit_code) {
+                Some(0) => "ended by itself (exit status 0), but a process has to go on running".to_owned(),
+                Some(code) => format!("crashed with exit status {code}"),
+                None => format!("failed: {}", status.err.unwrap_or_default()),
+            }
+        };
+        self.with_last_lines(&format!("{name} {why}."), &id).await
+    }
+
+    async fn too_late(&self) -> DeployError {
+        let seconds = self.begun.elapsed().as_secs();
+        let found = containers(self.parts, self.release).await.unwrap_or_default();
+        for rolling in &self.rolling {
+            let unready = found.iter().find(|container| {
+                let fingerprint = container.labels.as_ref().and_then(|labels| labels.get(names::FINGERPRINT));
+                fingerprint == Some(&rolling.fingerprint)
+                    && container.state == Some(ContainerSummaryStateEnum::RUNNING)
+                    && !is_healthy(container)
+            });
+            let Some(id) = unready.and_then(|container| container.id.as_deref()) else { continue };
+            let state = call("Looking at a container", self.parts.engine.inspect_container(id, None)).await;
+            let output = state.ok().and_then(|found| last_health_output(&found.state?));
+            let why = output.map(|output| format!(": {output}")).unwrap_or_default();
+            let text = format!("{} did not become healthy within {seconds} s{why}.", rolling.process);
+            return self.with_last_lines(&text, id).await;
+        }
+        DeployError::Rollout(format!("The new processes did not start within {seconds} s."))
+    }
+
+    async fn with_last_lines(&self, text: &str, container: &str) -> DeployError {
+        let lines = app_logs::last_lines_of_container(self.parts, container, LINES).await;
+        if lines.is_empty() {
+            return DeployError::Rollout(format!("{text} It wrote nothing."));
+        }
+        let lines: String = lines.iter().map(|line| format!("\n  {line}")).collect();
+        DeployError::Rollout(format!("{text} Its last lines:{lines}"))
+    }
+}
+
+/// All containers of the release's tasks on this node.
+async fn containers(parts: &Parts, release: &Release<'_>) -> Result<Vec<ContainerSummary>, DeployError> {
+    let labels = [
+        (names::INSTALLATION, parts.options.installation.as_str()),
+        (names::DEPLOYMENT, &release.deployment.to_string()),
+        (names::ROLE, names::role::TASK),
+    ];
+    let ours = filters([("label", labels.iter().map(|(key, value)| names::pair(key, value)).collect())]);
+    let options = ListContainersOptionsBuilder::new().all(true).filters(&ours).build();
+    call("Looking at the new processes", parts.engine.list_containers(Some(options))).await
+}
+
+/// All tasks of the release.
+async fn tasks(parts: &Parts, release: &Release<'_>) -> Result<Vec<Task>, DeployError> {
+    let labels = [
+        names::pair(names::INSTALLATION, &parts.options.installation),
+        names::pair(names::DEPLOYMENT, &release.deployment.to_string()),
+    ];
+    let options = ListTasksOptionsBuilder::new().filters(&filters([("label", labels.into())])).build();
+    call("Looking at the new tasks", parts.engine.list_tasks(Some(options))).await
+}
+
+fn has_ended(task: &Task) -> bool {
+    let state = task.status.as_ref().and_then(|status| status.state);
+    matches!(state, Some(TaskState::FAILED | TaskState::REJECTED | TaskState::COMPLETE | TaskState::SHUTDOWN))
+}
+
+/// The engine's list tells health in words only: `Up 2 seconds (healthy)`.
+pub(crate) fn is_healthy(container: &ContainerSummary) -> bool {
+    container.status.as_deref().is_some_and(|status| status.ends_with("(healthy)"))
+}
+
+/// `service.2` of the task name `service.2.x8sd…`.
+fn replica(task_name: &str) -> &str {
+    task_name.rsplit_once('.').map_or(task_name, |(replica, _)| replica)
+}
+
+fn name(rolling: &Rolling, slot: Option<i64>) -> String {
+    format!("{}.{}", rolling.process, slot.unwrap_or(1))
+}
+
+fn last_health_output(state: &bollard::models::ContainerState) -> Option<String> {
+    let output = state.health.as_ref()?.log.as_ref()?.last()?.output.as_deref()?.trim();
+    let output = output.strip_prefix("unhealthy: ").unwrap_or(output);
+    (!output.is_empty()).then(|| output.chars().filter(|c| !c.is_control()).take(500).collect())
+}

@@ -1,0 +1,170 @@
+//! The edge's routes as files: one per app, replaced as a whole. What a route says follows from the app's state
+//! and its tasks alone, so the same state always gives the same bytes and an unchanged file is not written.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use serde_json::{Value, json};
+use skypanel_core::model::{AppStatus, Sha256Digest};
+
+use crate::certificate;
+
+/// Names of the edge's entry points.
+pub(crate) const HTTP: &str = "web";
+pub(crate) const HTTPS: &str = "websecure";
+/// The file for hosts that no app has. No app's file has this name, since slugs begin with a letter.
+pub(crate) const FALLBACK: &str = "_fallback.yml";
+/// A request with this header and the route's revision is answered by the edge itself, which tells that the edge
+/// has taken that revision over.
+pub(crate) const REVISION_HEADER: &str = "X-Skypanel-Route";
+/// What the edge answers to such a request.
+pub(crate) const REVISION_STATUS: u16 = 418;
+
+/// What is served under an app's host name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Route {
+    /// The app's slug.
+    pub(crate) slug: String,
+    /// The host name, such as `hello.localhost`.
+    pub(crate) host: String,
+    /// Where requests go.
+    pub(crate) target: Target,
+}
+
+/// Where an app's requests go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Target {
+    /// To its tasks.
+    Tasks(BTreeSet<SocketAddr>),
+    /// To a page of ours that says why there is nothing else.
+    Page(&'static str),
+}
+
+impl Target {
+    /// What a state and the healthy tasks give.
+    pub(crate) fn of(status: AppStatus, tasks: BTreeSet<SocketAddr>) -> Self {
+        match status {
+            AppStatus::Suspended => Self::Page("suspended"),
+            AppStatus::Stopped => Self::Page("stopped"),
+            _ if tasks.is_empty() => Self::Page("starting"),
+            _ => Self::Tasks(tasks),
+        }
+    }
+}
+
+/// What the agent has written: by app.
+pub(crate) type RouteTable = BTreeMap<String, Written>;
+
+/// One app's route as written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Written {
+    /// The host name it is for.
+    pub(crate) host: String,
+    /// Digest of its content.
+    pub(crate) revision: String,
+    /// Ids of the containers it sends requests to.
+    pub(crate) containers: BTreeSet<String>,
+}
+
+/// Content of an app's file, and its revision.
+pub(crate) fn file(route: &Route, pages: &str) -> (Value, String) {
+    let slug = &route.slug;
+    let (service, middleware) = match &route.target {
+        Target::Tasks(tasks) => {
+            let servers: Vec<Value> = tasks.iter().map(|task| json!({ "url": format!("http://{task}") })).collect();
+            // For a task that dies without warning: a request that could not be handed over goes to the next task.
+            // Nothing was sent of it yet, so this is safe for every method.
+            (json!({ "loadBalancer": { "servers": servers } }), json!({ "retry": { "attempts": 4 } }))
+        }
+        Target::Page(page) => {
+            (page_service(pages), json!({ "replacePath": { "path": format!("/_edge/{page}/{slug}") } }))
+        }
+    };
+    let rule = format!("Host(`{}`)", route.host);
+    let revision = Sha256Digest::of(format!("{rule} {service} {middleware}").as_bytes()).hex()[..16].to_owned();
+    let name = format!("app-{slug}");
+    let router = json!({ "rule": rule, "entryPoints": [HTTP], "middlewares": [name], "service": name });
+    let mut secure = router.clone();
+    secure["entryPoints"] = json!([HTTPS]);
+    secure["tls"] = json!({});
+    let probe = json!({
+        "rule": format!("{rule} && Header(`{REVISION_HEADER}`, `{revision}`)"),
+        "entryPoints": [HTTP],
+        "service": "noop@internal",
+    });
+    let content = json!({ "http": {
+        "routers": { &name: router, format!("{name}-tls"): secure, format!("{name}-revision"): probe },
+        "middlewares": { &name: middleware },
+        "services": { &name: service },
+    }});
+    (content, revision)
+}
+
+/// What answers where no app has the host, and the certificate for it. `mounted` is the edge's directory as the
+/// edge sees it.
+pub(crate) fn fallback(pages: &str, mounted: &Path) -> Value {
+    let router = json!({
+        "rule": "PathPrefix(`/`)", "priority": 1, "entryPoints": [HTTP], "middlewares": ["unknown"], "service": "unknown",
+    });
+    let mut secure = router.clone();
+    secure["entryPoints"] = json!([HTTPS]);
+    secure["tls"] = json!({});
+    json!({
+        "http": {
+            "routers": { "unknown": router, "unknown-tls": secure },
+            "middlewares": { "unknown": { "replacePath": { "path": "/_edge/unknown" } } },
+            "services": { "unknown": page_service(pages) },
+        },
+        "tls": { "stores": { "default": { "defaultCertificate": {
+            "certFile": mounted.join(certificate::CERTIFICATE),
+            "keyFile": mounted.join(certificate::KEY),
+        }}}},
+    })
+}
+
+fn page_service(pages: &str) -> Value {
+    // An address to listen on is not always one to connect to.
+    let pages = pages.replacen("0.0.0.0:", "127.0.0.1:", 1).replacen("[::]:", "127.0.0.1:", 1);
+    json!({ "loadBalancer": { "servers": [{ "url": format!("http://{pages}") }] } })
+}
+
+/// Whether the text can stand in a route's rule as a host name.
+pub(crate) fn is_host(text: &str) -> bool {
+    (1..=253).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.')
+}
+
+/// Puts `bytes` at `path` in one step, by way of the directory `staging` on the same file system; answers whether
+/// there was anything to change.
+pub(crate) fn write_if_changed(staging: &Path, path: &Path, bytes: &[u8]) -> std::io::Result<bool> {
+    if std::fs::read(path).is_ok_and(|present| present == bytes) {
+        return Ok(false);
+    }
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let part = staging.join(format!("{name}.{}", uuid::Uuid::new_v4().simple()));
+    let mut file = std::fs::OpenOptions::new().create_new(true).write(true).open(&part)?;
+    // The edge has no right to pass over modes, and ours may come with a strict umask.
+    file.set_permissions(std::fs::Permissions::from_mode(0o644))?;
+    let renamed = file.write_all(bytes).and_then(|()| std::fs::rename(&part, path));
+    if renamed.is_err() {
+        // What is left is swept at the next start.
+        let _ = std::fs::remove_file(&part);
+    }
+    renamed.map(|()| true)
+}
+
+/// Removes the files of apps that are not in `table`.
+pub(crate) fn remove_others(dir: &Path, table: &RouteTable) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(dir)? {
+        let path = entry?.path();
+        let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+        let ours = path.extension().is_some_and(|extension| extension == "yml") && !stem.starts_with('_');
+        if ours && !table.contains_key(stem) {
+            std::fs::remove_file(path)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,266 @@
+//! The Swarm service of one process type of a release, as a specification: pure, so that the same release always
+//! gives the same one and an unchanged service is not rolled.
+
+use std::collections::HashMap;
+
+use bollard::models::{
+    EndpointSpec, EndpointSpecModeEnum, HealthConfig, HostConfigLogConfig, Limit, NetworkAttachmentConfig,
+    ResourcesUlimits, ServiceSpec, ServiceSpecMode, ServiceSpecModeReplicated, ServiceSpecRollbackConfig,
+    ServiceSpecRollbackConfigFailureActionEnum, ServiceSpecRollbackConfigOrderEnum, ServiceSpecUpdateConfig,
+    ServiceSpecUpdateConfigFailureActionEnum, ServiceSpecUpdateConfigOrderEnum, TaskSpec, TaskSpecContainerSpec,
+    TaskSpecContainerSpecFile, TaskSpecContainerSpecSecrets, TaskSpecLogDriver, TaskSpecResources, TaskSpecRestartPolicy,
+    TaskSpecRestartPolicyConditionEnum,
+};
+use rust_decimal::Decimal;
+use rust_decimal::prelude::ToPrimitive as _;
+use serde_json::json;
+use skypanel_core::model::{Plan, ProcessType, Sha256Digest};
+
+use crate::config_secret::{self, ConfigSecret};
+use crate::image::ImageFacts;
+use crate::{Release, names};
+
+/// The program that is process 1 in every container.
+pub(crate) const INIT: &str = "/.skypanel/init";
+/// Most processes and threads of one replica.
+pub(crate) const MAX_PROCESSES: i64 = 1024;
+/// Most open files of one process.
+const MAX_FILES: i64 = 65_536;
+/// Up to this many replicas are replaced at once; of more, a quarter at a time, so that memory does not double.
+const ALL_AT_ONCE: u32 = 3;
+/// An unrouted task, which has no health check, counts as started when it has run this long.
+pub(crate) const UNROUTED_SETTLE_MS: u64 = 1_500;
+/// How the engine keeps what a container writes.
+const LOG_DRIVER: &str = "json-file";
+const LOG_OPTIONS: [(&str, &str); 2] = [("max-size", "10m"), ("max-file", "3")];
+
+const MS: i64 = 1_000_000;
+const SECOND: i64 = 1_000 * MS;
+
+/// What a process type of a release runs on.
+pub(crate) struct Ground<'a> {
+    pub(crate) installation: &'a str,
+    /// Reference of the image.
+    pub(crate) image: &'a str,
+    pub(crate) facts: &'a ImageFacts,
+    pub(crate) secret: &'a ConfigSecret,
+    /// Id of the app's network.
+    pub(crate) network: &'a str,
+}
+
+/// The service of `process` with the command line `command`; its fingerprint is in its labels.
+pub(crate) fn service_spec(
+    release: &Release<'_>,
+    process: &ProcessType,
+    command: &str,
+    replicas: u32,
+    ground: &Ground<'_>,
+) -> ServiceSpec {
+    let labels = names::release_labels(ground.installation, release, process, names::role::TASK);
+    let mut container_labels = labels.clone();
+    if process.is_routed() {
+        container_labels.insert(names::PORT.to_owned(), ground.facts.port.to_string());
+    }
+    let mut task = task_spec(release, process, command, ground, container_labels);
+    // Through a `Value`, whose keys are sorted, since the labels' own order differs from run to run.
+    let fingerprint = Sha256Digest::of(json!(task).to_string().as_bytes()).hex()[..32].to_owned();
+    if let Some(labels) = task.container_spec.as_mut().and_then(|container| container.labels.as_mut()) {
+        labels.insert(names::FINGERPRINT.to_owned(), fingerprint.clone());
+    }
+    let mut labels = labels;
+    labels.insert(names::FINGERPRINT.to_owned(), fingerprint);
+    let parallelism = if replicas <= ALL_AT_ONCE { 0 } else { i64::from(replicas.div_ceil(4)) };
+    // A routed task counts as started once it is healthy, and what comes later is not the rollout's doing.
+    let monitor = if process.is_routed() { 0 } else { SECOND };
+    ServiceSpec {
+        name: Some(names::service(&release.app.slug, process)),
+        labels: Some(labels),
+        task_template: Some(task),
+        mode: Some(ServiceSpecMode {
+            replicated: Some(ServiceSpecModeReplicated { replicas: Some(i64::from(replicas)) }),
+            ..Default::default()
+        }),
+        update_config: Some(ServiceSpecUpdateConfig {
+            parallelism: Some(parallelism),
+            delay: Some(0),
+            failure_action: Some(ServiceSpecUpdateConfigFailureActionEnum::ROLLBACK),
+            monitor: Some(monitor),
+            max_failure_ratio: Some(0.0),
+            order: Some(ServiceSpecUpdateConfigOrderEnum::START_FIRST),
+        }),
+        rollback_config: Some(ServiceSpecRollbackConfig {
+            parallelism: Some(0),
+            delay: Some(0),
+            failure_action: Some(ServiceSpecRollbackConfigFailureActionEnum::PAUSE),
+            monitor: Some(0),
+            max_failure_ratio: Some(0.0),
+            order: Some(ServiceSpecRollbackConfigOrderEnum::START_FIRST),
+        }),
+        // Virtual addresses need IPVS, which not every kernel has.
+        endpoint_spec: Some(EndpointSpec { mode: Some(EndpointSpecModeEnum::DNSRR), ports: None }),
+        ..Default::default()
+    }
+}
+
+fn task_spec(
+    release: &Release<'_>,
+    process: &ProcessType,
+    command: &str,
+    ground: &Ground<'_>,
+    labels: HashMap<String, String>,
+) -> TaskSpec {
+    let settings = release.settings;
+    let drain_ms = if process.is_routed() { settings.rollout_drain_ms } else { 0 };
+    let grace = nanoseconds(drain_ms, MS).saturating_add(nanoseconds(settings.rollout_stop_seconds, SECOND));
+    let mut arguments = start_arguments(process, command, ground.facts);
+    if process.is_routed() {
+        arguments.insert(1, "--routed".to_owned());
+    }
+    TaskSpec {
+        container_spec: Some(TaskSpecContainerSpec {
+            image: Some(ground.image.to_owned()),
+            labels: Some(labels),
+            command: Some(vec![INIT.to_owned()]),
+            args: Some(arguments),
+            env: Some(environment(release, process, ground.facts)),
+            user: Some(ground.facts.user.clone()),
+            // Init is told to drain by this signal, whatever signal the image would like.
+            stop_signal: Some("SIGTERM".to_owned()),
+            stop_grace_period: Some(grace),
+            health_check: Some(health_check(release, process)),
+            secrets: Some(vec![secret_file(ground)]),
+            init: Some(false),
+            capability_drop: Some(vec!["ALL".to_owned()]),
+            ulimits: Some(vec![ResourcesUlimits {
+                name: Some("nofile".to_owned()),
+                soft: Some(MAX_FILES),
+                hard: Some(MAX_FILES),
+            }]),
+            ..Default::default()
+        }),
+        resources: Some(TaskSpecResources {
+            limits: Some(Limit {
+                nano_cpus: Some(nano_cpus(release.plan)),
+                memory_bytes: Some(memory_bytes(release.plan)),
+                pids: Some(MAX_PROCESSES),
+            }),
+            ..Default::default()
+        }),
+        restart_policy: Some(TaskSpecRestartPolicy {
+            condition: Some(TaskSpecRestartPolicyConditionEnum::ANY),
+            delay: Some(2 * SECOND),
+            max_attempts: Some(0),
+            window: Some(0),
+        }),
+        force_update: Some(u64::try_from(release.app.restart_count).unwrap_or(0)),
+        networks: Some(vec![NetworkAttachmentConfig {
+            target: Some(ground.network.to_owned()),
+            aliases: Some(vec![process.as_str().to_lowercase().replace('_', "-")]),
+            ..Default::default()
+        }]),
+        log_driver: Some(TaskSpecLogDriver {
+            name: Some(LOG_DRIVER.to_owned()),
+            options: Some(LOG_OPTIONS.map(|(key, value)| (key.to_owned(), value.to_owned())).into()),
+        }),
+        ..Default::default()
+    }
+}
+
+/// What follows init's own name.
+pub(crate) fn start_arguments(process: &ProcessType, command: &str, facts: &ImageFacts) -> Vec<String> {
+    let mut arguments: Vec<String> = ["start", "--type", process.as_str()].map(str::to_owned).into();
+    if command.is_empty() {
+        arguments.extend(["--exec", "--"].map(str::to_owned));
+        arguments.extend(facts.command.iter().cloned());
+    } else {
+        arguments.extend(["--", command].map(str::to_owned));
+    }
+    arguments
+}
+
+fn environment(release: &Release<'_>, process: &ProcessType, facts: &ImageFacts) -> Vec<String> {
+    let settings = release.settings;
+    // Swarm fills in the number of the replica.
+    let dyno = format!("{process}.{{{{.Task.Slot}}}}");
+    let mut variables = vec![
+        ("DYNO", dyno.clone()),
+        ("PS", dyno),
+        ("SKYPANEL_APP", release.app.slug.to_string()),
+        ("SKYPANEL_RELEASE_VERSION", release.version.to_string()),
+    ];
+    if process.is_routed() {
+        let health = match &release.app.health_check_path {
+            Some(path) => format!("http:{path}"),
+            None => "auto".to_owned(),
+        };
+        variables.extend([
+            ("PORT", facts.port.to_string()),
+            ("SKYPANEL_DRAIN_MS", settings.rollout_drain_ms.to_string()),
+            ("SKYPANEL_HEALTH", health),
+            ("SKYPANEL_HEALTH_HOST", format!("{}.{}", release.app.subdomain, settings.apps_default_domain)),
+            ("SKYPANEL_HEALTH_INTERVAL_MS", settings.health_interval_seconds.saturating_mul(1_000).to_string()),
+            ("SKYPANEL_HEALTH_TIMEOUT_MS", settings.health_timeout_seconds.saturating_mul(1_000).to_string()),
+            ("SKYPANEL_HEALTH_START_MS", settings.health_start_seconds.saturating_mul(1_000).to_string()),
+        ]);
+    }
+    variables.into_iter().map(|(key, value)| format!("{key}={value}")).collect()
+}
+
+/// Init waits by itself, first until the app is ready and then for most of the real interval; so the engine's own
+/// interval is as short as can be, and its limit longer than any of init's.
+fn health_check(release: &Release<'_>, process: &ProcessType) -> HealthConfig {
+    if !process.is_routed() {
+        // Also switches off a check that a Dockerfile brings.
+        return HealthConfig { test: Some(vec!["NONE".to_owned()]), ..Default::default() };
+    }
+    let settings = release.settings;
+    let longest = settings
+        .health_start_seconds
+        .max(settings.health_interval_seconds.saturating_add(settings.health_timeout_seconds));
+    HealthConfig {
+        test: Some(["CMD", INIT, "health"].map(str::to_owned).into()),
+        interval: Some(10 * MS),
+        timeout: Some(nanoseconds(longest.saturating_add(10), SECOND)),
+        retries: Some(i64::try_from(settings.health_retries).unwrap_or(i64::MAX)),
+        start_period: Some(0),
+        start_interval: None,
+    }
+}
+
+fn secret_file(ground: &Ground<'_>) -> TaskSpecContainerSpecSecrets {
+    let (uid, gid) = ground.facts.owner.unwrap_or((0, 0));
+    // A user known by name only cannot be made the owner; nobody else is in the container.
+    let mode = if ground.facts.owner.is_some() { 0o400 } else { 0o444 };
+    TaskSpecContainerSpecSecrets {
+        file: Some(TaskSpecContainerSpecFile {
+            name: Some(config_secret::FILE.to_owned()),
+            uid: Some(uid.to_string()),
+            gid: Some(gid.to_string()),
+            mode: Some(mode),
+        }),
+        secret_id: Some(ground.secret.id.clone()),
+        secret_name: Some(ground.secret.name.clone()),
+    }
+}
+
+/// The plan's CPU limit in billionths of a core.
+pub(crate) fn nano_cpus(plan: &Plan) -> i64 {
+    (plan.cpu_cores * Decimal::from(SECOND)).to_i64().unwrap_or(i64::MAX)
+}
+
+/// The plan's memory limit in bytes.
+pub(crate) fn memory_bytes(plan: &Plan) -> i64 {
+    i64::from(plan.ram_mb) << 20
+}
+
+/// How the engine keeps the output of containers that are no tasks.
+pub(crate) fn container_log_config() -> HostConfigLogConfig {
+    HostConfigLogConfig {
+        typ: Some(LOG_DRIVER.to_owned()),
+        config: Some(LOG_OPTIONS.map(|(key, value)| (key.to_owned(), value.to_owned())).into()),
+    }
+}
+
+fn nanoseconds(count: u64, unit: i64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX).saturating_mul(unit)
+}
