@@ -52,6 +52,25 @@ impl SettingValue for String {
     }
 }
 
+text_enum! {
+    /// Where blobs are kept.
+    StorageBackend {
+        /// In the data directory.
+        Local = "local",
+        /// In a bucket.
+        S3 = "s3",
+    }
+}
+
+impl SettingValue for StorageBackend {
+    fn parse(text: &str) -> Result<Self, String> {
+        text.parse().map_err(|_| "local or s3".to_owned())
+    }
+    fn show(&self) -> String {
+        self.to_string()
+    }
+}
+
 macro_rules! settings {
     ($($(#[doc = $help:literal])+ $field:ident: $type:ty = $key:literal, $default:expr $(=> $range:expr)? $(, $sensitive:ident)?;)+) => {
         /// All settings with their values.
@@ -161,7 +180,7 @@ settings! {
     /// Domain under which every app has its name.
     apps_default_domain: String = "apps.default_domain", "localhost";
     /// Where blobs (slugs, caches, sources) are kept: `local` or `s3`.
-    storage_backend: String = "storage.backend", "local";
+    storage_backend: StorageBackend = "storage.backend", StorageBackend::Local;
     /// Address of the S3 service, such as `https://s3.example.com`; empty for Amazon's.
     storage_s3_endpoint: String = "storage.s3_endpoint", "";
     /// Region of the bucket.

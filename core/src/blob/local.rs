@@ -21,7 +21,7 @@ pub struct LocalBlobs {
 impl LocalBlobs {
     /// Uses `root`, making it if needed, and drops what a crash left half-written.
     pub fn open(root: &Path) -> Result<Self, BlobError> {
-        let spool = root.join(SPOOL);
+        let spool = Self::spool_dir(root);
         let made = std::fs::create_dir_all(&spool).and_then(|()| {
             for entry in std::fs::read_dir(&spool)? {
                 std::fs::remove_file(entry?.path())?;
@@ -30,6 +30,16 @@ impl LocalBlobs {
         });
         made.map_err(|source| disk(format!("Preparing the blob directory {}", root.display()), source))?;
         Ok(Self { root: root.to_owned() })
+    }
+
+    /// Where files being written lie, below `root`.
+    pub(super) fn spool_dir(root: &Path) -> PathBuf {
+        root.join(SPOOL)
+    }
+
+    /// The directory of all blobs.
+    pub(super) fn root(&self) -> &Path {
+        &self.root
     }
 
     fn path(&self, key: &BlobKey) -> PathBuf {
@@ -55,7 +65,7 @@ impl LocalBlobs {
 #[async_trait]
 impl BlobStore for LocalBlobs {
     fn spool(&self) -> Result<NamedTempFile, BlobError> {
-        NamedTempFile::new_in(self.root.join(SPOOL))
+        NamedTempFile::new_in(Self::spool_dir(&self.root))
             .map_err(|source| disk("Making a temporary file".to_owned(), source))
     }
 

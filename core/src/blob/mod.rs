@@ -1,7 +1,10 @@
 //! The blob store: sources, slugs, image parts and cold build caches, on a local directory or on S3.
 //! Everything streams; nothing is held in memory whole.
 
+mod configured;
 mod local;
+mod s3;
+mod s3_reason;
 
 use std::fmt;
 use std::pin::Pin;
@@ -12,7 +15,9 @@ use chrono::{DateTime, Utc};
 use tempfile::NamedTempFile;
 use tokio::io::AsyncRead;
 
+pub use configured::{ConfiguredBlobs, check_storage};
 pub use local::LocalBlobs;
+pub use s3::{S3Blobs, S3Options};
 
 use crate::model::{DeploymentId, Sha256Digest};
 
