@@ -1,0 +1,84 @@
+//! What the engine says it runs, through its own command line.
+
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::Instance;
+use crate::command::{Finished, run};
+
+const LIMIT: Duration = Duration::from_mins(1);
+
+/// The engine, as far as it concerns one installation.
+pub struct Engine {
+    installation: String,
+}
+
+impl Engine {
+    /// The engine behind `instance`.
+    pub fn of(instance: &Instance) -> Self {
+        Self { installation: instance.installation() }
+    }
+
+    /// `docker <arguments>`
+    #[track_caller]
+    pub fn docker(arguments: &[&str]) -> Finished {
+        run(Command::new("docker").args(arguments), LIMIT)
+    }
+
+    /// Ids of this installation's objects of a kind (`container`, `service`, `network`, `secret`, `volume`) that carry
+    /// all of `labels` (`key=value`).
+    #[track_caller]
+    pub fn list(&self, kind: &str, labels: &[&str]) -> Vec<String> {
+        let mut arguments = vec![kind, "ls", "--quiet"];
+        if kind == "container" {
+            arguments.extend(["--all", "--no-trunc"]);
+        }
+        let ours = format!("label=skypanel.installation={}", self.installation);
+        let labels: Vec<String> = labels.iter().map(|label| format!("label={label}")).collect();
+        arguments.extend(["--filter", &ours]);
+        for label in &labels {
+            arguments.extend(["--filter", label]);
+        }
+        Self::docker(&arguments).success().out().lines().map(str::to_owned).collect()
+    }
+
+    /// The whole of what the engine tells about an object. One that is gone meanwhile is an empty answer.
+    #[track_caller]
+    pub fn inspect(kind: &str, id: &str) -> Value {
+        let answer = Self::docker(&[kind, "inspect", id]);
+        if !answer.ok() {
+            return Value::Null;
+        }
+        let list: Value = serde_json::from_slice(&answer.stdout).expect("docker inspect prints JSON");
+        list.get(0).cloned().unwrap_or(Value::Null)
+    }
+
+    /// Containers of an app's process type that run and are not on their way out.
+    #[track_caller]
+    pub fn tasks(&self, slug: &str, process: &str) -> Vec<Value> {
+        let (app, process) = (format!("skypanel.app={slug}"), format!("skypanel.process={process}"));
+        self.list("container", &[&app, &process, "skypanel.role=task"])
+            .iter()
+            .map(|id| Self::inspect("container", id))
+            .filter(|container| container["State"]["Status"] == "running")
+            .collect()
+    }
+
+    /// A service's specification.
+    #[track_caller]
+    pub fn service(slug: &str, process: &str) -> Value {
+        Self::inspect("service", &format!("skypanel-{slug}-{process}"))
+    }
+
+    /// Everything of an app that is left in the engine, one line each.
+    #[track_caller]
+    pub fn of_app(&self, slug: &str) -> Vec<String> {
+        let label = format!("skypanel.app={slug}");
+        ["service", "container", "secret", "network", "volume"]
+            .iter()
+            .flat_map(|kind| self.list(kind, &[&label]).into_iter().map(move |id| format!("{kind} {id}")))
+            .collect()
+    }
+}
