@@ -35,8 +35,8 @@ pub(crate) async fn serve(
     let (sender, events) = mpsc::channel(4);
     let stream = EndableStream::new(stream, end);
     let callbacks = Callbacks::new(Arc::clone(&shared), sender);
-    let deadline = Instant::now() + shared.options.limits.auth_time;
-    let session = match timeout(shared.options.limits.auth_time, run_stream(config, stream, callbacks)).await {
+    let deadline = Instant::now() + shared.limits.auth_time;
+    let session = match timeout(shared.limits.auth_time, run_stream(config, stream, callbacks)).await {
         Ok(Ok(session)) => session,
         Ok(Err(error)) => return tracing::debug!(%peer, %error, "no SSH client"),
         Err(_) => return tracing::debug!(%peer, "the client did not speak in time"),
@@ -75,7 +75,7 @@ struct Connection {
 
 impl Connection {
     async fn run(mut self, mut events: mpsc::Receiver<Event>) {
-        let limits = self.shared.options.limits;
+        let limits = self.shared.limits;
         loop {
             let idle = self.channels.is_empty();
             tokio::select! {
@@ -108,7 +108,7 @@ impl Connection {
             }
             Event::Channel(opened) => {
                 let Some(identity) = &self.identity else { return };
-                if self.channels.len() >= self.shared.options.limits.channels {
+                if self.channels.len() >= self.shared.limits.channels {
                     // Dropping it is no answer to the client, so it is closed.
                     let handle = self.handle.clone();
                     self.channels.spawn(async move {
@@ -129,7 +129,7 @@ impl Connection {
     /// Commands see that Skypanel stops and end by themselves; the others are cut off.
     async fn stop(mut self) {
         let all = async { while self.channels.join_next().await.is_some() {} };
-        let _ = timeout(self.shared.options.limits.shutdown_time, all).await;
+        let _ = timeout(self.shared.limits.shutdown_time, all).await;
         self.disconnect("Skypanel is stopping.").await;
     }
 

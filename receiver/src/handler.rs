@@ -9,7 +9,7 @@ use russh::{Channel, ChannelId, MethodKind, MethodSet, Pty};
 use skypanel_core::store::Identity;
 use tokio::sync::mpsc;
 
-use crate::{Shared, host_key};
+use crate::{Shared, keys};
 
 /// What a connection's loop is told.
 pub(crate) enum Event {
@@ -61,7 +61,7 @@ impl Callbacks {
             }
         }
         text.push_str(" !     To register one, ask the operator to run on the server:\n");
-        text.push_str(" !       skypanel admin key:add YOUR@EMAIL YOUR_KEY.pub\n");
+        text.push_str(" !       skypanel admin key:add YOUR_KEY.pub --email YOUR@EMAIL\n");
         text.push_str(&format!(
             " !     or, from where a key of yours is known: {} < YOUR_KEY.pub\n",
             self.shared.hint("keys:add")
@@ -89,7 +89,7 @@ impl Handler for Callbacks {
         if !is_modern(offer.algorithm) {
             return Ok(Auth::reject());
         }
-        let fingerprint = host_key::fingerprint(offer.public_key);
+        let fingerprint = keys::fingerprint(offer.public_key);
         match self.shared.store.knows_key(&fingerprint).await {
             Ok(true) => return Ok(Auth::Accept),
             Ok(false) if self.unknown.contains(&fingerprint) => {}
@@ -204,7 +204,7 @@ impl Handler for Callbacks {
 
 impl Callbacks {
     async fn identify(&mut self, key: &PublicKey) -> Option<Identity> {
-        match self.shared.store.identify(&host_key::fingerprint(key)).await {
+        match self.shared.store.identify(&keys::fingerprint(key)).await {
             Ok(identity) => identity,
             Err(error) => {
                 tracing::error!(%error, "a key could not be looked up");

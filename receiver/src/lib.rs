@@ -10,6 +10,7 @@ mod exec;
 mod git;
 mod handler;
 mod host_key;
+mod keys;
 mod output;
 mod push;
 mod server;
@@ -22,6 +23,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use russh::keys::PrivateKey;
 use skypanel_core::blob::Blobs;
 use skypanel_core::console::Console;
 use skypanel_core::jobs::Jobs;
@@ -31,6 +33,8 @@ use skypanel_core::{Error, Result};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+
+pub use crate::keys::parse_public_key;
 
 use crate::git::Repositories;
 use crate::turns::Turns;
@@ -46,10 +50,6 @@ pub struct ReceiverOptions {
     pub hook_binary: PathBuf,
     /// The host name users reach this receiver under, for hints such as `ssh -p 2222 git@HOST`.
     pub public_host: String,
-    /// How much of what one client, or all of them, may take.
-    pub limits: Limits,
-    /// How large a pushed tree may be.
-    pub source_limits: SourceLimits,
 }
 
 /// Limits on connections. The defaults suit one machine.
@@ -117,6 +117,8 @@ pub(crate) struct Shared {
     pub(crate) streams: Streams,
     pub(crate) console: Arc<dyn Console>,
     pub(crate) options: ReceiverOptions,
+    pub(crate) limits: Limits,
+    pub(crate) source_limits: SourceLimits,
     pub(crate) repositories: Repositories,
     pub(crate) turns: Turns,
     /// Pushes go on when their client is gone, so they belong to the receiver and not to a connection.
@@ -136,33 +138,24 @@ impl Shared {
     }
 }
 
-/// The SSH server, not listening yet.
+/// The SSH server, listening.
 pub struct Receiver {
-    store: Store,
-    blobs: Blobs,
-    jobs: Jobs,
-    streams: Streams,
-    console: Arc<dyn Console>,
-    options: ReceiverOptions,
+    shared: Shared,
+    listener: TcpListener,
+    host_key: PrivateKey,
 }
 
 impl Receiver {
-    /// Puts a receiver together; nothing happens yet.
-    pub fn new(
+    /// Prepares directories and host key and starts to listen. Clients that connect from now on are served as
+    /// soon as [`Receiver::run`] is awaited.
+    pub async fn bind(
         store: Store,
         blobs: Blobs,
         jobs: Jobs,
         streams: Streams,
         console: Arc<dyn Console>,
-        options: ReceiverOptions,
-    ) -> Self {
-        Self { store, blobs, jobs, streams, console, options }
-    }
-
-    /// Prepares directories and host key and starts to listen. Clients that connect from now on are served as
-    /// soon as [`BoundReceiver::run`] is awaited.
-    pub async fn bind(self) -> Result<BoundReceiver> {
-        let Self { store, blobs, jobs, streams, console, mut options } = self;
+        mut options: ReceiverOptions,
+    ) -> Result<Self> {
         let host_key = host_key::open_or_create(&options.data_dir.join("ssh_host_ed25519_key"))?;
         let repositories = Repositories::prepare(&options.data_dir, &options.hook_binary)?;
         let listener = TcpListener::bind(options.listen).await.map_err(|error| {
@@ -172,10 +165,9 @@ impl Receiver {
                 options.listen
             ))
         })?;
-        let address = listener
+        options.listen = listener
             .local_addr()
             .map_err(|error| Error::System(format!("The SSH server's address is unknown: {error}.")))?;
-        options.listen = address;
         let shared = Shared {
             store,
             blobs,
@@ -183,41 +175,47 @@ impl Receiver {
             streams,
             console,
             options,
+            limits: Limits::default(),
+            source_limits: SourceLimits::default(),
             repositories,
             turns: Turns::default(),
             pushes: TaskTracker::new(),
             stopping: CancellationToken::new(),
         };
-        Ok(BoundReceiver { shared: Arc::new(shared), listener, host_key, address })
+        Ok(Self { shared, listener, host_key })
     }
-}
 
-/// The SSH server, listening.
-pub struct BoundReceiver {
-    shared: Arc<Shared>,
-    listener: TcpListener,
-    host_key: russh::keys::PrivateKey,
-    address: SocketAddr,
-}
+    /// With other limits on connections.
+    #[must_use]
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.shared.limits = limits;
+        self
+    }
 
-impl BoundReceiver {
+    /// With other limits on pushed trees.
+    #[must_use]
+    pub fn with_source_limits(mut self, limits: SourceLimits) -> Self {
+        self.shared.source_limits = limits;
+        self
+    }
+
     /// The address it listens on; tells the port when port 0 was asked for.
     pub fn local_addr(&self) -> SocketAddr {
-        self.address
+        self.shared.options.listen
     }
 
     /// The host key's fingerprint as `ssh` shows it, `SHA256:…`.
     pub fn host_key_fingerprint(&self) -> String {
-        host_key::fingerprint(self.host_key.public_key())
+        keys::fingerprint(self.host_key.public_key())
     }
 
-    /// The host key's line for a `known_hosts` file, without the host: `ssh-ed25519 AAAA…`.
+    /// The host key as a `known_hosts` file has it, without the host: `ssh-ed25519 AAAA…`.
     pub fn host_key_line(&self) -> String {
         self.host_key.public_key().to_openssh().unwrap_or_default()
     }
 
     /// Serves until `cancel`, then ends what runs within [`Limits::shutdown_time`] and some seconds.
     pub async fn run(self, cancel: CancellationToken) -> Result<()> {
-        server::run(self.shared, self.listener, self.host_key, cancel).await
+        server::run(Arc::new(self.shared), self.listener, self.host_key, cancel).await
     }
 }

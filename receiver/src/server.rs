@@ -63,7 +63,7 @@ pub(crate) async fn run(
     host_key: PrivateKey,
     cancel: CancellationToken,
 ) -> Result<()> {
-    let config = Arc::new(configuration(&shared.options.limits, host_key));
+    let config = Arc::new(configuration(&shared.limits, host_key));
     let doors = Arc::new(Doors::default());
     let connections = TaskTracker::new();
     let mut collect = tokio::time::interval(COLLECT_EVERY);
@@ -76,7 +76,7 @@ pub(crate) async fn run(
                 connections.spawn(async move { shared.repositories.collect(&shared.store).await });
             }
             accepted = listener.accept() => match accepted {
-                Ok((stream, peer)) => match doors.enter(peer.ip(), &shared.options.limits) {
+                Ok((stream, peer)) => match doors.enter(peer.ip(), &shared.limits) {
                     Ok(place) => {
                         connections.spawn(connection::serve(Arc::clone(&shared), Arc::clone(&config), stream, peer, place));
                     }
@@ -98,7 +98,7 @@ pub(crate) async fn run(
         connections.wait().await;
     };
     // Each ends by itself within the shutdown time; the rest is for telling clients.
-    if tokio::time::timeout(shared.options.limits.shutdown_time + Duration::from_secs(5), ended).await.is_err() {
+    if tokio::time::timeout(shared.limits.shutdown_time + Duration::from_secs(5), ended).await.is_err() {
         tracing::warn!("some connections did not end in time");
     }
     Ok(())

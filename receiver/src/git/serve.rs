@@ -151,7 +151,7 @@ async fn receive(
         .map_err(|error| not_started(&error))?;
     let stopped = async {
         shared.stopping.cancelled().await;
-        tokio::time::sleep(shared.options.limits.shutdown_time).await;
+        tokio::time::sleep(shared.limits.shutdown_time).await;
     };
     tokio::select! {
         // Looked at first: once Git has ended there is nobody left to be judged.

@@ -50,7 +50,7 @@ impl Push {
     /// Waits for the hook's question and answers it. Ends only when Git has to be killed, and says why: else
     /// Git's own end is the end of the push.
     pub(crate) async fn judge(&mut self, listening: Listening) -> Error {
-        match timeout(self.shared.options.limits.receive_time, listening.accept()).await {
+        match timeout(self.shared.limits.receive_time, listening.accept()).await {
             Err(_) => return Error::System("The push took too long to arrive and was stopped.".to_owned()),
             Ok(Err(error)) => {
                 tracing::error!(app = %self.app.slug, %error, "the hook's question could not be read");

@@ -57,7 +57,7 @@ impl Push {
             quarantine: request.quarantine.clone(),
             commit: release.commit.clone(),
             git: self.shared.repositories.git().to_owned(),
-            limits: self.shared.options.source_limits,
+            limits: self.shared.source_limits,
         };
         spawn_blocking(move || snapshot::take(&source, spool))
             .await
