@@ -1,5 +1,7 @@
 //! Organisations, users, memberships and SSH keys.
 
+use std::collections::HashMap;
+
 use argon2::Argon2;
 use argon2::password_hash::PasswordHasher as _;
 
@@ -96,6 +98,16 @@ impl Store {
             .fetch_optional(&self.pool)
             .await?
             .ok_or_else(|| Error::NotFound(format!("There is no user {email:?}.")))
+    }
+
+    /// E-mail addresses of users, by id; users that are gone are missing.
+    pub async fn emails(&self, users: &[UserId]) -> Result<HashMap<UserId, String>> {
+        let ids: Vec<uuid::Uuid> = users.iter().map(|user| user.0).collect();
+        let rows: Vec<(UserId, String)> = sqlx::query_as("SELECT id, email FROM users WHERE id = ANY ($1)")
+            .bind(ids)
+            .fetch_all(&self.pool)
+            .await?;
+        Ok(rows.into_iter().collect())
     }
 
     /// Whether any admin exists yet.
