@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use base64::Engine as _;
 use bollard::models::{Secret, SecretSpec};
 use bollard::query_parameters::ListSecretsOptionsBuilder;
-use skypanel_core::model::Application;
+use skypanel_core::model::{AppSlug, Application};
 use skypanel_core::store::ConfigVars;
 use zeroize::Zeroizing;
 
@@ -45,7 +45,7 @@ pub(crate) fn encode(config: &ConfigVars) -> Zeroizing<Vec<u8>> {
 pub(crate) async fn ensure(parts: &Parts, release: &Release<'_>) -> Result<ConfigSecret, DeployError> {
     let version = release.config_version.to_string();
     let app_id = release.app.id.to_string();
-    for secret in list(parts, release.app).await? {
+    for secret in list(parts, &release.app.slug).await? {
         let Some(SecretSpec { name: Some(name), labels: Some(labels), .. }) = secret.spec else { continue };
         let has = |label: &str, value: &String| labels.get(label) == Some(value);
         if let Some(id) = secret.id
@@ -72,7 +72,7 @@ pub(crate) async fn ensure(parts: &Parts, release: &Release<'_>) -> Result<Confi
 
 /// Removes the app's secrets other than `keep`. One that a service still refers to stays for the next time.
 pub(crate) async fn remove_others(parts: &Parts, app: &Application, keep: &ConfigSecret) -> Result<(), DeployError> {
-    for secret in list(parts, app).await? {
+    for secret in list(parts, &app.slug).await? {
         if let Some(id) = secret.id
             && id != keep.id
         {
@@ -90,12 +90,12 @@ pub(crate) async fn remove(parts: &Parts, id: &str) -> Result<(), DeployError> {
     }
 }
 
-async fn list(parts: &Parts, app: &Application) -> Result<Vec<Secret>, DeployError> {
+pub(crate) async fn list(parts: &Parts, slug: &AppSlug) -> Result<Vec<Secret>, DeployError> {
     let ours = filters([(
         "label",
         vec![
             names::pair(names::INSTALLATION, &parts.options.installation),
-            names::pair(names::APP, app.slug.as_str()),
+            names::pair(names::APP, slug.as_str()),
         ],
     )]);
     let options = ListSecretsOptionsBuilder::new().filters(&ours).build();

@@ -6,9 +6,10 @@ use std::time::Duration;
 use bollard::models::ImageConfig;
 use bollard::query_parameters::CreateImageOptionsBuilder;
 use futures_util::TryStreamExt as _;
+use skypanel_core::model::{AppSlug, Sha256Digest};
 
 use crate::engine::{call, find};
-use crate::{DeployError, Parts, Release};
+use crate::{DeployError, Parts};
 
 const PULL_LIMIT: Duration = Duration::from_secs(600);
 /// The unprivileged user and group of every app, the stack image's `app`.
@@ -29,9 +30,9 @@ pub(crate) struct ImageFacts {
     pub(crate) command: Vec<String>,
 }
 
-/// The reference of a release's image.
-pub(crate) fn reference(parts: &Parts, release: &Release<'_>) -> String {
-    format!("{}/{}@{}", parts.options.image_endpoint, release.app.slug, release.artifact.image)
+/// The reference of an app's image, at the image endpoint.
+pub(crate) fn reference(parts: &Parts, slug: &AppSlug, image: Sha256Digest) -> String {
+    format!("{}/{slug}@{image}", parts.options.image_endpoint)
 }
 
 /// Pulls the image if it is not there, and looks at it.

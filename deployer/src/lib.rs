@@ -6,7 +6,9 @@
 mod agent;
 mod app_logs;
 mod certificate;
+mod clean_up;
 mod config_secret;
+mod console;
 mod edge;
 mod edge_probe;
 mod engine;
@@ -15,7 +17,9 @@ mod firewall;
 mod host;
 mod image;
 mod names;
+mod one_off;
 mod progress;
+mod release_process;
 mod rollout;
 mod routes;
 mod service_spec;
@@ -32,8 +36,10 @@ use skypanel_core::store::ConfigVars;
 use skypanel_core::stream::StreamWriter;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 pub use agent::Agent;
+pub use console::SwarmConsole;
 pub use error::DeployError;
 
 use crate::routes::RouteTable;
@@ -109,6 +115,8 @@ struct Parts {
     wake: Notify,
     /// Rollouts that run in this process; the agent looks more often while there are some.
     rollouts: AtomicUsize,
+    /// Tasks that end one-off processes and remove their containers.
+    removals: TaskTracker,
 }
 
 impl Deployer {
@@ -120,6 +128,7 @@ impl Deployer {
             routes: watch::Sender::new(RouteTable::default()),
             wake: Notify::new(),
             rollouts: AtomicUsize::new(0),
+            removals: TaskTracker::new(),
         };
         Self { parts: Arc::new(parts) }
     }

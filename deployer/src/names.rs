@@ -2,9 +2,7 @@
 
 use std::collections::HashMap;
 
-use skypanel_core::model::{AppSlug, ProcessType};
-
-use crate::Release;
+use skypanel_core::model::{AppSlug, Application, DeploymentId, ProcessType, ReleaseVersion};
 
 pub(crate) const INSTALLATION: &str = "skypanel.installation";
 pub(crate) const APP: &str = "skypanel.app";
@@ -22,6 +20,8 @@ pub(crate) const PORT: &str = "skypanel.port";
 pub(crate) mod role {
     pub(crate) const TASK: &str = "task";
     pub(crate) const EDGE: &str = "edge";
+    pub(crate) const RELEASE: &str = "release";
+    pub(crate) const RUN: &str = "run";
 }
 
 /// `skypanel-<slug>-<type>`, a DNS label.
@@ -40,7 +40,7 @@ pub(crate) fn pair(label: &str, value: &str) -> String {
 }
 
 /// Labels of everything that belongs to an app.
-pub(crate) fn app_labels(installation: &str, app: &skypanel_core::model::Application) -> HashMap<String, String> {
+pub(crate) fn app_labels(installation: &str, app: &Application) -> HashMap<String, String> {
     [
         (INSTALLATION, installation.to_owned()),
         (APP, app.slug.to_string()),
@@ -53,15 +53,17 @@ pub(crate) fn app_labels(installation: &str, app: &skypanel_core::model::Applica
 /// Labels of what runs one process type of a release.
 pub(crate) fn release_labels(
     installation: &str,
-    release: &Release<'_>,
-    process: &ProcessType,
+    app: &Application,
+    deployment: DeploymentId,
+    version: ReleaseVersion,
+    process: &str,
     role: &str,
 ) -> HashMap<String, String> {
-    let mut labels = app_labels(installation, release.app);
+    let mut labels = app_labels(installation, app);
     labels.extend(
         [
-            (DEPLOYMENT, release.deployment.to_string()),
-            (VERSION, release.version.0.to_string()),
+            (DEPLOYMENT, deployment.to_string()),
+            (VERSION, version.0.to_string()),
             (PROCESS, process.to_string()),
             (ROLE, role.to_owned()),
         ]

@@ -27,7 +27,6 @@ const LINES: u32 = 20;
 
 /// A service that is being rolled.
 pub(crate) struct Rolling {
-    pub(crate) service: String,
     pub(crate) process: ProcessType,
     pub(crate) replicas: u32,
     /// The label that only its new tasks have.

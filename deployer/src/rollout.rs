@@ -8,7 +8,7 @@ use bollard::models::{NetworkCreateRequest, Service, ServiceSpec};
 use bollard::query_parameters::{
     InspectNetworkOptions, ListServicesOptionsBuilder, UpdateServiceOptions, UpdateServiceOptionsBuilder,
 };
-use skypanel_core::model::{Application, ProcessType};
+use skypanel_core::model::{AppSlug, Application, ProcessType};
 
 use crate::engine::{call, filters, find, status};
 use crate::service_spec::{Ground, service_spec};
@@ -24,12 +24,12 @@ impl Deployer {
     pub async fn rollout(&self, release: &Release<'_>) -> Result<(), DeployError> {
         let parts = &*self.parts;
         let _busy = Busy::new(parts);
-        let reference = image::reference(parts, release);
+        let reference = image::reference(parts, &release.app.slug, release.artifact.image);
         let (facts, secret, network, before) = tokio::try_join!(
             image::ensure(parts, &reference),
             config_secret::ensure(parts, release),
             ensure_network(parts, release.app),
-            services(parts, release.app),
+            services(parts, &release.app.slug),
         )?;
         stop_if_cancelled(release)?;
         let ground = Ground {
@@ -117,13 +117,13 @@ pub(crate) async fn ensure_network(parts: &Parts, app: &Application) -> Result<S
 /// The app's services as they are, by process type.
 pub(crate) async fn services(
     parts: &Parts,
-    app: &Application,
+    slug: &AppSlug,
 ) -> Result<BTreeMap<ProcessType, Service>, DeployError> {
     let ours = filters([(
         "label",
         vec![
             names::pair(names::INSTALLATION, &parts.options.installation),
-            names::pair(names::APP, app.slug.as_str()),
+            names::pair(names::APP, slug.as_str()),
         ],
     )]);
     let options = ListServicesOptionsBuilder::new().filters(&ours).build();
@@ -152,24 +152,21 @@ async fn start(
         }
         let spec = service_spec(release, process, command, *replicas, ground);
         let fingerprint = spec.labels.as_ref().and_then(|labels| labels.get(names::FINGERPRINT)).cloned();
-        let service = match before.get(process) {
-            Some(service) => {
-                update(parts, release, service, spec).await?;
-                service.id.clone().unwrap_or_default()
-            }
+        match before.get(process) {
+            Some(service) => update(parts, release, service, spec).await?,
             None if *replicas == 0 => continue,
             None => create(parts, spec).await?,
-        };
+        }
         let fingerprint = fingerprint.unwrap_or_default();
-        watch.add(Rolling { service, process: process.clone(), replicas: *replicas, fingerprint });
+        watch.add(Rolling { process: process.clone(), replicas: *replicas, fingerprint });
     }
     Ok(())
 }
 
-async fn create(parts: &Parts, spec: ServiceSpec) -> Result<String, DeployError> {
+async fn create(parts: &Parts, spec: ServiceSpec) -> Result<(), DeployError> {
     let name = spec.name.clone().unwrap_or_default();
     match call("Making a service", parts.engine.create_service(spec, None)).await {
-        Ok(made) => Ok(made.id.unwrap_or(name)),
+        Ok(_) => Ok(()),
         Err(error) if status(&error) == Some(409) => Err(DeployError::Host(format!(
             "There is a service {name} that belongs to something else. If nothing needs it any more, remove it: \
              docker service rm {name}."
@@ -221,7 +218,7 @@ async fn undo(
     before: &BTreeMap<ProcessType, Service>,
 ) -> Result<(), DeployError> {
     let is_live = release.app.current_deployment_id == Some(release.deployment);
-    for (process, service) in services(parts, release.app).await? {
+    for (process, service) in services(parts, &release.app.slug).await? {
         let Some(id) = &service.id else { continue };
         let now = label(&service, names::FINGERPRINT);
         let touched = match before.get(&process) {

@@ -24,8 +24,6 @@ use crate::{Release, names};
 pub(crate) const INIT: &str = "/.skypanel/init";
 /// Most processes and threads of one replica.
 pub(crate) const MAX_PROCESSES: i64 = 1024;
-/// Most open files of one process.
-const MAX_FILES: i64 = 65_536;
 /// Up to this many replicas are replaced at once; of more, a quarter at a time, so that memory does not double.
 const ALL_AT_ONCE: u32 = 3;
 /// An unrouted task, which has no health check, counts as started when it has run this long.
@@ -56,7 +54,9 @@ pub(crate) fn service_spec(
     replicas: u32,
     ground: &Ground<'_>,
 ) -> ServiceSpec {
-    let labels = names::release_labels(ground.installation, release, process, names::role::TASK);
+    let Release { app, deployment, version, .. } = *release;
+    let labels =
+        names::release_labels(ground.installation, app, deployment, version, process.as_str(), names::role::TASK);
     let mut container_labels = labels.clone();
     if process.is_routed() {
         container_labels.insert(names::PORT.to_owned(), ground.facts.port.to_string());
@@ -112,7 +112,7 @@ fn task_spec(
     let settings = release.settings;
     let drain_ms = if process.is_routed() { settings.rollout_drain_ms } else { 0 };
     let grace = nanoseconds(drain_ms, MS).saturating_add(nanoseconds(settings.rollout_stop_seconds, SECOND));
-    let mut arguments = start_arguments(process, command, ground.facts);
+    let mut arguments = start_arguments(process.as_str(), command, ground.facts);
     if process.is_routed() {
         arguments.insert(1, "--routed".to_owned());
     }
@@ -131,11 +131,7 @@ fn task_spec(
             secrets: Some(vec![secret_file(ground)]),
             init: Some(false),
             capability_drop: Some(vec!["ALL".to_owned()]),
-            ulimits: Some(vec![ResourcesUlimits {
-                name: Some("nofile".to_owned()),
-                soft: Some(MAX_FILES),
-                hard: Some(MAX_FILES),
-            }]),
+            ulimits: Some(vec![no_core_dumps()]),
             ..Default::default()
         }),
         resources: Some(TaskSpecResources {
@@ -167,8 +163,8 @@ fn task_spec(
 }
 
 /// What follows init's own name.
-pub(crate) fn start_arguments(process: &ProcessType, command: &str, facts: &ImageFacts) -> Vec<String> {
-    let mut arguments: Vec<String> = ["start", "--type", process.as_str()].map(str::to_owned).into();
+pub(crate) fn start_arguments(process: &str, command: &str, facts: &ImageFacts) -> Vec<String> {
+    let mut arguments: Vec<String> = ["start", "--type", process].map(str::to_owned).into();
     if command.is_empty() {
         arguments.extend(["--exec", "--"].map(str::to_owned));
         arguments.extend(facts.command.iter().cloned());
@@ -251,6 +247,12 @@ pub(crate) fn nano_cpus(plan: &Plan) -> i64 {
 /// The plan's memory limit in bytes.
 pub(crate) fn memory_bytes(plan: &Plan) -> i64 {
     i64::from(plan.ram_mb) << 20
+}
+
+/// A core dump would fill the disk with what the process held in memory. The engine's limit on open files stays, which
+/// may be lower than any that we could ask for.
+pub(crate) fn no_core_dumps() -> ResourcesUlimits {
+    ResourcesUlimits { name: Some("core".to_owned()), soft: Some(0), hard: Some(0) }
 }
 
 /// How the engine keeps the output of containers that are no tasks.

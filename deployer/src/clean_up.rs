@@ -1,0 +1,164 @@
+//! Stopping and destroying apps, and removing what a crash left behind. Only what carries this installation's label
+//! is ever touched.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use bollard::models::{ServiceSpecMode, ServiceSpecModeReplicated};
+use bollard::query_parameters::{
+    ListContainersOptionsBuilder, ListNetworksOptionsBuilder, ListSecretsOptionsBuilder, ListServicesOptionsBuilder,
+    ListVolumesOptionsBuilder, RemoveVolumeOptionsBuilder, UpdateServiceOptionsBuilder,
+};
+use skypanel_core::model::{AppSlug, Application};
+use skypanel_core::store::Store;
+
+use crate::engine::{call, filters, find, status};
+use crate::rollout::{label, remove, services};
+use crate::{DeployError, Deployer, Parts, config_secret, edge, names, one_off};
+
+/// Longest the tasks of a destroyed app get to end by themselves.
+const GONE_LIMIT: Duration = Duration::from_secs(60);
+/// After they ended Swarm still frees their network for a while.
+const NETWORK_LIMIT: Duration = Duration::from_secs(60);
+const POLL: Duration = Duration::from_millis(100);
+
+impl Deployer {
+    /// Ends all processes of an app and keeps its services, so that a start is quick. The caller has set the app's
+    /// status, from which the route follows.
+    pub async fn stop(&self, app: &Application) -> Result<(), DeployError> {
+        let parts = &*self.parts;
+        for service in services(parts, &app.slug).await?.into_values() {
+            let (Some(id), Some(mut spec)) = (service.id, service.spec) else { continue };
+            let index = service.version.and_then(|version| version.index).unwrap_or_default();
+            spec.mode = Some(ServiceSpecMode {
+                replicated: Some(ServiceSpecModeReplicated { replicas: Some(0) }),
+                ..Default::default()
+            });
+            let options = UpdateServiceOptionsBuilder::new().version(i32::try_from(index).unwrap_or(i32::MAX)).build();
+            call("Stopping a service", parts.engine.update_service(&id, spec, options, None)).await?;
+        }
+        parts.wake.notify_one();
+        Ok(())
+    }
+
+    /// Removes everything an app has in the engine, and its route. Done before, it finds nothing to do.
+    pub async fn destroy(&self, slug: &AppSlug) -> Result<(), DeployError> {
+        let parts = &*self.parts;
+        for service in services(parts, slug).await?.values() {
+            remove(parts, service).await?;
+        }
+        parts.wake.notify_one();
+        let tasks_gone = async {
+            while !containers(parts, slug, Some(names::role::TASK)).await?.is_empty() {
+                tokio::time::sleep(POLL).await;
+            }
+            Ok::<_, DeployError>(())
+        };
+        if let Ok(done) = tokio::time::timeout(GONE_LIMIT, tasks_gone).await {
+            done?;
+        }
+        for container in containers(parts, slug, None).await? {
+            one_off::remove(parts, &container).await?;
+        }
+        for secret in config_secret::list(parts, slug).await? {
+            if let Some(id) = secret.id {
+                config_secret::remove(parts, &id).await?;
+            }
+        }
+        remove_network(parts, slug).await?;
+        remove_volumes(parts, slug).await?;
+        let route = edge::routes_directory(parts).join(format!("{slug}.yml"));
+        match tokio::fs::remove_file(&route).await {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(DeployError::Host(format!("The route {} could not be removed: {error}.", route.display())))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Removes what an interrupted process left: one-off processes, secrets that no service refers to, and all that
+    /// belongs to apps that are no more. Only while no job runs.
+    pub async fn remove_leftovers(&self, store: &Store) -> Result<(), DeployError> {
+        let parts = &*self.parts;
+        let installation = names::pair(names::INSTALLATION, &parts.options.installation);
+        for role in [names::role::RELEASE, names::role::RUN] {
+            let ours = filters([("label", vec![installation.clone(), names::pair(names::ROLE, role)])]);
+            let options = ListContainersOptionsBuilder::new().all(true).filters(&ours).build();
+            for container in call("Listing one-off processes", parts.engine.list_containers(Some(options))).await? {
+                one_off::remove(parts, container.id.as_deref().unwrap_or_default()).await?;
+            }
+        }
+        let ours = filters([("label", vec![installation.clone()])]);
+        let options = ListSecretsOptionsBuilder::new().filters(&ours).build();
+        for secret in call("Listing the config vars' secrets", parts.engine.list_secrets(Some(options))).await? {
+            // The engine keeps those that are in use.
+            config_secret::remove(parts, secret.id.as_deref().unwrap_or_default()).await?;
+        }
+        let known: BTreeSet<AppSlug> = store.apps(None).await?.into_iter().map(|app| app.slug).collect();
+        for slug in slugs_in_engine(parts, &installation).await?.difference(&known) {
+            tracing::info!(app = %slug, "removing what is left of an app that is no more");
+            self.destroy(slug).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Ids of an app's containers, running or not.
+async fn containers(parts: &Parts, slug: &AppSlug, role: Option<&str>) -> Result<Vec<String>, DeployError> {
+    let mut labels = of_app(parts, slug);
+    labels.extend(role.map(|role| names::pair(names::ROLE, role)));
+    let options = ListContainersOptionsBuilder::new().all(true).filters(&filters([("label", labels)])).build();
+    let found = call("Listing the app's containers", parts.engine.list_containers(Some(options))).await?;
+    Ok(found.into_iter().filter_map(|container| container.id).collect())
+}
+
+async fn remove_network(parts: &Parts, slug: &AppSlug) -> Result<(), DeployError> {
+    let name = names::network(slug);
+    let ours = filters([("label", of_app(parts, slug)), ("name", vec![name.clone()])]);
+    let options = ListNetworksOptionsBuilder::new().filters(&ours).build();
+    let found = call("Listing the app's networks", parts.engine.list_networks(Some(options))).await?;
+    for id in found.into_iter().filter_map(|network| network.id) {
+        let until_free = async {
+            loop {
+                match find("Removing the app's network", parts.engine.remove_network(&id)).await {
+                    // It is in use as long as a task is being taken down.
+                    Err(error) if matches!(status(&error), Some(400 | 403 | 409)) => tokio::time::sleep(POLL).await,
+                    other => return other.map(drop),
+                }
+            }
+        };
+        tokio::time::timeout(NETWORK_LIMIT, until_free).await.map_err(|_| {
+            DeployError::Host(format!("The network {name} is still in use. See: docker network inspect {name}."))
+        })??;
+    }
+    Ok(())
+}
+
+async fn remove_volumes(parts: &Parts, slug: &AppSlug) -> Result<(), DeployError> {
+    let options = ListVolumesOptionsBuilder::new().filters(&filters([("label", of_app(parts, slug))])).build();
+    let found = call("Listing the app's volumes", parts.engine.list_volumes(Some(options))).await?;
+    for volume in found.volumes.unwrap_or_default() {
+        let options = RemoveVolumeOptionsBuilder::new().force(true).build();
+        find("Removing a volume", parts.engine.remove_volume(&volume.name, Some(options))).await?;
+    }
+    Ok(())
+}
+
+/// Apps of this installation that have a service or a network.
+async fn slugs_in_engine(parts: &Parts, installation: &str) -> Result<BTreeSet<AppSlug>, DeployError> {
+    let ours = filters([("label", vec![installation.to_owned()])]);
+    let options = ListServicesOptionsBuilder::new().filters(&ours).build();
+    let services = call("Listing services", parts.engine.list_services(Some(options))).await?;
+    let options = ListNetworksOptionsBuilder::new().filters(&ours).build();
+    let networks = call("Listing networks", parts.engine.list_networks(Some(options))).await?;
+    let of_services = services.iter().filter_map(|service| label(service, names::APP));
+    let of_networks = networks.iter().filter_map(|network| network.labels.as_ref()?.get(names::APP));
+    Ok(of_services.chain(of_networks).filter_map(|slug| slug.parse().ok()).collect())
+}
+
+fn of_app(parts: &Parts, slug: &AppSlug) -> Vec<String> {
+    vec![
+        names::pair(names::INSTALLATION, &parts.options.installation),
+        names::pair(names::APP, slug.as_str()),
+    ]
+}

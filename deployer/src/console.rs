@@ -1,0 +1,142 @@
+//! What transports show of running apps: logs, process states, one-off processes.
+
+mod logs;
+mod run;
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use bollard::models::{Task, TaskState};
+use bollard::query_parameters::ListTasksOptionsBuilder;
+use chrono::{DateTime, Utc};
+use futures_util::stream::BoxStream;
+use skypanel_core::console::{Console, LogLine, LogQuery, OneOff, OneOffSession, ProcessState};
+use skypanel_core::model::{Application, ProcessType};
+use skypanel_core::store::Store;
+use skypanel_core::Result;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::engine::{call, filters};
+use crate::{Deployer, names};
+
+/// The engine as transports see it.
+pub struct SwarmConsole {
+    deployer: Deployer,
+    store: Store,
+    /// Ends the one-off processes that were started here when this is dropped.
+    stop: CancellationToken,
+    _stop_on_drop: DropGuard,
+}
+
+impl SwarmConsole {
+    /// A console of the deployer's engine.
+    pub fn new(deployer: Deployer, store: Store) -> Self {
+        let stop = CancellationToken::new();
+        let guard = stop.clone().drop_guard();
+        Self { deployer, store, stop, _stop_on_drop: guard }
+    }
+}
+
+#[async_trait]
+impl Console for SwarmConsole {
+    async fn logs(&self, app: &Application, query: LogQuery) -> Result<BoxStream<'static, Result<LogLine>>> {
+        Ok(logs::read(self.deployer.parts.clone(), app, query).await?)
+    }
+
+    async fn processes(&self, app: &Application) -> Result<Vec<ProcessState>> {
+        let parts = &self.deployer.parts;
+        let labels = vec![
+            names::pair(names::INSTALLATION, &parts.options.installation),
+            names::pair(names::APP, app.slug.as_str()),
+        ];
+        let options = ListTasksOptionsBuilder::new().filters(&filters([("label", labels)])).build();
+        let tasks = call("Listing the processes", parts.engine.list_tasks(Some(options))).await?;
+        Ok(states(tasks))
+    }
+
+    async fn run(&self, app: &Application, one_off: OneOff) -> Result<OneOffSession> {
+        run::start(&self.deployer.parts, &self.store, app, one_off, self.stop.child_token()).await
+    }
+}
+
+/// One state a replica: that of the task which is meant to run there, or else of the newest one that failed.
+fn states(tasks: Vec<Task>) -> Vec<ProcessState> {
+    let mut newest: BTreeMap<(ProcessType, u64), (bool, String, ProcessState)> = BTreeMap::new();
+    for task in tasks {
+        let process = task
+            .spec
+            .as_ref()
+            .and_then(|spec| spec.container_spec.as_ref()?.labels.as_ref()?.get(names::PROCESS)?.parse().ok());
+        let Some(process): Option<ProcessType> = process else { continue };
+        let status = task.status.unwrap_or_default();
+        let wanted = matches!(task.desired_state, Some(TaskState::RUNNING | TaskState::READY));
+        let failed = matches!(status.state, Some(TaskState::FAILED | TaskState::REJECTED));
+        if !wanted && !failed {
+            continue;
+        }
+        let replica = task.slot.and_then(|slot| u64::try_from(slot).ok()).unwrap_or(1);
+        let created = task.created_at.map(|at| format!("{at}")).unwrap_or_default();
+        let since = status.timestamp.and_then(|at| format!("{at}").parse::<DateTime<Utc>>().ok());
+        let error = status.err.filter(|error| !error.is_empty());
+        let state = word(status.state).to_owned();
+        let state = ProcessState { process: process.clone(), replica, state, since, error };
+        let entry = (wanted, created, state);
+        let place = newest.entry((process, replica)).or_insert_with(|| entry.clone());
+        if (entry.0, &entry.1) > (place.0, &place.1) {
+            *place = entry;
+        }
+    }
+    // What failed counts only where the type still runs at all.
+    let running: std::collections::BTreeSet<ProcessType> =
+        newest.iter().filter(|(_, (wanted, ..))| *wanted).map(|((process, _), _)| process.clone()).collect();
+    newest
+        .into_values()
+        .filter(|(wanted, _, state)| *wanted || !running.contains(&state.process))
+        .map(|(_, _, state)| state)
+        .collect()
+}
+
+fn word(state: Option<TaskState>) -> &'static str {
+    match state {
+        Some(TaskState::RUNNING) => "running",
+        Some(TaskState::COMPLETE) => "complete",
+        Some(TaskState::SHUTDOWN | TaskState::REMOVE) => "stopped",
+        Some(TaskState::FAILED) => "failed",
+        Some(TaskState::REJECTED) => "rejected",
+        Some(TaskState::ORPHANED) => "lost",
+        _ => "starting",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bollard::models::{TaskSpec, TaskSpecContainerSpec, TaskStatus};
+
+    use super::*;
+
+    fn task(slot: i64, created: &str, state: TaskState, desired: TaskState) -> Task {
+        let labels = std::collections::HashMap::from([(names::PROCESS.to_owned(), "web".to_owned())]);
+        let container_spec = TaskSpecContainerSpec { labels: Some(labels), ..Default::default() };
+        Task {
+            slot: Some(slot),
+            created_at: Some(created.parse().expect("a time")),
+            spec: Some(TaskSpec { container_spec: Some(container_spec), ..Default::default() }),
+            status: Some(TaskStatus { state: Some(state), ..Default::default() }),
+            desired_state: Some(desired),
+            ..Default::default()
+        }
+    }
+
+    #[test]
+    fn a_replica_has_the_state_of_the_task_that_is_meant_to_run() {
+        let states = states(vec![
+            task(1, "2026-01-01T00:00:02Z", TaskState::FAILED, TaskState::SHUTDOWN),
+            task(1, "2026-01-01T00:00:01Z", TaskState::RUNNING, TaskState::RUNNING),
+            task(2, "2026-01-01T00:00:01Z", TaskState::FAILED, TaskState::SHUTDOWN),
+            task(2, "2026-01-01T00:00:03Z", TaskState::STARTING, TaskState::RUNNING),
+            task(3, "2026-01-01T00:00:01Z", TaskState::SHUTDOWN, TaskState::SHUTDOWN),
+        ]);
+        let shown: Vec<_> = states.iter().map(|state| (state.replica, state.state.as_str())).collect();
+        assert_eq!(shown, [(1, "running"), (2, "starting")]);
+    }
+}

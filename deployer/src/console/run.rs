@@ -1,0 +1,161 @@
+//! `run`: a one-off process of the current release, with what its client types and a terminal if it has one.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bollard::container::LogOutput;
+use bollard::query_parameters::ResizeContainerTTYOptionsBuilder;
+use bytes::Bytes;
+use futures_util::StreamExt as _;
+use skypanel_core::console::{OneOff as Request, OneOffSession, Output, Terminal};
+use skypanel_core::model::Application;
+use skypanel_core::store::Store;
+use skypanel_core::{Error, Result};
+use tokio::io::AsyncWriteExt as _;
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use crate::engine::call;
+use crate::one_off::{OneOff, OneOffSpec};
+use crate::{Parts, names};
+
+/// Pieces on their way between client and process.
+const QUEUE: usize = 32;
+/// Longest a one-off process may run.
+const LIMIT: Duration = Duration::from_secs(24 * 60 * 60);
+/// What is left of the output once the process has ended is already on its way.
+const OUTPUT_LIMIT: Duration = Duration::from_secs(5);
+/// Exit status of a process that was ended by us, as of one killed by SIGKILL.
+const ENDED: i64 = 137;
+
+/// Starts the process; the session's fields are its ends of the pipes.
+pub(super) async fn start(
+    parts: &Arc<Parts>,
+    store: &Store,
+    app: &Application,
+    request: Request,
+    stop: CancellationToken,
+) -> Result<OneOffSession> {
+    let nothing = || Error::Conflict("Nothing was released yet, so there is nothing to run in. Push first.".to_owned());
+    let deployment = store.deployment(app.current_deployment_id.ok_or_else(nothing)?).await?;
+    let (Some(artifact), Some(version)) = (deployment.artifact(), deployment.version) else {
+        return Err(Error::Conflict("The current release's image is not kept any more. Push again.".to_owned()));
+    };
+    if request.command.trim().is_empty() {
+        return Err(Error::Invalid("Say what to run, such as: run bash.".to_owned()));
+    }
+    let (_, config) = store.config_vars(app.id).await?;
+    let plan = store.plan(app.plan_id).await?;
+    let number = uuid::Uuid::new_v4().as_u128() % 9_000 + 1_000;
+    let spec = OneOffSpec {
+        app,
+        plan: &plan,
+        deployment: deployment.id,
+        version,
+        artifact: &artifact,
+        config: &config,
+        role: names::role::RUN,
+        name: &format!("run.{number}"),
+        command: &request.command,
+        terminal: request.terminal.as_ref().map(|terminal| term(&terminal.term)),
+        input: true,
+    };
+    let process = OneOff::create(parts, &spec).await?;
+    let attached = process.attach(true).await?;
+    process.start().await?;
+    let (input, input_end) = mpsc::channel(QUEUE);
+    let (output_end, output) = mpsc::channel(QUEUE);
+    let (resize, resize_end) = mpsc::channel(1);
+    let (exit_end, exit) = oneshot::channel();
+    let pipes = Pipes { input: input_end, output: output_end, resize: resize_end };
+    let parts_of_task = Arc::clone(parts);
+    parts.removals.spawn(async move {
+        let mut exit_end = exit_end;
+        let terminal = request.terminal;
+        let ended = tokio::select! {
+            status = serve(&parts_of_task, &process, attached, pipes, terminal) => status,
+            // The client is gone.
+            () = exit_end.closed() => ENDED,
+            () = stop.cancelled() => ENDED,
+            () = tokio::time::sleep(LIMIT) => ENDED,
+        };
+        if let Err(error) = process.remove().await {
+            tracing::warn!(%error, "a one-off process could not be removed; the next start does it");
+        }
+        // Nobody asks any more where the client is gone.
+        let _ = exit_end.send(i32::try_from(ended).unwrap_or(255));
+    });
+    Ok(OneOffSession { input, output, resize, exit })
+}
+
+struct Pipes {
+    input: mpsc::Receiver<Bytes>,
+    output: mpsc::Sender<Output>,
+    resize: mpsc::Receiver<(u16, u16)>,
+}
+
+/// Carries bytes to and fro until the process ends; answers its exit status.
+async fn serve(
+    parts: &Parts,
+    process: &OneOff,
+    attached: bollard::container::AttachContainerResults,
+    pipes: Pipes,
+    terminal: Option<Terminal>,
+) -> i64 {
+    let Pipes { mut input, output, mut resize } = pipes;
+    let (mut from_process, mut to_process) = (attached.output, attached.input);
+    let write = async {
+        while let Some(bytes) = input.recv().await {
+            if to_process.write_all(&bytes).await.is_err() || to_process.flush().await.is_err() {
+                break;
+            }
+        }
+        // End of input for the process, too.
+        let _ = to_process.shutdown().await;
+        std::future::pending::<()>().await;
+    };
+    let read = async {
+        while let Some(Ok(piece)) = from_process.next().await {
+            let piece = match piece {
+                LogOutput::StdErr { message } => Output::Stderr(message),
+                LogOutput::StdOut { message } | LogOutput::Console { message } | LogOutput::StdIn { message } => {
+                    Output::Stdout(message)
+                }
+            };
+            if output.send(piece).await.is_err() {
+                break;
+            }
+        }
+    };
+    let size = async {
+        let mut size = terminal.map(|terminal| (terminal.columns, terminal.rows));
+        loop {
+            if let Some((columns, rows)) = size {
+                let options = ResizeContainerTTYOptionsBuilder::new().w(columns.into()).h(rows.into()).build();
+                // One that has just ended has no terminal any more.
+                let _ = call("Resizing a terminal", parts.engine.resize_container_tty(process.id(), options)).await;
+            }
+            match resize.recv().await {
+                Some(new) => size = Some(new),
+                None => std::future::pending().await,
+            }
+        }
+    };
+    tokio::pin!(read);
+    let status = tokio::select! {
+        status = process.wait() => status,
+        status = async { (&mut read).await; process.wait().await } => return status,
+        () = write => ENDED,
+        never = size => match never {},
+    };
+    // A client that does not read must not hold the container for ever.
+    let _ = tokio::time::timeout(OUTPUT_LIMIT, read).await;
+    status
+}
+
+/// `TERM` as a client sent it, where it is one.
+fn term(text: &str) -> &str {
+    let fits = (1..=64).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.+".contains(&byte));
+    if fits { text } else { "dumb" }
+}
