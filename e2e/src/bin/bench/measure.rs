@@ -161,7 +161,10 @@ pub(crate) fn ten_at_once(bench: &mut Bench) -> Result<()> {
                 })
             })
             .collect();
-        pushes.into_iter().map(|push| push.join().unwrap_or_else(|_| Err("a push's thread broke down".into()))).collect()
+        pushes
+            .into_iter()
+            .map(|push| push.join().unwrap_or_else(|_| Err("a push's thread broke down".into())))
+            .collect()
     });
     let times: Vec<f64> = outcomes.iter().filter_map(|outcome| outcome.as_ref().ok().copied()).collect();
     let wall = percentile(&times, 100);

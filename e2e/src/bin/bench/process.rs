@@ -56,7 +56,8 @@ impl Running {
             .stderr(Stdio::piped())
             .spawn()
             .map_err(|error| format!("`{what}` could not be started: {error}"))?;
-        let output = [child.stdout.take().map(collect), child.stderr.take().map(collect)].into_iter().flatten().collect();
+        let output =
+            [child.stdout.take().map(collect), child.stderr.take().map(collect)].into_iter().flatten().collect();
         Ok(Self { child, what, started, output })
     }
 
@@ -80,13 +81,15 @@ impl Running {
                 let _ = self.child.kill();
                 let _ = self.child.wait();
                 // Not joined: a grandchild may hold the pipes open.
-                let why = if late { format!("was not done after {} s", limit.as_secs()) } else { "was interrupted".into() };
+                let why =
+                    if late { format!("was not done after {} s", limit.as_secs()) } else { "was interrupted".into() };
                 return Err(format!("`{}` {why}", self.what).into());
             }
             std::thread::sleep(LOOK_EVERY);
         };
         let took = self.started.elapsed();
-        let output = std::mem::take(&mut self.output).into_iter().map(|reader| reader.join().unwrap_or_default()).collect();
+        let output =
+            std::mem::take(&mut self.output).into_iter().map(|reader| reader.join().unwrap_or_default()).collect();
         Ok(Ended { status, took, output })
     }
 

@@ -84,7 +84,11 @@ impl Report {
                 (Some(most), None) => (show(*most, unit), "not measured".to_owned()),
                 (None, _) => (String::new(), String::new()),
             };
-            let what = if most.is_some() || what.starts_with(char::is_uppercase) { (*what).to_owned() } else { format!("… {what}") };
+            let what = if most.is_some() || what.starts_with(char::is_uppercase) {
+                (*what).to_owned()
+            } else {
+                format!("… {what}")
+            };
             rows.push([what, shown, goal, verdict]);
         }
         let widths: Vec<usize> =
@@ -96,7 +100,14 @@ impl Report {
             let line = format!("| {what:a$} | {measured:>b$} | {goal:>c$} | {verdict:d$} |");
             let _ = writeln!(text, "{line}");
             if number == 0 {
-                let _ = writeln!(text, "|{}|{}:|{}:|{}|", "-".repeat(a + 2), "-".repeat(b + 1), "-".repeat(c + 1), "-".repeat(d + 2));
+                let _ = writeln!(
+                    text,
+                    "|{}|{}:|{}:|{}|",
+                    "-".repeat(a + 2),
+                    "-".repeat(b + 1),
+                    "-".repeat(c + 1),
+                    "-".repeat(d + 2)
+                );
             }
         }
         text
