@@ -32,7 +32,7 @@ fingerprint() {
      cd "$here" && find "$@" -type f -print0 | sort -z | xargs -0 sha256sum) | sha256sum | cut -d' ' -f1
 }
 arch=$(dpkg --print-architecture)
-base_print=$arch-$(fingerprint packages excludes tools.txt customize.sh build.sh)
+base_print=$arch-$(fingerprint packages excludes tools.txt customize.sh build.sh lib/java_truststore.py)
 stack_print=$base_print-$(fingerprint build buildpacks lib files | cut -c1-32)
 
 current() { [[ -f $1 && -f $2 && $(< "$2") == "$3" ]]; }

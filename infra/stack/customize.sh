@@ -50,10 +50,15 @@ case $(uname -m) in x86_64) keep=linux-x86_64 ;; aarch64) keep=linux-aarch64 ;; 
 archs=$root/usr/local/include/node/openssl/archs
 [[ -n $keep && -d $archs ]] && find "$archs" -mindepth 1 -maxdepth 1 ! -name "$keep" -exec rm -rf {} +
 
+# Debian's own Java trust store holds the time at which each certificate was added.
+cp "$here/lib/java_truststore.py" "$root"/tmp/
+in_stack python3 /tmp/java_truststore.py /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/java/cacerts
+rm "$root"/tmp/java_truststore.py
+
 # What would differ from one build to the next, or is of no use in a container.
 rm -rf "$root"/var/lib/apt/lists/* "$root"/var/cache/apt/* "$root"/var/cache/debconf/*-old \
     "$root"/var/cache/ldconfig/aux-cache "$root"/var/log/* "$root"/var/lib/dpkg/*-old \
-    "$root"/etc/*- "$root"/root/.cache "$root"/var/lib/systemd "$root"/var/www
+    "$root"/etc/*- "$root"/root/.cache "$root"/var/lib/systemd "$root"/var/www "$root"/tmp/hsperfdata*
 rm -f "$root"/etc/resolv.conf "$root"/etc/hostname
 : > "$root"/etc/machine-id
 # Byte code that is the same in every build; an app cannot write its own beside the standard library.

@@ -22,10 +22,10 @@ set_network_options() {
         MAVEN_OPTS+=" -Dhttp.nonProxyHosts=$(sed 's/,/|/g; s/\(^\||\)\./\1*./g' <<< "$no_proxy")"
     fi
     if [[ -r $bundle ]]; then
-        truststore=$store/truststore-$(fingerprint "$bundle").p12
+        truststore=$store/truststore-$(fingerprint "$bundle").jks
         if [[ ! -f $truststore ]]; then
             rm -f "$store"/truststore-*
-            java -XX:TieredStopAtLevel=1 "$here/lib/Truststore.java" "$bundle" "$truststore" ||
+            python3 /usr/lib/skypanel/java_truststore.py "$bundle" "$truststore" ||
                 warn "The CA bundle $bundle could not be handed to Java; its own is used."
         fi
         [[ ! -f $truststore ]] || MAVEN_OPTS+=" -Djavax.net.ssl.trustStore=$truststore -Djavax.net.ssl.trustStorePassword=changeit"
