@@ -1,0 +1,130 @@
+//! Every way in which a push can fail that needs no change of settings: it is refused, its last lines say why, and
+//! the release before serves on. The others are in `limits`.
+
+use skypanel_e2e::{App, Engine};
+
+/// A release serves; what `break_it` commits is refused for `reason`; the release goes on serving, and a mended push
+/// goes live.
+#[track_caller]
+pub(crate) fn refused_while_the_old_release_serves(app: &App, reason: &str, break_it: impl FnOnce()) -> String {
+    app.push().live();
+    assert_eq!(app.page("/"), "one");
+    let task = running_task(app);
+    break_it();
+    app.commit("Broken");
+    let output = app.push().refused_for(reason);
+    let last = output.lines().rfind(|line| line.starts_with(" !  ")).unwrap_or_default();
+    assert!(!last.trim_start_matches([' ', '!']).is_empty(), "the output ends with a reason:\n{output}");
+    assert_eq!(app.page("/"), "one");
+    assert_eq!(running_task(app), task, "the old release's task was left alone");
+    let releases = app.command("releases", &[]).success().out();
+    assert!(releases.to_lowercase().contains("failed") || !releases.contains("v2"), "{releases}");
+    output
+}
+
+fn running_task(app: &App) -> String {
+    let tasks = Engine::of(&app.instance).tasks(&app.slug, "web");
+    assert_eq!(tasks.len(), 1, "one task runs");
+    tasks[0]["Id"].as_str().unwrap_or_default().to_owned()
+}
+
+#[test]
+fn no_buildpack_fits() {
+    let app = App::probe("no-buildpack");
+    let output = refused_while_the_old_release_serves(&app, "No buildpack fits this app", || {
+        for file in ["app.py", "worker.py", "Procfile"] {
+            app.repository.remove(file);
+        }
+    });
+    for looked_for in ["requirements.txt", "package.json", "go.mod", "Gemfile", "composer.json", "pom.xml", "Procfile"]
+    {
+        assert!(output.contains(looked_for), "{looked_for} is not among what was looked for:\n{output}");
+    }
+}
+
+#[test]
+fn a_python_dependency_is_not_found() {
+    let app = App::probe("no-wheel");
+    refused_while_the_old_release_serves(
+        &app,
+        "'skypanel-e2e-no-such-package' was not found on the package index",
+        || {
+            app.repository.write("requirements.txt", "skypanel-e2e-no-such-package==1.0\n");
+        },
+    );
+}
+
+#[test]
+fn a_node_dependency_is_not_found() {
+    let app = App::probe("no-module");
+    refused_while_the_old_release_serves(&app, "was not found on the registry", || {
+        app.repository.remove("app.py");
+        app.repository.write(
+            "package.json",
+            r#"{"name": "x", "version": "1.0.0", "dependencies": {"@skypanel-e2e/no-such-package": "^1.0.0"}}"#,
+        );
+    });
+}
+
+#[test]
+fn a_hook_of_the_app_fails() {
+    let app = App::probe("hook-fails");
+    let output = refused_while_the_old_release_serves(&app, "bin/pre_compile", || {
+        app.repository.write("bin/pre_compile", "#!/bin/sh\necho 'the licence has run out'\nexit 3\n");
+    });
+    assert!(output.contains("the licence has run out"), "{output}");
+    assert!(output.contains("exit status 3"), "{output}");
+}
+
+#[test]
+fn the_release_command_fails() {
+    let app = App::probe("release-fails");
+    let output = refused_while_the_old_release_serves(&app, "release", || {
+        app.repository.write(
+            "Procfile",
+            "release: echo migrating; echo 'table users is locked' >&2; exit 7\nweb: python3 app.py\n",
+        );
+    });
+    for part in ["migrating", "table users is locked", "7"] {
+        assert!(output.contains(part), "{part:?} is not in:\n{output}");
+    }
+}
+
+#[test]
+fn the_web_process_crashes_at_its_start() {
+    let app = App::probe("crashes");
+    let output = refused_while_the_old_release_serves(&app, "crashed with exit status 9", || {
+        app.repository.write("Procfile", "web: echo 'DATABASE_URL is not set' >&2; exit 9\n");
+    });
+    assert!(output.contains("DATABASE_URL is not set"), "the app's last lines are shown:\n{output}");
+}
+
+#[test]
+fn the_command_of_a_process_does_not_exist() {
+    let app = App::probe("not-found");
+    refused_while_the_old_release_serves(&app, "crashed with exit status 127", || {
+        app.repository.write("Procfile", "web: ./no-such-program\n");
+    });
+}
+
+#[test]
+fn the_procfile_is_wrong() {
+    let app = App::probe("procfile");
+    refused_while_the_old_release_serves(&app, "Procfile", || {
+        app.repository.write("Procfile", "web: python3 app.py\nworker - python3 worker.py\n");
+    });
+}
+
+#[test]
+fn the_first_push_fails_and_the_next_goes_live() {
+    let app = App::probe("second-try");
+    app.repository.write("Procfile", "web: exit 1\n");
+    app.commit("Broken from the start");
+    app.push().refused_for("crashed with exit status 1");
+    let page = app.get("/");
+    assert!(page.status == 404 || page.status == 503, "nothing serves: {page:?}");
+    app.repository.write("Procfile", "web: python3 app.py\n");
+    app.version("mended");
+    app.push().live();
+    app.wait_for_page("mended");
+}

@@ -1,0 +1,14 @@
+//! End-to-end tests against a running Skypanel; `infra/dev/e2e` starts one and runs them. A module is a theme, a
+//! test's name says what it proves. What ends Skypanel or changes its settings is in `limits`, `resilience` and
+//! `storage`, which run alone.
+
+mod config;
+mod failures;
+mod git;
+mod hostile;
+mod isolation;
+mod limits;
+mod processes;
+mod resilience;
+mod ssh;
+mod storage;
