@@ -2,6 +2,8 @@
 //! and no TCP port. It outlives a crash of Skypanel and is taken over by the next start.
 
 use std::ffi::OsString;
+use std::fmt::Write as _;
+use std::io::{Read as _, Seek as _};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -54,7 +56,8 @@ impl EmbeddedPostgres {
             if byte.is_ascii_alphanumeric() || b"-_.~".contains(byte) {
                 host.push(char::from(*byte));
             } else {
-                host.push_str(&format!("%{byte:02X}"));
+                // Writing to a String cannot fail.
+                let _ = write!(host, "%{byte:02X}");
             }
         }
         format!("postgres://skypanel@localhost/postgres?host={host}")
@@ -198,7 +201,7 @@ fn postgres_user() -> Result<SystemUser> {
     let passwd = std::fs::read_to_string("/etc/passwd").map_err(|error| failed("reading /etc/passwd", &error))?;
     passwd
         .lines()
-        .filter_map(|line| {
+        .find_map(|line| {
             let mut fields = line.split(':');
             let name = fields.next()?;
             let mut numbers = fields.skip(1);
@@ -206,7 +209,6 @@ fn postgres_user() -> Result<SystemUser> {
             let gid = numbers.next()?.parse().ok()?;
             (name == "postgres").then_some(SystemUser { uid, gid })
         })
-        .next()
         .ok_or_else(|| {
             Error::System(
                 "PostgreSQL refuses to run as root and there is no user \"postgres\" to run it as. \
@@ -228,7 +230,6 @@ async fn run(mut command: Command, what: &str, limit: Duration) -> Result<()> {
         return Ok(());
     }
     let mut text = String::new();
-    use std::io::{Read as _, Seek as _};
     let mut errors = errors;
     let _ = errors.rewind().and_then(|()| errors.take(4_096).read_to_string(&mut text));
     Err(Error::System(format!("PostgreSQL: {what} failed: {}", text.trim())))

@@ -178,7 +178,7 @@ impl StreamWriter {
 }
 
 fn prefixed(prefix: &str, text: &str) -> String {
-    text.lines().map(|line| format!("{prefix}{line}\n")).collect()
+    text.lines().flat_map(|line| [prefix, line, "\n"]).collect()
 }
 
 async fn write_chunks(pool: PgPool, id: StreamId, mut seq: i64, mut receiver: mpsc::Receiver<Message>) {

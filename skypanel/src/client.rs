@@ -99,7 +99,10 @@ mod tests {
     #[test]
     fn remotes() {
         let platform = parse_remote("ssh://git@panel.example:2022/hello.git").expect("parses");
-        assert_eq!((platform.user.as_str(), platform.host.as_str(), platform.port.as_str()), ("git", "panel.example", "2022"));
+        assert_eq!(
+            (platform.user.as_str(), platform.host.as_str(), platform.port.as_str()),
+            ("git", "panel.example", "2022")
+        );
         assert_eq!(platform.app.as_deref(), Some("hello"));
         let platform = parse_remote("ssh://git@[::1]:2222").expect("parses");
         assert_eq!((platform.host.as_str(), platform.port.as_str(), platform.app), ("::1", "2222", None));

@@ -100,8 +100,9 @@ impl Config {
             None => Settable::default(),
         };
         let mut config = Self::complete(settable.clone().or(from_file));
-        config.data_dir = std::path::absolute(&config.data_dir)
-            .map_err(|error| Error::System(format!("The data directory {:?} is not usable: {error}.", config.data_dir)))?;
+        config.data_dir = std::path::absolute(&config.data_dir).map_err(|error| {
+            Error::System(format!("The data directory {:?} is not usable: {error}.", config.data_dir))
+        })?;
         if !config.image_listen.ip().is_loopback() {
             return Err(Error::Invalid(format!(
                 "image_listen is {}, but images are served without authentication, so it must be a loopback address.",
@@ -116,8 +117,9 @@ impl Config {
 }
 
 fn read(path: &Path) -> Result<Settable> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| Error::System(format!("The configuration file {} cannot be read: {error}.", path.display())))?;
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        Error::System(format!("The configuration file {} cannot be read: {error}.", path.display()))
+    })?;
     toml::from_str(&text)
         .map_err(|error| Error::Invalid(format!("The configuration file {} is not right: {error}", path.display())))
 }

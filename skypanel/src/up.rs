@@ -38,7 +38,8 @@ pub(crate) async fn up(config: Config) -> Result<()> {
     say("Starting the database");
     let (store, postgres) = setup::open_store(&config).await?;
     let password = setup::first_admin(&config, &store).await?;
-    let outcome = serve(&config, &store, &Role::ALL, postgres.is_some(), || announce(&config, password.as_deref())).await;
+    let outcome =
+        serve(&config, &store, &Role::ALL, postgres.is_some(), || announce(&config, password.as_deref())).await;
     stop_database(store, postgres).await;
     outcome
 }
@@ -211,7 +212,11 @@ fn as_system(error: impl std::error::Error) -> Error {
 
 fn start_logging(config: &Config) {
     use tracing_subscriber::EnvFilter;
-    let filter = EnvFilter::try_new(&config.log).unwrap_or_else(|_| EnvFilter::new("info"));
+    // The queue tells every job it adds and does, and its tables' every step; the worker tells what matters of that.
+    let quiet =
+        "graphile_worker=warn,graphile_worker_migrations=warn,graphile_worker_queries=warn,sqlx::postgres::notice=warn";
+    let directives = format!("{quiet},{}", config.log);
+    let filter = EnvFilter::try_new(&directives).unwrap_or_else(|_| EnvFilter::new(format!("{quiet},info")));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     if config.log_json { builder.json().init() } else { builder.init() }
 }

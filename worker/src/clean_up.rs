@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use chrono::{TimeDelta, Utc};
 use serde::Deserialize;
 use skypanel_core::Result;
-use skypanel_core::blob::{BlobKey, BlobError};
+use skypanel_core::blob::{BlobError, BlobKey};
 use skypanel_core::jobs::CleanUp;
 use skypanel_core::model::Sha256Digest;
 use tokio::io::AsyncReadExt as _;

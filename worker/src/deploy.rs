@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use skypanel_buildkit::BuildRequest;
 use skypanel_core::jobs::{Deploy, SaveCache};
 use skypanel_core::model::{
-    Application, AppStatus, Artifact, Deployment, DeploymentId, DeploymentStatus, Formation, ProcessType, Stage, Trigger,
+    AppStatus, Application, Artifact, Deployment, DeploymentId, DeploymentStatus, Formation, ProcessType, Stage,
+    Trigger,
 };
 use skypanel_core::settings::Settings;
 use skypanel_core::store::Store;

@@ -177,6 +177,9 @@ impl S3Blobs {
     }
 
     async fn try_probe(&self) -> Result<(), BlobError> {
+        // First: a service may make a missing bucket when something is put into it.
+        let list = self.client.list_objects_v2().bucket(&self.bucket).prefix("probe/").max_keys(1).send().await;
+        list.map_err(self.failed("Listing the S3 bucket"))?;
         let key = BlobKey(format!("probe/{}", uuid::Uuid::new_v4().simple()));
         let content = b"Skypanel looks whether this bucket works.";
         self.put_bytes(&key, content).await?;

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use sqlx::PgConnection;
 use zeroize::Zeroizing;
 
 use super::Store;
-use crate::model::{AppId, Application, ConfigKey};
+use crate::model::{AppId, Application, ConfigKey, OrganizationId};
 use crate::secrets::Owner;
 use crate::{Error, Result};
 
@@ -27,24 +28,34 @@ impl Store {
     /// The opened config vars of an app, with the version they are of.
     pub async fn config_vars(&self, app: AppId) -> Result<(i32, ConfigVars)> {
         let mut transaction = self.pool.begin().await?;
-        sqlx::query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ").execute(&mut *transaction).await?;
-        let (version, organization): (i32, crate::model::OrganizationId) =
-            sqlx::query_as("SELECT config_version, organization_id FROM paas_applications WHERE id = $1")
+        // Shared with other readers; a change of the vars waits for it, and it for a change.
+        let (version, organization): (i32, OrganizationId) =
+            sqlx::query_as("SELECT config_version, organization_id FROM paas_applications WHERE id = $1 FOR SHARE")
                 .bind(app)
                 .fetch_one(&mut *transaction)
                 .await?;
+        let vars = self.open_config(&mut transaction, app, organization).await?;
+        transaction.commit().await?;
+        Ok((version, vars))
+    }
+
+    async fn open_config(
+        &self,
+        connection: &mut PgConnection,
+        app: AppId,
+        organization: OrganizationId,
+    ) -> Result<ConfigVars> {
         let rows: Vec<(ConfigKey, Vec<u8>)> =
             sqlx::query_as("SELECT key, value FROM paas_environment_vars WHERE application_id = $1")
                 .bind(app)
-                .fetch_all(&mut *transaction)
+                .fetch_all(connection)
                 .await?;
-        transaction.commit().await?;
         let mut vars = ConfigVars::new();
         for (key, sealed) in rows {
             let value = self.secrets.open(Owner::Organization(organization), &belongs_to(app, &key), &sealed)?;
             vars.insert(key, value);
         }
-        Ok((version, vars))
+        Ok(vars)
     }
 
     /// Sets and removes config vars in one step and raises the config version. Answers false, and changes
@@ -55,7 +66,13 @@ impl Store {
         set: &BTreeMap<ConfigKey, Zeroizing<Vec<u8>>>,
         unset: &[ConfigKey],
     ) -> Result<bool> {
-        let (_, current) = self.config_vars(app.id).await?;
+        let mut transaction = self.pool.begin().await?;
+        // One change at a time: the limit below is on what all of them leave together.
+        sqlx::query("SELECT FROM paas_applications WHERE id = $1 FOR UPDATE")
+            .bind(app.id)
+            .execute(&mut *transaction)
+            .await?;
+        let current = self.open_config(&mut transaction, app.id, app.organization_id).await?;
         let mut after = current.clone();
         after.retain(|key, _| !unset.contains(key));
         after.extend(set.iter().map(|(key, value)| (key.clone(), value.clone())));
@@ -73,7 +90,6 @@ impl Store {
                 total / 1024
             )));
         }
-        let mut transaction = self.pool.begin().await?;
         for (key, value) in set {
             let sealed =
                 self.secrets.seal(Owner::Organization(app.organization_id), &belongs_to(app.id, key), value)?;

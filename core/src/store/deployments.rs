@@ -122,18 +122,17 @@ impl Store {
                 .bind(id)
                 .fetch_one(&mut *transaction)
                 .await?;
-        let version = match version {
-            Some(version) => version,
-            None => {
-                let (next,): (ReleaseVersion,) = sqlx::query_as(
-                    "UPDATE paas_applications SET last_version = last_version + 1
-                     WHERE id = (SELECT application_id FROM paas_deployments WHERE id = $1) RETURNING last_version",
-                )
-                .bind(id)
-                .fetch_one(&mut *transaction)
-                .await?;
-                next
-            }
+        let version = if let Some(version) = version {
+            version
+        } else {
+            let (next,): (ReleaseVersion,) = sqlx::query_as(
+                "UPDATE paas_applications SET last_version = last_version + 1
+                 WHERE id = (SELECT application_id FROM paas_deployments WHERE id = $1) RETURNING last_version",
+            )
+            .bind(id)
+            .fetch_one(&mut *transaction)
+            .await?;
+            next
         };
         sqlx::query("UPDATE paas_deployments SET version = $2, config_version = $3 WHERE id = $1")
             .bind(id)

@@ -103,10 +103,8 @@ impl Store {
     /// E-mail addresses of users, by id; users that are gone are missing.
     pub async fn emails(&self, users: &[UserId]) -> Result<HashMap<UserId, String>> {
         let ids: Vec<uuid::Uuid> = users.iter().map(|user| user.0).collect();
-        let rows: Vec<(UserId, String)> = sqlx::query_as("SELECT id, email FROM users WHERE id = ANY ($1)")
-            .bind(ids)
-            .fetch_all(&self.pool)
-            .await?;
+        let rows: Vec<(UserId, String)> =
+            sqlx::query_as("SELECT id, email FROM users WHERE id = ANY ($1)").bind(ids).fetch_all(&self.pool).await?;
         Ok(rows.into_iter().collect())
     }
 

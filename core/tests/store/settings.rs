@@ -1,0 +1,50 @@
+//! Settings as stored.
+
+use skypanel_core::Error;
+
+use crate::support::Database;
+
+#[tokio::test]
+async fn settings_are_defaults_until_set_and_checked_when_set() {
+    let database = Database::new().await;
+    let store = database.store();
+    assert_eq!(store.settings().await.expect("reads").slug_max_mb, 500);
+    store.set_setting("slug.max_mb", "20").await.expect("sets");
+    store.set_setting("slug.max_mb", "30").await.expect("sets again");
+    store.set_setting("cache.enabled", "false").await.expect("sets");
+    assert!(matches!(store.set_setting("slug.max_mb", "0").await, Err(Error::Invalid(_))));
+    assert!(matches!(store.set_setting("storage.backend", "ftp").await, Err(Error::Invalid(_))));
+    assert!(matches!(store.set_setting("no.such", "1").await, Err(Error::NotFound(_))));
+    let settings = store.settings().await.expect("reads");
+    assert_eq!((settings.slug_max_mb, settings.cache_enabled), (30, false));
+    database.close().await;
+}
+
+#[tokio::test]
+async fn sensitive_settings_are_sealed() {
+    let database = Database::new().await;
+    let store = database.store();
+    store.set_setting("storage.s3_secret_key", "tell-nobody").await.expect("sets");
+    let (stored,): (String,) =
+        sqlx::query_as("SELECT value::text FROM paas_settings").fetch_one(database.pool()).await.expect("one");
+    assert!(stored.contains("sealed") && !stored.contains("nobody"), "{stored}");
+    assert_eq!(store.settings().await.expect("reads").storage_s3_secret_key, "tell-nobody");
+    // Sealed for its key: it does not open as another setting's.
+    sqlx::query("UPDATE paas_settings SET key = 'storage.s3_access_key'")
+        .execute(database.pool())
+        .await
+        .expect("moves");
+    assert!(matches!(store.settings().await, Err(Error::Secret)));
+    database.close().await;
+}
+
+#[tokio::test]
+async fn a_stored_setting_that_lost_its_meaning_is_ignored() {
+    let database = Database::new().await;
+    let insert = r#"INSERT INTO paas_settings (key, value) VALUES ('gone.setting', '"x"'), ('slug.max_mb', '"huge"'),
+                    ('releases.keep', '7'), ('cache.enabled', 'false')"#;
+    sqlx::query(insert).execute(database.pool()).await.expect("inserts");
+    let settings = database.store().settings().await.expect("reads");
+    assert_eq!((settings.slug_max_mb, settings.releases_keep, settings.cache_enabled), (500, 7, false));
+    database.close().await;
+}
