@@ -12,14 +12,17 @@ use bollard::query_parameters::{
     RemoveContainerOptionsBuilder, StartContainerOptions, WaitContainerOptions,
 };
 use futures_util::StreamExt as _;
+use skypanel_core::model::Application;
+use skypanel_core::store::{ConfigVars, StoredCache};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::cache::{self, Cache};
 use crate::stack::Stack;
-use crate::{BuildError, BuildRequest, Built, Parts, network, source, stack, upload};
+use crate::{BuildError, BuildRequest, Finished, Parts, network, stack, upload};
 
 /// Longest one call to the engine may take, those that move much data apart.
-const CALL_LIMIT: Duration = Duration::from_secs(60);
+const CALL_LIMIT: Duration = Duration::from_mins(1);
 /// Longest output may trail behind the end of its container.
 const OUTPUT_TRAIL: Duration = Duration::from_secs(10);
 /// Bytes of the output's beginning in which the detected buildpack is told.
@@ -34,8 +37,24 @@ pub(crate) struct BuildContainer {
     pub(crate) id: String,
 }
 
+impl BuildContainer {
+    /// Takes care of the container `id` from now on.
+    pub(crate) fn own(parts: &Parts, id: String) -> Self {
+        Self { engine: parts.engine.clone(), removals: parts.removals.clone(), id }
+    }
+
+    /// Removes it now.
+    pub(crate) async fn remove(mut self) -> Result<(), EngineError> {
+        let id = std::mem::take(&mut self.id);
+        remove(&self.engine, &id).await
+    }
+}
+
 impl Drop for BuildContainer {
     fn drop(&mut self) {
+        if self.id.is_empty() {
+            return;
+        }
         // Without a runtime nothing can be removed any more; the next start does it.
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         let (engine, id) = (self.engine.clone(), std::mem::take(&mut self.id));
@@ -66,57 +85,83 @@ struct Ended {
     buildpack: Option<String>,
 }
 
-/// See [`crate::BuildKit::build`].
+/// Builds with buildpacks. `modified` is the time of the source. The caller's time limit holds.
 pub(crate) async fn build(
     parts: &Parts,
-    stack: std::sync::Arc<Stack>,
+    stack: &Stack,
     request: &BuildRequest<'_>,
-) -> Result<Built, BuildError> {
-    let limit = Duration::from_secs(request.settings.build_timeout_seconds);
-    // A child: dropping this future ends its threads, and not what else hangs on the request's token.
-    let stop = request.cancel.child_token();
-    let _stops_threads = stop.clone().drop_guard();
-    let work = prepare_and_run(parts, stack, request, &stop);
-    tokio::select! {
-        biased;
-        () = request.cancel.cancelled() => Err(BuildError::Cancelled),
-        outcome = tokio::time::timeout(limit, work) => outcome.unwrap_or(Err(BuildError::OutOfTime {
-            limit_seconds: request.settings.build_timeout_seconds,
-        })),
-    }
-}
-
-async fn prepare_and_run(
-    parts: &Parts,
-    stack: std::sync::Arc<Stack>,
-    request: &BuildRequest<'_>,
+    modified: u64,
     stop: &CancellationToken,
-) -> Result<Built, BuildError> {
+) -> Result<Finished, BuildError> {
     let started = Instant::now();
-    let key = request.deployment.source_key();
-    let (survey, ca_bundle, ()) = tokio::try_join!(
-        source::survey(parts, &key, stop),
+    let cache = request
+        .settings
+        .cache_enabled
+        .then(|| Cache::of(request.app.id, chosen_buildpack(request.app, request.config).as_deref(), stack));
+    let (ca_bundle, (), stored) = tokio::try_join!(
         upload::ca_bundle(request.settings),
-        network::ensure(parts)
+        network::ensure(parts),
+        prepare_cache(parts, request, cache.as_ref()),
     )?;
-    let surveyed = started.elapsed();
-    let container = create(parts, &stack, request).await?;
+    let prepared = started.elapsed();
+    let container = create(parts, stack, request, cache.as_ref()).await?;
     let created = started.elapsed();
+    let container = match (&cache, stored) {
+        (Some(cache), Some(stored)) => fill_cache(parts, stack, request, container, cache, &stored, stop).await?,
+        _ => container,
+    };
     upload::upload(parts, &container.id, request, ca_bundle, stop).await?;
     let uploaded = started.elapsed();
     let ended = run(parts, &container, request).await?;
-    tracing::debug!(?surveyed, ?created, ?uploaded, ended = ?started.elapsed(), "a build container ended");
+    tracing::debug!(?prepared, ?created, ?uploaded, ended = ?started.elapsed(), "a build container ended");
     if ended.status != 0 {
         return Err(failure(parts, &container, request, ended.status).await?);
     }
-    Ok(Built { stack, container, buildpack: ended.buildpack, modified: survey.modified })
+    Ok(Finished { container, buildpack: ended.buildpack, modified })
 }
 
-async fn create(parts: &Parts, stack: &Stack, request: &BuildRequest<'_>) -> Result<BuildContainer, BuildError> {
+/// Makes the cache's volume, and finds the stored cache to fill it from when it is new.
+async fn prepare_cache(
+    parts: &Parts,
+    request: &BuildRequest<'_>,
+    cache: Option<&Cache>,
+) -> Result<Option<StoredCache>, BuildError> {
+    let Some(cache) = cache else { return Ok(None) };
+    let anew = request.deployment.no_cache;
+    let (fresh, stored) = tokio::try_join!(cache.prepare(parts, request.app, anew), cache.stored(parts))?;
+    Ok(stored.filter(|_| fresh && !anew))
+}
+
+/// Fills the new volume of `container` from the stored cache. When that fails the build starts with an empty
+/// one, in a new container: a cache only makes builds faster.
+async fn fill_cache(
+    parts: &Parts,
+    stack: &Stack,
+    request: &BuildRequest<'_>,
+    container: BuildContainer,
+    cache: &Cache,
+    stored: &StoredCache,
+    stop: &CancellationToken,
+) -> Result<BuildContainer, BuildError> {
+    request.log.step("Restoring the build cache").await;
+    let Err(error) = cache::restore(parts, &container, stored, stop).await else { return Ok(container) };
+    tracing::warn!(%error, app = %request.app.slug, "a build cache could not be restored");
+    request.log.detail("It could not be restored; building without it.").await;
+    container.remove().await.map_err(BuildError::engine("Removing a container"))?;
+    cache.prepare(parts, request.app, true).await?;
+    create(parts, stack, request, Some(cache)).await
+}
+
+async fn create(
+    parts: &Parts,
+    stack: &Stack,
+    request: &BuildRequest<'_>,
+    cache: Option<&Cache>,
+) -> Result<BuildContainer, BuildError> {
     let action = "Making the build container";
     let name = format!("skypanel-build-{}", request.deployment.id);
     let options = CreateContainerOptionsBuilder::new().name(&name).build();
-    let body = body(parts, stack, request);
+    let body = body(parts, stack, request, cache);
     let mut tries = 0;
     let id = loop {
         tries += 1;
@@ -135,10 +180,10 @@ async fn create(parts: &Parts, stack: &Stack, request: &BuildRequest<'_>) -> Res
             Ok(Err(source)) => return Err(BuildError::Engine { action, source }),
         }
     };
-    Ok(BuildContainer { engine: parts.engine.clone(), removals: parts.removals.clone(), id })
+    Ok(BuildContainer::own(parts, id))
 }
 
-fn body(parts: &Parts, stack: &Stack, request: &BuildRequest<'_>) -> ContainerCreateBody {
+fn body(parts: &Parts, stack: &Stack, request: &BuildRequest<'_>, cache: Option<&Cache>) -> ContainerCreateBody {
     let settings = request.settings;
     let memory = i64::try_from(settings.build_memory_mb << 20).unwrap_or(i64::MAX);
     let mut host = HostConfig {
@@ -151,6 +196,7 @@ fn body(parts: &Parts, stack: &Stack, request: &BuildRequest<'_>) -> ContainerCr
         privileged: Some(false),
         init: Some(true),
         ulimits: Some(vec![ResourcesUlimits { name: Some("core".to_owned()), soft: Some(0), hard: Some(0) }]),
+        binds: cache.map(|cache| vec![format!("{}:{}", cache.volume, cache::PATH)]),
         // The output is read as it comes; a copy on the engine's disk would be of no use.
         log_config: Some(HostConfigLogConfig { typ: Some("none".to_owned()), config: None }),
         ..Default::default()
@@ -174,15 +220,20 @@ fn body(parts: &Parts, stack: &Stack, request: &BuildRequest<'_>) -> ContainerCr
     }
 }
 
-/// Labels of everything that belongs to one build.
-pub(crate) fn labels(parts: &Parts, request: &BuildRequest<'_>) -> HashMap<String, String> {
+/// Labels of everything that belongs to an app.
+pub(crate) fn labels_of_app(parts: &Parts, app: &Application) -> HashMap<String, String> {
     HashMap::from([
         ("skypanel.installation".to_owned(), parts.options.installation.clone()),
-        ("skypanel.role".to_owned(), "build".to_owned()),
-        ("skypanel.app".to_owned(), request.app.slug.to_string()),
-        ("skypanel.app_id".to_owned(), request.app.id.to_string()),
-        ("skypanel.deployment".to_owned(), request.deployment.id.to_string()),
+        ("skypanel.app".to_owned(), app.slug.to_string()),
+        ("skypanel.app_id".to_owned(), app.id.to_string()),
     ])
+}
+
+fn labels(parts: &Parts, request: &BuildRequest<'_>) -> HashMap<String, String> {
+    let mut labels = labels_of_app(parts, request.app);
+    labels.insert("skypanel.role".to_owned(), "build".to_owned());
+    labels.insert("skypanel.deployment".to_owned(), request.deployment.id.to_string());
+    labels
 }
 
 fn environment(stack: &Stack, request: &BuildRequest<'_>) -> Vec<String> {
@@ -196,7 +247,7 @@ fn environment(stack: &Stack, request: &BuildRequest<'_>) -> Vec<String> {
         env.push(format!("{name}={value}"));
         env.push(format!("{}={value}", name.to_lowercase()));
     }
-    if let Some(buildpack) = chosen_buildpack(request) {
+    if let Some(buildpack) = chosen_buildpack(request.app, request.config) {
         env.push(format!("BUILDPACK_URL={buildpack}"));
     }
     if let Some(commit) = &request.deployment.git_commit {
@@ -221,12 +272,12 @@ pub(crate) fn proxies<'a>(request: &BuildRequest<'a>) -> impl Iterator<Item = (&
 }
 
 /// The buildpack chosen for the app, by the app's own setting or by the config var that Heroku's users know.
-pub(crate) fn chosen_buildpack(request: &BuildRequest<'_>) -> Option<String> {
+pub(crate) fn chosen_buildpack(app: &Application, config: &ConfigVars) -> Option<String> {
     let by_config = || {
-        let (_, value) = request.config.iter().find(|(key, _)| key.as_str() == "BUILDPACK_URL")?;
+        let (_, value) = config.iter().find(|(key, _)| key.as_str() == "BUILDPACK_URL")?;
         Some(String::from_utf8_lossy(value).trim().to_owned())
     };
-    request.app.buildpack.clone().or_else(by_config).filter(|chosen| !chosen.is_empty())
+    app.buildpack.clone().or_else(by_config).filter(|chosen| !chosen.is_empty())
 }
 
 /// Starts the container and passes its output on until it ends. The callers' time limit holds.
@@ -244,6 +295,7 @@ async fn run(parts: &Parts, container: &BuildContainer, request: &BuildRequest<'
         .await
         .map_err(|_| BuildError::EngineSilent { action })?
         .map_err(BuildError::engine(action))?;
+    let begun = Instant::now();
     let mut pump = std::pin::pin!(async {
         let mut head = Vec::new();
         while let Some(Ok(piece)) = output.next().await {
@@ -270,6 +322,7 @@ async fn run(parts: &Parts, container: &BuildContainer, request: &BuildRequest<'
     if head.is_none() {
         head = tokio::time::timeout(OUTPUT_TRAIL, pump).await.ok();
     }
+    tracing::debug!(ran = ?begun.elapsed(), status, "a build ran");
     let Some(head) = head else { return Err(BuildError::EngineSilent { action: "Reading the build's output" }) };
     Ok(Ended { status, buildpack: detected_buildpack(&head) })
 }

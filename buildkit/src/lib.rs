@@ -3,8 +3,12 @@
 //! The worker calls [`BuildKit::build`] and [`BuildKit::package`] one after the other; everything else is
 //! done at start-up, after a release, or on demand. Nothing here knows Swarm or Git.
 
+mod cache;
 mod container;
+mod dockerfile;
 mod error;
+mod export;
+mod leftovers;
 mod network;
 mod oci;
 mod procfile;
@@ -17,10 +21,11 @@ mod upload;
 
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use bollard::Docker;
 use skypanel_core::blob::Blobs;
-use skypanel_core::model::{Application, Artifact, Deployment, Sha256Digest};
+use skypanel_core::model::{AppId, Application, Artifact, Deployment, Sha256Digest};
 use skypanel_core::settings::Settings;
 use skypanel_core::store::{ConfigVars, Store};
 use skypanel_core::stream::StreamWriter;
@@ -29,6 +34,7 @@ use tokio_util::task::TaskTracker;
 
 pub use error::BuildError;
 
+use cache::Cache;
 use container::BuildContainer;
 use stack::Stack;
 
@@ -79,6 +85,23 @@ pub struct BuildRequest<'a> {
 /// A build that succeeded and waits to be packed. Dropping it removes what it left in the engine.
 pub struct Built {
     stack: Arc<Stack>,
+    from: BuiltFrom,
+}
+
+enum BuiltFrom {
+    /// By buildpacks, in a container that is still there.
+    Buildpacks(Finished),
+    /// By the engine.
+    Dockerfile {
+        /// What the engine knows the image by.
+        reference: String,
+        /// The source's `Procfile`.
+        procfile: Option<Vec<u8>>,
+    },
+}
+
+/// A build container that ended well.
+struct Finished {
     container: BuildContainer,
     /// Names of the buildpacks, if the output told them.
     buildpack: Option<String>,
@@ -104,13 +127,59 @@ impl BuildKit {
 
     /// Builds the source of `request.deployment`; its output goes to `request.log` as it comes.
     pub async fn build(&self, request: &BuildRequest<'_>) -> Result<Built, BuildError> {
-        let stack = self.stack_for(request)?;
-        container::build(&self.0, stack, request).await
+        let stack = self.stack_of(request.app)?;
+        under_limits(request, async |stop| {
+            let survey = source::survey(&self.0, &request.deployment.source_key(), stop).await?;
+            let chosen = container::chosen_buildpack(request.app, request.config).is_some() || survey.buildpacks;
+            if survey.dockerfile && !chosen {
+                network::ensure(&self.0).await?;
+                return dockerfile::build(&self.0, stack, request, survey.procfile, stop).await;
+            }
+            let finished = container::build(&self.0, &stack, request, survey.modified, stop).await?;
+            Ok(Built { stack, from: BuiltFrom::Buildpacks(finished) })
+        })
+        .await
     }
 
     /// Packs what a build made into a slug and an image, both in the blob store.
     pub async fn package(&self, request: &BuildRequest<'_>, built: Built) -> Result<Artifact, BuildError> {
-        slug::package(&self.0, request, built).await
+        let Built { stack, from } = built;
+        under_limits(request, async |stop| match from {
+            BuiltFrom::Buildpacks(finished) => slug::package(&self.0, &stack, request, &finished, stop).await,
+            BuiltFrom::Dockerfile { reference, procfile } => {
+                export::package(&self.0, &stack, request, &reference, procfile.as_deref(), stop).await
+            }
+        })
+        .await
+    }
+
+    /// Writes the build cache of the app to the blob store, and drops its volumes that no build will use again;
+    /// after the release of `deployment` is live.
+    pub async fn save_cache(
+        &self,
+        app: &Application,
+        deployment: &Deployment,
+        settings: &Settings,
+    ) -> Result<(), BuildError> {
+        // An image built from a Dockerfile is cached by the engine.
+        if !settings.cache_enabled || deployment.slug_digest.is_none() {
+            return Ok(());
+        }
+        let stack = self.stack_of(app)?;
+        let (_, config) = self.0.store.config_vars(app.id).await?;
+        let cache = Cache::of(app.id, container::chosen_buildpack(app, &config).as_deref(), &stack);
+        cache::save(&self.0, &stack, app, settings, &cache).await
+    }
+
+    /// Drops the build caches of an app, hot and cold.
+    pub async fn purge_cache(&self, app: AppId) -> Result<(), BuildError> {
+        leftovers::purge(&self.0, app).await
+    }
+
+    /// Removes what a crash left in the engine: build containers, and caches of apps that are gone. At
+    /// start-up, before the first build.
+    pub async fn remove_leftovers(&self) -> Result<(), BuildError> {
+        leftovers::remove(&self.0).await
     }
 
     /// Digests of the images that builds themselves need and no deployment refers to.
@@ -126,9 +195,9 @@ impl BuildKit {
         self.0.removals.reopen();
     }
 
-    fn stack_for(&self, request: &BuildRequest<'_>) -> Result<Arc<Stack>, BuildError> {
+    fn stack_of(&self, app: &Application) -> Result<Arc<Stack>, BuildError> {
         let stack = self.0.stack.read().unwrap_or_else(PoisonError::into_inner).clone();
-        let wanted = &request.app.stack;
+        let wanted = &app.stack;
         match stack {
             Some(stack) if stack.name == *wanted => Ok(stack),
             Some(stack) => Err(BuildError::Stack(format!(
@@ -138,6 +207,24 @@ impl BuildKit {
             None => Err(BuildError::Stack(
                 "The stack is still being prepared. Push again in a minute; if it stays, tell an admin.".to_owned(),
             )),
+        }
+    }
+}
+
+/// Runs a stage of a build until it ends, is cancelled or is out of time. What it hands the token to (the
+/// threads that move data) ends with it, however it ends.
+async fn under_limits<T>(
+    request: &BuildRequest<'_>,
+    work: impl AsyncFnOnce(&CancellationToken) -> Result<T, BuildError>,
+) -> Result<T, BuildError> {
+    let limit_seconds = request.settings.build_timeout_seconds;
+    let stop = request.cancel.child_token();
+    let _stops_threads = stop.clone().drop_guard();
+    tokio::select! {
+        biased;
+        () = request.cancel.cancelled() => Err(BuildError::Cancelled),
+        outcome = tokio::time::timeout(Duration::from_secs(limit_seconds), work(&stop)) => {
+            outcome.unwrap_or(Err(BuildError::OutOfTime { limit_seconds }))
         }
     }
 }

@@ -35,7 +35,7 @@ pub(crate) struct Runtime {
 }
 
 #[derive(Serialize)]
-struct Config<'a, R: Serialize> {
+struct Configuration<'a, R: Serialize> {
     architecture: &'a str,
     os: &'static str,
     config: &'a R,
@@ -80,7 +80,7 @@ impl Image {
         layers: &[Layer],
     ) -> Result<Self, serde_json::Error> {
         let rootfs = RootFs { r#type: "layers", diff_ids: layers.iter().map(|layer| layer.digest).collect() };
-        let config = serde_json::to_vec(&Config { architecture, os: "linux", config: runtime, rootfs })?;
+        let config = serde_json::to_vec(&Configuration { architecture, os: "linux", config: runtime, rootfs })?;
         let manifest = Manifest {
             schema_version: 2,
             media_type: MANIFEST_TYPE,

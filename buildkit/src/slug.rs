@@ -14,6 +14,7 @@ use skypanel_core::blob::BlobKey;
 use skypanel_core::model::{Artifact, Sha256Digest};
 use tempfile::NamedTempFile;
 use tokio::task::spawn_blocking;
+use tokio_util::sync::CancellationToken;
 
 use crate::oci::{Image, Layer, Runtime};
 use crate::procfile;
@@ -21,11 +22,11 @@ use crate::source::MAX_PROCFILE;
 use crate::stack::{INIT_PATH, Stack, join};
 use crate::tarball::{APP_ID, Move, MoveError, add_file};
 use crate::transfer::blocking_reader;
-use crate::{BuildError, BuildRequest, Built, Parts};
+use crate::{BuildError, BuildRequest, Finished, Parts};
 
 const LEVEL: i32 = 1;
 /// A slug may be this many times its compressed limit when unpacked: a disk is not filled by zeros.
-const MAX_RATIO: u64 = 10;
+pub(crate) const MAX_RATIO: u64 = 10;
 /// Most directories whose sizes are told apart.
 const MAX_DIRECTORIES: usize = 4_096;
 /// Longest the engine may take to give a small file.
@@ -53,40 +54,28 @@ impl From<io::Error> for PackError {
     }
 }
 
-/// See [`crate::BuildKit::package`].
-pub(crate) async fn package(parts: &Parts, request: &BuildRequest<'_>, built: Built) -> Result<Artifact, BuildError> {
-    let limit = Duration::from_secs(request.settings.build_timeout_seconds);
-    let stop = request.cancel.child_token();
-    let _stops_threads = stop.clone().drop_guard();
-    tokio::select! {
-        biased;
-        () = request.cancel.cancelled() => Err(BuildError::Cancelled),
-        outcome = tokio::time::timeout(limit, package_whole(parts, request, built, &stop)) => {
-            outcome.unwrap_or(Err(BuildError::OutOfTime { limit_seconds: request.settings.build_timeout_seconds }))
-        }
-    }
-}
-
-async fn package_whole(
+/// Packs `/app` of a finished build container. The caller's time limit holds.
+pub(crate) async fn package(
     parts: &Parts,
+    stack: &Stack,
     request: &BuildRequest<'_>,
-    built: Built,
-    stop: &tokio_util::sync::CancellationToken,
+    finished: &Finished,
+    stop: &CancellationToken,
 ) -> Result<Artifact, BuildError> {
     let started = Instant::now();
     request.log.step("Compressing...").await;
-    let packed = pack(parts, request, &built, stop).await?;
+    let packed = pack(parts, request, finished, stop).await?;
     let streamed = started.elapsed();
     let processes = procfile::merge(packed.procfile.as_deref(), packed.release.as_deref())?;
     let slug = packed.layer;
-    let image = app_image(&built.stack, slug)?;
+    let image = app_image(stack, slug)?;
     let (bytes, image, buildpack) = tokio::try_join!(
         async { Ok(parts.blobs.put_file(&BlobKey::slug(slug.digest), packed.file).await?) },
         image.store(&parts.blobs),
-        buildpack_names(parts, &built),
+        buildpack_names(parts, finished),
     )?;
     tracing::debug!(?streamed, stored = ?started.elapsed(), bytes, raw = slug.bytes, "packed a slug");
-    request.log.detail(&format!("Done: {}", megabytes(bytes))).await;
+    request.log.detail(&format!("Done: {}", readable(bytes))).await;
     Ok(Artifact { image, slug: Some(slug.digest), bytes, buildpack, processes })
 }
 
@@ -105,16 +94,16 @@ fn app_image(stack: &Stack, slug: Layer) -> Result<Image, BuildError> {
 async fn pack(
     parts: &Parts,
     request: &BuildRequest<'_>,
-    built: &Built,
-    stop: &tokio_util::sync::CancellationToken,
+    finished: &Finished,
+    stop: &CancellationToken,
 ) -> Result<Packed, BuildError> {
     let action = "Packing the slug";
     let options = DownloadFromContainerOptionsBuilder::new().path("/app").build();
-    let download = parts.engine.download_from_container(&built.container.id, Some(options));
+    let download = parts.engine.download_from_container(&finished.container.id, Some(options));
     let reader = blocking_reader(download.map_err(io::Error::other), stop);
     let spool = parts.blobs.spool()?;
     let limit_mb = request.settings.slug_max_mb;
-    let modified = if built.modified == 0 { NO_TIME } else { built.modified };
+    let modified = if finished.modified == 0 { NO_TIME } else { finished.modified };
     let packed = spawn_blocking(move || Ok(pack_tar(reader, spool, limit_mb << 20, modified)));
     match join(packed).await.map_err(BuildError::io(action))? {
         Ok(packed) => Ok(packed),
@@ -126,7 +115,7 @@ async fn pack(
 
 /// Moves the tar of `/app` into `file`: ownership and times evened out, hashed raw, stored compressed.
 fn pack_tar(source: impl Read, file: NamedTempFile, limit: u64, modified: u64) -> Result<Packed, PackError> {
-    let limited = Limited { inner: BufWriter::with_capacity(1 << 18, file.as_file()), left: limit, exceeded: false };
+    let limited = Limited::new(BufWriter::with_capacity(1 << 18, file.as_file()), limit);
     let encoder = zstd::Encoder::new(limited, LEVEL)?;
     let raw_limit = limit.saturating_mul(MAX_RATIO);
     let mut builder = tar::Builder::new(Hashing { inner: encoder, hasher: Sha256::new(), bytes: 0, limit: raw_limit });
@@ -135,22 +124,21 @@ fn pack_tar(source: impl Read, file: NamedTempFile, limit: u64, modified: u64) -
     let moved = move_all(source, &mut builder, modified, &mut sizes, &mut kept);
     let over = {
         let hashing = builder.get_ref();
-        hashing.bytes > hashing.limit || hashing.inner.get_ref().exceeded
+        hashing.bytes > hashing.limit || hashing.inner.get_ref().exceeded()
     };
     if over {
         return Err(PackError::TooBig { biggest: sizes.biggest() });
     }
     moved.map_err(PackError::Move)?;
     let Hashing { inner, hasher, bytes, .. } = builder.into_inner()?;
-    let mut limited = match inner.try_finish() {
+    let limited = match inner.try_finish() {
         Ok(limited) => limited,
-        Err((encoder, _)) if encoder.get_ref().exceeded => {
+        Err((encoder, _)) if encoder.get_ref().exceeded() => {
             return Err(PackError::TooBig { biggest: sizes.biggest() });
         }
         Err((_, error)) => return Err(error.into()),
     };
-    limited.inner.flush()?;
-    drop(limited);
+    limited.into_inner().flush()?;
     let digest = Sha256Digest::from_bytes(hasher.finalize().into());
     Ok(Packed { file, layer: Layer { digest, bytes }, procfile: kept.procfile, release: kept.release })
 }
@@ -198,12 +186,12 @@ fn move_all(
 }
 
 /// The names of the buildpacks used: as the output told, or else from the file that the build left.
-async fn buildpack_names(parts: &Parts, built: &Built) -> Result<String, BuildError> {
-    if let Some(name) = &built.buildpack {
+async fn buildpack_names(parts: &Parts, finished: &Finished) -> Result<String, BuildError> {
+    if let Some(name) = &finished.buildpack {
         return Ok(name.clone());
     }
     let options = DownloadFromContainerOptionsBuilder::new().path("/tmp/build/buildpack").build();
-    let download = parts.engine.download_from_container(&built.container.id, Some(options));
+    let download = parts.engine.download_from_container(&finished.container.id, Some(options));
     let read = async {
         let mut tar = Vec::new();
         let mut chunks = std::pin::pin!(download);
@@ -252,10 +240,27 @@ impl<W: Write> Write for Hashing<W> {
 }
 
 /// Stops at a limit.
-struct Limited<W> {
+pub(crate) struct Limited<W> {
     inner: W,
     left: u64,
     exceeded: bool,
+}
+
+impl<W> Limited<W> {
+    /// Lets `limit` bytes pass.
+    pub(crate) fn new(inner: W, limit: u64) -> Self {
+        Self { inner, left: limit, exceeded: false }
+    }
+
+    /// Whether more than the limit was written.
+    pub(crate) fn exceeded(&self) -> bool {
+        self.exceeded
+    }
+
+    /// What is written to.
+    pub(crate) fn into_inner(self) -> W {
+        self.inner
+    }
 }
 
 impl<W: Write> Write for Limited<W> {
@@ -296,7 +301,7 @@ impl Sizes {
         let named: Vec<String> = sizes
             .iter()
             .take(3)
-            .map(|(name, bytes)| format!("/{} ({})", name.to_string_lossy().escape_debug(), megabytes(**bytes)))
+            .map(|(name, bytes)| format!("/{} ({})", name.to_string_lossy().escape_debug(), readable(**bytes)))
             .collect();
         if named.is_empty() {
             String::new()
@@ -306,8 +311,9 @@ impl Sizes {
     }
 }
 
-/// A size as people read it, in MB of 2^20 bytes.
-pub(crate) fn megabytes(bytes: u64) -> String {
-    let tenths = (bytes * 10).div_ceil(1 << 20);
-    format!("{}.{} MB", tenths / 10, tenths % 10)
+/// A size as people read it, in units of 2^10 or 2^20 bytes.
+pub(crate) fn readable(bytes: u64) -> String {
+    let (unit, name) = if bytes < 1 << 20 { (1 << 10, "KB") } else { (1 << 20, "MB") };
+    let tenths = (bytes * 10).div_ceil(unit);
+    format!("{}.{} {name}", tenths / 10, tenths % 10)
 }

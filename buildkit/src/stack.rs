@@ -22,7 +22,7 @@ pub(crate) const INIT_PATH: &str = "/.skypanel/init";
 /// Repository and tag by which Dockerfiles can build on the stack.
 const LOCAL_REPOSITORY: &str = "skypanel/stack";
 /// Longest a pull may go without a word from the engine.
-const PULL_SILENCE: Duration = Duration::from_secs(600);
+const PULL_SILENCE: Duration = Duration::from_mins(10);
 const CALL_LIMIT: Duration = Duration::from_secs(30);
 /// `stack.json` is smaller than this.
 const MAX_DESCRIPTION: u64 = 64 * 1024;

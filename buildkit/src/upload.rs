@@ -19,7 +19,7 @@ pub(crate) const CA_BUNDLE: &str = "/etc/ssl/certs/ca-certificates.crt";
 const HOST_BUNDLES: [&str; 4] =
     [CA_BUNDLE, "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem", "/etc/ssl/cert.pem"];
 /// Longest an upload may take.
-const LIMIT: Duration = Duration::from_secs(900);
+const LIMIT: Duration = Duration::from_mins(15);
 
 /// The CA bundle that builds are to trust, as the setting says; none for the stack's own.
 pub(crate) async fn ca_bundle(settings: &Settings) -> Result<Option<Vec<u8>>, BuildError> {
@@ -79,7 +79,9 @@ pub(crate) async fn upload(
         Ok(written)
     });
     let options = UploadToContainerOptionsBuilder::new().path("/").build();
-    let put = parts.engine.upload_to_container(container, Some(options), bollard::body_try_stream(body));
+    // It answers when everything is unpacked.
+    let engine = parts.engine.clone().with_timeout(LIMIT);
+    let put = engine.upload_to_container(container, Some(options), bollard::body_try_stream(body));
     let put = tokio::time::timeout(LIMIT, put).await;
     let written = join(write).await.map_err(BuildError::io(action))?;
     match (written, put) {

@@ -1,6 +1,8 @@
 //! What a build needs around it: a private PostgreSQL, a blob directory, the engine of this machine and an
 //! image endpoint it can pull from. Everything made in the engine is removed by [`World::tear_down`].
 
+mod stack;
+
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -11,8 +13,10 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use bollard::Docker;
+use bollard::models::ContainerCreateBody;
 use bollard::query_parameters::{
-    ListContainersOptionsBuilder, ListImagesOptions, ListVolumesOptionsBuilder, RemoveImageOptionsBuilder, RemoveVolumeOptions,
+    CreateContainerOptions, ListContainersOptionsBuilder, ListImagesOptions, ListVolumesOptionsBuilder,
+    RemoveImageOptionsBuilder, RemoveVolumeOptions,
 };
 use skypanel_buildkit::{BuildKit, BuildKitOptions, BuildRequest};
 use skypanel_core::blob::{BlobKey, Blobs, LocalBlobs};
@@ -26,34 +30,51 @@ use tokio::io::AsyncReadExt as _;
 use tokio_util::sync::CancellationToken;
 
 /// Everything around a build.
-pub struct World {
-    pub engine: Docker,
-    pub blobs: Blobs,
-    pub store: Store,
-    pub streams: Streams,
-    pub kit: BuildKit,
-    pub endpoint: SocketAddr,
-    pub installation: String,
-    pub settings: Settings,
-    pub app: Application,
-    pub config: ConfigVars,
+pub(crate) struct World {
+    pub(crate) engine: Docker,
+    pub(crate) blobs: Blobs,
+    pub(crate) store: Store,
+    pub(crate) streams: Streams,
+    pub(crate) kit: BuildKit,
+    pub(crate) endpoint: SocketAddr,
+    pub(crate) installation: String,
+    pub(crate) settings: Settings,
+    pub(crate) app: Application,
+    pub(crate) config: ConfigVars,
     postgres: EmbeddedPostgres,
     _directory: tempfile::TempDir,
 }
 
 /// How one build went.
-pub struct Outcome {
-    pub result: Result<Artifact, skypanel_buildkit::BuildError>,
-    pub log: String,
-    pub deployment: Deployment,
+pub(crate) struct Outcome {
+    pub(crate) result: Result<Artifact, skypanel_buildkit::BuildError>,
+    pub(crate) log: String,
+    pub(crate) deployment: Deployment,
 }
 
 impl World {
+    /// A world with a stack of a few megabytes, prepared.
+    pub(crate) async fn small(name: &str) -> Self {
+        let directory = tempfile::tempdir().expect("makes a directory");
+        // Its own name, because a stack of the same name on this engine may be somebody's in earnest.
+        let stack = format!("test-{name}");
+        stack::write(directory.path(), &stack);
+        let init = directory.path().join("init");
+        std::fs::write(&init, "not run by builds").expect("writes");
+        let mut world = Self::new(name, directory.path(), &init).await;
+        world.app.stack = stack;
+        world.kit.prepare_stack(|_| ()).await.expect("prepares");
+        // Once more: everything is there.
+        world.kit.prepare_stack(|step| panic!("did {step} again")).await.expect("prepares");
+        world
+    }
+
     /// A world whose stack lies in `stack_dir`. `name` is the app's.
-    pub async fn new(name: &str, stack_dir: &Path, init_binary: &Path) -> Self {
+    pub(crate) async fn new(name: &str, stack_dir: &Path, init_binary: &Path) -> Self {
         let directory = tempfile::Builder::new().prefix("skb").tempdir_in("/tmp").expect("makes a directory");
         // PostgreSQL's own user must be able to enter it.
-        std::fs::set_permissions(directory.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("opens it");
+        std::fs::set_permissions(directory.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755))
+            .expect("opens it");
         let postgres = EmbeddedPostgres::start(&directory.path().join("pg")).await.expect("PostgreSQL starts");
         let secrets = Secrets::open_or_create(&directory.path().join("master.key")).expect("makes a key");
         let store = Store::connect(&postgres.url(), secrets).await.expect("connects");
@@ -94,7 +115,7 @@ impl World {
     }
 
     /// Stores `source` (an uncompressed tar) as that of a new deployment.
-    pub async fn push(&self, source: &[u8]) -> Deployment {
+    pub(crate) async fn push(&self, source: &[u8]) -> Deployment {
         let id = DeploymentId::new();
         let compressed = zstd::encode_all(source, 1).expect("compresses");
         self.blobs.put_bytes(&BlobKey::source(id), &compressed).await.expect("stores");
@@ -116,18 +137,18 @@ impl World {
     }
 
     /// Builds and packs a source.
-    pub async fn build(&self, source: &[u8]) -> Outcome {
+    pub(crate) async fn build(&self, source: &[u8]) -> Outcome {
         self.build_until(source, &CancellationToken::new()).await
     }
 
     /// Builds and packs a source, unless `cancel` is cancelled first.
-    pub async fn build_until(&self, source: &[u8], cancel: &CancellationToken) -> Outcome {
+    pub(crate) async fn build_until(&self, source: &[u8], cancel: &CancellationToken) -> Outcome {
         let deployment = self.push(source).await;
         self.build_deployment(deployment, cancel).await
     }
 
     /// Builds and packs a deployment whose source is stored.
-    pub async fn build_deployment(&self, deployment: Deployment, cancel: &CancellationToken) -> Outcome {
+    pub(crate) async fn build_deployment(&self, deployment: Deployment, cancel: &CancellationToken) -> Outcome {
         let log = self.streams.writer(deployment.id.into()).await.expect("opens");
         let request = BuildRequest {
             app: &self.app,
@@ -159,7 +180,7 @@ impl World {
     }
 
     /// The files of a stored slug: path, and content or link target.
-    pub async fn slug(&self, digest: Sha256Digest) -> HashMap<PathBuf, Vec<u8>> {
+    pub(crate) async fn slug(&self, digest: Sha256Digest) -> HashMap<PathBuf, Vec<u8>> {
         let (mut reader, _) = self.blobs.get(&BlobKey::slug(digest)).await.expect("is stored");
         let mut compressed = Vec::new();
         reader.read_to_end(&mut compressed).await.expect("reads");
@@ -179,7 +200,7 @@ impl World {
     }
 
     /// Names of the containers that this world's installation has in the engine.
-    pub async fn containers(&self) -> Vec<String> {
+    pub(crate) async fn containers(&self) -> Vec<String> {
         self.kit.settle().await;
         let options = ListContainersOptionsBuilder::new().all(true).filters(&self.ours()).build();
         let found = self.engine.list_containers(Some(options)).await.expect("lists");
@@ -187,10 +208,39 @@ impl World {
     }
 
     /// Names of the volumes that this world's installation has in the engine.
-    pub async fn volumes(&self) -> Vec<String> {
+    pub(crate) async fn volumes(&self) -> Vec<String> {
         let options = ListVolumesOptionsBuilder::new().filters(&self.ours()).build();
         let found = self.engine.list_volumes(Some(options)).await.expect("lists");
         found.volumes.unwrap_or_default().into_iter().map(|volume| volume.name).collect()
+    }
+
+    /// Removes a volume as somebody else would.
+    pub(crate) async fn remove_volume(&self, name: &str) {
+        self.kit.settle().await;
+        self.engine.remove_volume(name, None::<RemoveVolumeOptions>).await.expect("removes");
+    }
+
+    /// Leaves a container as a worker that died in mid-build would.
+    pub(crate) async fn leave_container(&self) {
+        let labels = [("skypanel.installation", self.installation.as_str()), ("skypanel.role", "build")];
+        let body = ContainerCreateBody {
+            image: Some(self.stack_reference()),
+            labels: Some(labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into()),
+            ..Default::default()
+        };
+        self.engine.create_container(None::<CreateContainerOptions>, body).await.expect("is made");
+    }
+
+    /// What the engine knows the stack image by.
+    pub(crate) fn stack_reference(&self) -> String {
+        format!("{}/stacks/{}@{}", self.endpoint, self.app.stack, self.kit.images_in_use()[0])
+    }
+
+    /// How many images builds of Dockerfiles have left in the engine.
+    pub(crate) async fn built_images(&self) -> usize {
+        let images = self.engine.list_images(None::<ListImagesOptions>).await.expect("lists");
+        let app = self.app.id.to_string();
+        images.iter().flat_map(|image| &image.repo_tags).filter(|tag| tag.contains(&app)).count()
     }
 
     fn ours(&self) -> HashMap<String, Vec<String>> {
@@ -198,12 +248,12 @@ impl World {
     }
 
     /// Removes what is left in the engine, and stops the database.
-    pub async fn tear_down(self) {
+    pub(crate) async fn tear_down(self) {
         self.kit.settle().await;
-        let endpoint = self.endpoint.to_string();
+        let ours = [self.endpoint.to_string(), format!("skypanel/stack:test-{}", self.app.slug)];
         for image in self.engine.list_images(None::<ListImagesOptions>).await.expect("lists") {
             for reference in image.repo_digests.iter().chain(&image.repo_tags) {
-                if reference.starts_with(&endpoint) {
+                if ours.iter().any(|ours| reference.starts_with(ours)) {
                     let options = RemoveImageOptionsBuilder::new().force(true).build();
                     self.engine.remove_image(reference, Some(options), None).await.ok();
                 }
@@ -240,7 +290,14 @@ async fn image_part(State(blobs): State<Blobs>, UrlPath(rest): UrlPath<String>) 
         let mut json = Vec::new();
         reader.read_to_end(&mut json).await.expect("reads");
         let kind = "application/vnd.oci.image.manifest.v1+json";
-        return ([(header::CONTENT_TYPE, kind), (header::HeaderName::from_static("docker-content-digest"), &*digest.to_string())], json).into_response();
+        return (
+            [
+                (header::CONTENT_TYPE, kind),
+                (header::HeaderName::from_static("docker-content-digest"), &*digest.to_string()),
+            ],
+            json,
+        )
+            .into_response();
     }
     for key in [BlobKey::layer(digest), BlobKey::slug(digest)] {
         if let Ok((reader, _)) = blobs.get(&key).await {
@@ -266,7 +323,7 @@ async fn image_part(State(blobs): State<Blobs>, UrlPath(rest): UrlPath<String>) 
 }
 
 /// An uncompressed tar of text files, owned as the receiver writes them.
-pub fn source(files: &[(&str, &str)]) -> Vec<u8> {
+pub(crate) fn source(files: &[(&str, &str)]) -> Vec<u8> {
     let mut builder = tar::Builder::new(Vec::new());
     for (path, content) in files {
         let mut header = tar::Header::new_gnu();
