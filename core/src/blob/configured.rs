@@ -4,13 +4,19 @@
 use std::collections::HashSet;
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tempfile::NamedTempFile;
+use tokio_util::sync::CancellationToken;
 
 use super::{BlobError, BlobInfo, BlobKey, BlobReader, BlobStore, LocalBlobs, S3Blobs, S3Options};
 use crate::settings::{Settings, StorageBackend};
+use crate::store::Store;
 use crate::{Error, Result};
+
+/// Time between two looks at the settings.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// A local directory, and a bucket where one is configured. New blobs go to the one that `storage.backend` names.
 #[derive(Debug)]
@@ -40,6 +46,20 @@ impl ConfiguredBlobs {
         let after = Chosen::new(settings, self.local.root(), Some(&before))?;
         *self.chosen.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(after);
         Ok(())
+    }
+
+    /// Takes over what admins change, also in another process, until `cancel`. A change that does not work
+    /// leaves everything as it was.
+    pub async fn follow(&self, store: &Store, cancel: &CancellationToken) {
+        while cancel.run_until_cancelled(tokio::time::sleep(LOOK_EVERY)).await.is_some() {
+            let reloaded = match store.settings().await {
+                Ok(settings) => self.reload(&settings),
+                Err(error) => Err(error),
+            };
+            if let Err(error) = reloaded {
+                tracing::warn!(%error, "the storage settings could not be taken over");
+            }
+        }
     }
 
     fn chosen(&self) -> Arc<Chosen> {

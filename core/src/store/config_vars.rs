@@ -28,12 +28,14 @@ impl Store {
     /// The opened config vars of an app, with the version they are of.
     pub async fn config_vars(&self, app: AppId) -> Result<(i32, ConfigVars)> {
         let mut transaction = self.pool.begin().await?;
-        // Shared with other readers; a change of the vars waits for it, and it for a change.
+        // Version and vars of one moment.
+        sqlx::query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ").execute(&mut *transaction).await?;
         let (version, organization): (i32, OrganizationId) =
-            sqlx::query_as("SELECT config_version, organization_id FROM paas_applications WHERE id = $1 FOR SHARE")
+            sqlx::query_as("SELECT config_version, organization_id FROM paas_applications WHERE id = $1")
                 .bind(app)
-                .fetch_one(&mut *transaction)
-                .await?;
+                .fetch_optional(&mut *transaction)
+                .await?
+                .ok_or_else(gone)?;
         let vars = self.open_config(&mut transaction, app, organization).await?;
         transaction.commit().await?;
         Ok((version, vars))
@@ -58,7 +60,7 @@ impl Store {
         Ok(vars)
     }
 
-    /// Sets and removes config vars in one step and raises the config version. Answers false, and changes
+    /// Removes and sets config vars in one step, in that order, and raises the config version. Answers false, and changes
     /// nothing, when there was nothing to change.
     pub async fn change_config(
         &self,
@@ -70,8 +72,9 @@ impl Store {
         // One change at a time: the limit below is on what all of them leave together.
         sqlx::query("SELECT FROM paas_applications WHERE id = $1 FOR UPDATE")
             .bind(app.id)
-            .execute(&mut *transaction)
-            .await?;
+            .fetch_optional(&mut *transaction)
+            .await?
+            .ok_or_else(gone)?;
         let current = self.open_config(&mut transaction, app.id, app.organization_id).await?;
         let mut after = current.clone();
         after.retain(|key, _| !unset.contains(key));
@@ -90,6 +93,12 @@ impl Store {
                 total / 1024
             )));
         }
+        let unset: Vec<String> = unset.iter().map(ToString::to_string).collect();
+        sqlx::query("DELETE FROM paas_environment_vars WHERE application_id = $1 AND key = ANY ($2)")
+            .bind(app.id)
+            .bind(unset)
+            .execute(&mut *transaction)
+            .await?;
         for (key, value) in set {
             let sealed =
                 self.secrets.seal(Owner::Organization(app.organization_id), &belongs_to(app.id, key), value)?;
@@ -103,12 +112,6 @@ impl Store {
             .execute(&mut *transaction)
             .await?;
         }
-        let unset: Vec<String> = unset.iter().map(ToString::to_string).collect();
-        sqlx::query("DELETE FROM paas_environment_vars WHERE application_id = $1 AND key = ANY ($2)")
-            .bind(app.id)
-            .bind(unset)
-            .execute(&mut *transaction)
-            .await?;
         sqlx::query("UPDATE paas_applications SET config_version = config_version + 1 WHERE id = $1")
             .bind(app.id)
             .execute(&mut *transaction)
@@ -116,6 +119,10 @@ impl Store {
         transaction.commit().await?;
         Ok(true)
     }
+}
+
+fn gone() -> Error {
+    Error::NotFound("That app does not exist any more.".to_owned())
 }
 
 fn belongs_to(app: AppId, key: &ConfigKey) -> String {

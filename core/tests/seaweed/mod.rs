@@ -35,6 +35,8 @@ impl Seaweed {
         let log = std::fs::File::create(directory.path().join("log")).expect("makes a log");
         let mut command = Command::new(program());
         command.args(["server", "-s3", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-master.telemetry=false"]);
+        // Its other servers have fixed ports.
+        command.args(["-s3.port.iceberg=0", "-s3.port.lance=0"]);
         command.args(["-master.volumeSizeLimitMB=256", "-volume.max=32", "-volume.minFreeSpace=1"]);
         command.arg(format!("-dir={}", directory.path().display()));
         command.arg(format!("-s3.config={}", config.display()));

@@ -57,8 +57,9 @@ async fn a_change_counts_once_and_nothing_counts_not_at_all() {
     assert!(!change(&[("A", b"1")], &[]).await, "the same value");
     assert!(!change(&[], &["C"]).await, "nothing to remove");
     assert!(change(&[("C", b"")], &["B"]).await);
+    assert!(change(&[("A", b"2")], &["A"]).await, "removed, then set");
     let (version, opened) = store.config_vars(world.app.id).await.expect("opens");
-    assert_eq!((version, opened), (2, vars(&[("A", b"1"), ("C", b"")])));
+    assert_eq!((version, opened), (3, vars(&[("A", b"2"), ("C", b"")])));
     let keys: Vec<_> = store.config_keys(world.app.id).await.expect("lists").into_iter().map(|(key, _)| key).collect();
     assert_eq!(keys, [key("A"), key("C")]);
     world.database.close().await;
@@ -112,5 +113,15 @@ async fn the_limit_holds_for_changes_at_once() {
     let kept = tasks.join_all().await.into_iter().filter(Result::is_ok).count();
     let (_, opened) = world.store().config_vars(world.app.id).await.expect("opens");
     assert_eq!((kept, opened.len()), (3, 3), "400 KB hold three of 100 KB and their names");
+    world.database.close().await;
+}
+
+#[tokio::test]
+async fn an_app_that_went_away_has_no_config() {
+    let world = World::new().await;
+    world.store().delete_app(world.app.id).await.expect("deletes");
+    assert!(matches!(world.store().config_vars(world.app.id).await, Err(Error::NotFound(_))));
+    let change = world.store().change_config(&world.app, &vars(&[("A", b"1")]), &[]).await;
+    assert!(matches!(change, Err(Error::NotFound(_))));
     world.database.close().await;
 }
