@@ -1,7 +1,6 @@
 //! The private PostgreSQL of `skypanel up`: the system's binaries, a data directory of ours, a Unix socket
 //! and no TCP port. It outlives a crash of Skypanel and is taken over by the next start.
 
-use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::io::{Read as _, Seek as _};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
@@ -13,10 +12,27 @@ use tokio::process::Command;
 
 use crate::{Error, Result};
 
+/// Name of the server's log in its data directory.
+const LOG: &str = "server.log";
 const INIT_LIMIT: Duration = Duration::from_secs(120);
 const CONTROL_LIMIT: Duration = Duration::from_secs(60);
 /// A Unix socket's path may be this long, with the name PostgreSQL gives it.
 const MAX_SOCKET_DIR: usize = 107 - "/.s.PGSQL.5432".len();
+
+/// Small on purpose: the platform's own state is a few megabytes, and memory belongs to the apps.
+const SETTINGS: &str = "\
+# Written by Skypanel at every start; changes are lost.
+listen_addresses = ''
+unix_socket_permissions = 0700
+shared_buffers = 16MB
+max_connections = 64
+max_wal_size = 256MB
+jit = off
+autovacuum_max_workers = 1
+max_worker_processes = 2
+max_parallel_workers = 0
+log_min_messages = warning
+";
 
 /// A PostgreSQL server under our own data directory.
 #[derive(Clone, Debug)]
@@ -142,20 +158,24 @@ impl EmbeddedPostgres {
     }
 
     async fn launch(&self) -> Result<()> {
-        // Small on purpose: the platform's own state is a few megabytes, and memory belongs to the apps.
-        let mut options = OsString::from(
-            "-c listen_addresses= -c shared_buffers=16MB -c max_connections=64 -c max_wal_size=256MB \
-             -c jit=off -c autovacuum_max_workers=1 -c max_worker_processes=2 -c max_parallel_workers=0 \
-             -c unix_socket_permissions=0700 -c log_min_messages=warning -c unix_socket_directories='",
-        );
-        options.push(&self.socket_dir);
-        options.push("'");
-        let log = self.data.join("server.log");
+        self.configure().map_err(|error| failed("writing its configuration", &error))?;
+        let log = self.data.join(LOG);
         let mut command = self.command("pg_ctl");
-        command.args(["start", "-w", "-t", "50", "-D"]).arg(&self.data).arg("-l").arg(&log).arg("-o").arg(options);
+        // `pg_ctl` starts the server through a shell, which is why no path is among its arguments.
+        command.current_dir(&self.data).args(["start", "-w", "-t", "50", "-D", ".", "-l", LOG]);
         run(command, "pg_ctl start", CONTROL_LIMIT)
             .await
             .map_err(|error| Error::System(format!("{error} Its log is {}.", log.display())))
+    }
+
+    /// Writes the whole configuration anew. It is not given as options, which would pass through a shell.
+    fn configure(&self) -> std::io::Result<()> {
+        let socket_dir = self.socket_dir.to_str().ok_or_else(|| {
+            std::io::Error::new(std::io::ErrorKind::InvalidInput, "the data directory's path is not UTF-8")
+        })?;
+        let file = self.data.join("postgresql.conf");
+        std::fs::write(&file, format!("{SETTINGS}unix_socket_directories = {}\n", quoted(socket_dir)))?;
+        self.user.map_or(Ok(()), |user| chown(&file, Some(user.uid), Some(user.gid)))
     }
 
     async fn control(&self, arguments: &[&str]) -> Result<()> {
@@ -175,6 +195,12 @@ impl EmbeddedPostgres {
         }
         command
     }
+}
+
+/// A path as one item of a list in PostgreSQL's configuration: quoted as an item, then as a value.
+fn quoted(path: &str) -> String {
+    let item = format!("\"{}\"", path.replace('"', "\"\""));
+    format!("'{}'", item.replace('\\', "\\\\").replace('\'', "''"))
 }
 
 /// Debian keeps the binaries of each major version apart; the newest is used.

@@ -26,7 +26,7 @@ async fn connect(server: &EmbeddedPostgres) -> PgConnection {
 #[tokio::test]
 async fn a_second_start_takes_over_and_a_crash_is_recovered_from() {
     let directory = directory();
-    let home = directory.path().join("with a space, 100 % and a 'quote'");
+    let home = directory.path().join("a space, 100 % 'of' \"quotes\" \\ $(id)");
     let server = EmbeddedPostgres::start(&home).await.expect("starts");
     let mut connection = connect(&server).await;
     connection.execute("CREATE TABLE kept (id int)").await.expect("makes a table");

@@ -176,8 +176,9 @@ async fn what_was_never_announced_is_found_all_the_same() {
         .await
         .expect("writes");
     let found = tokio::time::timeout(Duration::from_secs(5), waiting).await.expect("finds it").expect("ends");
-    assert_eq!(found.0.expect("reads"), Some(StreamItem::Chunk(0, Bytes::from("quiet"))));
-    drop(found);
+    let (item, follower) = found;
+    assert_eq!(item.expect("reads"), Some(StreamItem::Chunk(0, Bytes::from("quiet"))));
+    drop(follower);
     world.close().await;
 }
 

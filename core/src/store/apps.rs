@@ -76,18 +76,19 @@ impl Store {
 
     /// The organisation in which a caller's new app goes: the one named, or else the only one they may change.
     pub fn organization_for_new_app<'a>(&self, caller: &'a Identity, named: Option<&str>) -> Result<&'a Organization> {
-        let mut allowed = caller
+        let allowed: Vec<&Organization> = caller
             .memberships
             .iter()
             .filter(|(org, role)| *role >= Role::Developer && named.is_none_or(|name| name == org.name))
-            .map(|(org, _)| org);
-        match (allowed.next(), allowed.next()) {
-            (Some(organization), None) => Ok(organization),
-            (Some(_), Some(_)) => Err(Error::Invalid(format!(
+            .map(|(org, _)| org)
+            .collect();
+        match allowed.as_slice() {
+            [organization] => Ok(*organization),
+            [_, ..] => Err(Error::Invalid(format!(
                 "You are in several organisations. Say which one the app belongs to: apps:create NAME --org {}.",
-                caller.memberships.iter().map(|(org, _)| org.name.as_str()).collect::<Vec<_>>().join(" | ")
+                allowed.iter().map(|org| org.name.as_str()).collect::<Vec<_>>().join(" | ")
             ))),
-            (None, _) => Err(Error::Forbidden(
+            [] => Err(Error::Forbidden(
                 "You are in no organisation in which you may create apps. Ask an admin to add you to one.".to_owned(),
             )),
         }
