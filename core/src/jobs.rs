@@ -144,6 +144,10 @@ impl Payload for CleanUp {
     fn key(&self) -> Option<String> {
         Some(Self::TASK.to_owned())
     }
+    // Several pushes in a row are cleaned up after once.
+    fn delay(&self) -> Duration {
+        Duration::from_secs(120)
+    }
 }
 
 fn app_queue(app: AppId) -> String {

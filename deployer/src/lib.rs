@@ -17,6 +17,7 @@ mod firewall;
 mod host;
 mod image;
 mod names;
+mod old_images;
 mod one_off;
 mod progress;
 mod release_process;

@@ -10,6 +10,7 @@ use skypanel_core::jobs::CleanUp;
 use skypanel_core::model::Sha256Digest;
 use tokio::io::AsyncReadExt as _;
 
+use crate::failure::chain;
 use crate::{Job, Worker};
 
 /// A blob this young may belong to a build that has not written it down yet.
@@ -28,13 +29,20 @@ impl Job for CleanUp {
         }
         worker.store.expire_build_caches(settings.cache_ttl_days).await?;
         worker.store.drop_old_streams().await?;
-        collect_blobs(&worker).await
+        let images: HashSet<Sha256Digest> = worker.store.images_in_use().await?.into_iter().collect();
+        let removed = worker.deployer.remove_old_images(&images).await;
+        match removed {
+            Ok(0) => {}
+            Ok(removed) => tracing::info!(images = removed, "removed images of releases that are not kept"),
+            // The engine may be busy; blobs are worth collecting all the same.
+            Err(error) => tracing::warn!(error = %chain(&error), "old images could not be removed"),
+        }
+        collect_blobs(&worker, images).await
     }
 }
 
-async fn collect_blobs(worker: &Worker) -> Result<()> {
+async fn collect_blobs(worker: &Worker, images: HashSet<Sha256Digest>) -> Result<()> {
     let mut needed: HashSet<BlobKey> = HashSet::new();
-    let images = worker.store.images_in_use().await?;
     for image in images.into_iter().chain(worker.buildkit.images_in_use()) {
         for digest in references(worker, image).await? {
             needed.extend([BlobKey::image(digest), BlobKey::slug(digest), BlobKey::layer(digest)]);

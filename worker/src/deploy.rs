@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use skypanel_buildkit::BuildRequest;
-use skypanel_core::jobs::{Deploy, SaveCache};
+use skypanel_core::jobs::{CleanUp, Deploy, SaveCache};
 use skypanel_core::model::{
     AppStatus, Application, Artifact, Deployment, DeploymentId, DeploymentStatus, Formation, ProcessType, Stage,
     Trigger,
@@ -90,6 +90,10 @@ async fn conclude(
     match outcome {
         Ok(()) => {
             store.finish_deployment(deployment.id, DeploymentStatus::Succeeded, None).await?;
+            let keep = store.settings().await?.releases_keep;
+            if !store.prune_releases(app.id, keep).await?.is_empty() {
+                worker.jobs.add(CleanUp::default()).await?;
+            }
         }
         Err(failure) => {
             let app_now = store.app(app.id).await;
