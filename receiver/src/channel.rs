@@ -126,11 +126,7 @@ async fn execute(
 }
 
 async fn greet(shared: &Shared, identity: &Identity, output: &Output) {
-    let line = format!(
-        "Hello {}! Skypanel gives no shell; try: {}",
-        identity.user.email,
-        shared.hint("help")
-    );
+    let line = format!("Hello {}! Skypanel gives no shell; try: {}", identity.user.email, shared.hint("help"));
     let _ = output.line(&line).await;
     output.finish(1).await;
 }

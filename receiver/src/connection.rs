@@ -18,13 +18,7 @@ use crate::stream::EndableStream;
 use crate::{Shared, channel};
 
 /// Serves one client to its end.
-pub(crate) async fn serve(
-    shared: Arc<Shared>,
-    config: Arc<Config>,
-    stream: TcpStream,
-    peer: SocketAddr,
-    place: Place,
-) {
+pub(crate) async fn serve(shared: Arc<Shared>, config: Arc<Config>, stream: TcpStream, peer: SocketAddr, place: Place) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%peer, %error, "the client was gone at once");
         return;

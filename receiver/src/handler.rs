@@ -1,6 +1,7 @@
 //! Turns the SSH library's callbacks into events for the connection's own loop. It answers at once what the
 //! protocol wants answered at once, and holds nothing but what authentication needs.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use russh::keys::{Algorithm, PublicKey};
@@ -51,21 +52,22 @@ impl Callbacks {
             }
             [fingerprint] => {
                 text.push_str(" !     Skypanel does not know your key:\n");
-                text.push_str(&format!(" !       {fingerprint}\n"));
+                let _ = write!(text, " !       {fingerprint}\n");
             }
             fingerprints => {
                 text.push_str(" !     Skypanel knows none of your keys:\n");
                 for fingerprint in fingerprints {
-                    text.push_str(&format!(" !       {fingerprint}\n"));
+                    let _ = write!(text, " !       {fingerprint}\n");
                 }
             }
         }
         text.push_str(" !     To register one, ask the operator to run on the server:\n");
         text.push_str(" !       skypanel admin key:add YOUR_KEY.pub --email YOUR@EMAIL\n");
-        text.push_str(&format!(
+        let _ = write!(
+            text,
             " !     or, from where a key of yours is known: {} < YOUR_KEY.pub\n",
             self.shared.hint("keys:add")
-        ));
+        );
         text
     }
 

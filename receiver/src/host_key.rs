@@ -15,12 +15,12 @@ pub(crate) fn open_or_create(path: &Path) -> Result<PrivateKey> {
         Error::System(format!("The SSH host key {} could not be {what}: {reason}.", path.display()))
     };
     match std::fs::read_to_string(path) {
-        Ok(text) => PrivateKey::from_openssh(&text)
-            .map_err(|error| failed("read", &error))
-            .and_then(|key| match key.algorithm() {
+        Ok(text) => PrivateKey::from_openssh(&text).map_err(|error| failed("read", &error)).and_then(|key| {
+            match key.algorithm() {
                 Algorithm::Ed25519 => Ok(key),
                 other => Err(failed("used", &format_args!("it is a key of type {other}, not ssh-ed25519"))),
-            }),
+            }
+        }),
         Err(error) if error.kind() == ErrorKind::NotFound => {
             let mut key =
                 PrivateKey::random(&mut rand::rng(), Algorithm::Ed25519).map_err(|error| failed("made", &error))?;

@@ -96,7 +96,7 @@ impl Output {
 
 /// A message as errors look: ` !     ` before each line.
 pub(crate) fn error_lines(message: &str) -> String {
-    message.lines().map(|line| format!(" !     {line}\n")).collect()
+    message.lines().flat_map(|line| [" !     ", line, "\n"]).collect()
 }
 
 /// A number of bytes for people: `512 B`, `3.1 KB`, `12 MB`.
@@ -125,9 +125,14 @@ mod tests {
 
     #[test]
     fn sizes_for_people() {
-        for (bytes, text) in
-            [(0, "0 B"), (1023, "1023 B"), (3200, "3.1 KB"), (12 << 20, "12 MB"), (1 << 30, "1.0 GB"), (5 << 40, "5.0 TB")]
-        {
+        for (bytes, text) in [
+            (0, "0 B"),
+            (1023, "1023 B"),
+            (3200, "3.1 KB"),
+            (12 << 20, "12 MB"),
+            (1 << 30, "1.0 GB"),
+            (5 << 40, "5.0 TB"),
+        ] {
             assert_eq!(size(bytes), text);
         }
         assert_eq!((count(1, "file"), count(0, "file")), ("1 file".to_owned(), "0 files".to_owned()));

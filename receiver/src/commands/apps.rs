@@ -108,17 +108,16 @@ pub(crate) async fn destroy(mut context: Context, arguments: &DestroyArguments) 
         return Err(Error::Invalid("Say which app to destroy: apps:destroy NAME.".to_owned()).into());
     };
     let app = context.app_named(name, Access::Own).await?;
-    let confirmed = match &arguments.confirm {
-        Some(confirm) => confirm.clone(),
-        None => {
-            let question = format!(
-                " !     This destroys {0} with its releases, config vars and logs. It cannot be undone.\n !     \
-                 Type the app's name to go on: ",
-                app.slug
-            );
-            context.output.notice(question).await?;
-            context.read().await?
-        }
+    let confirmed = if let Some(confirm) = &arguments.confirm {
+        confirm.clone()
+    } else {
+        let question = format!(
+            " !     This destroys {0} with its releases, config vars and logs. It cannot be undone.\n !     \
+             Type the app's name to go on: ",
+            app.slug
+        );
+        context.output.notice(question).await?;
+        context.read().await?
     };
     if confirmed.trim() != app.slug.as_str() {
         return Err(Error::Invalid(format!(
@@ -141,14 +140,12 @@ pub(crate) async fn destroy(mut context: Context, arguments: &DestroyArguments) 
         }
         Ok::<_, Error>(())
     };
-    match tokio::time::timeout(DESTROY_LIMIT, gone).await {
-        Ok(gone) => gone?,
-        Err(_) => {
-            let text = "It takes longer than usual and goes on by itself. The command apps shows when it is done.";
-            context.output.error(text).await?;
-            return Ok(1);
-        }
-    }
+    let Ok(gone) = tokio::time::timeout(DESTROY_LIMIT, gone).await else {
+        let text = "It takes longer than usual and goes on by itself. The command apps shows when it is done.";
+        context.output.error(text).await?;
+        return Ok(1);
+    };
+    gone?;
     context.shared.repositories.remove(app.id);
     context.output.line(&format!("-----> Destroyed {}", app.slug)).await?;
     Ok(0)

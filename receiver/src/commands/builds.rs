@@ -1,9 +1,9 @@
 //! `builds:cancel` and `cache:purge`.
 
 use clap::Args;
+use skypanel_core::jobs;
 use skypanel_core::model::{DeploymentStatus, StreamId};
 use skypanel_core::store::Access;
-use skypanel_core::jobs;
 
 use crate::commands::context::{AppChoice, Context, Failure};
 

@@ -1,6 +1,7 @@
 //! `config`, `config:set`, `config:unset`. Values go in and never come out.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use clap::Args;
 use skypanel_core::Error;
@@ -66,7 +67,9 @@ pub(crate) async fn set(context: &Context, arguments: &SetArguments) -> Result<u
     for assignment in &arguments.assignments {
         let (name, value) = assignment.split_once('=').ok_or_else(|| {
             // Without the equals sign it may be a value that was torn off: it is not repeated.
-            Error::Invalid("Give every config var as NAME=VALUE. Quote values with spaces twice: 'NAME=\"a b\"'.".to_owned())
+            Error::Invalid(
+                "Give every config var as NAME=VALUE. Quote values with spaces twice: 'NAME=\"a b\"'.".to_owned(),
+            )
         })?;
         values.insert(name.parse()?, Zeroizing::new(value.as_bytes().to_vec()));
     }
@@ -123,7 +126,7 @@ fn summed_up(names: &[ConfigKey]) -> String {
     let shown: Vec<&str> = names.iter().take(MAX_NAMED).map(ConfigKey::as_str).collect();
     let mut text = shown.join(", ");
     if names.len() > MAX_NAMED {
-        text.push_str(&format!(" and {} more", names.len() - MAX_NAMED));
+        let _ = write!(text, " and {} more", names.len() - MAX_NAMED);
     }
     text
 }

@@ -26,8 +26,6 @@ pub(crate) enum Failure {
     Error(Error),
     /// Nobody is there to be told.
     ClientGone,
-    /// All was told; end with this status.
-    Told(u32),
 }
 
 impl From<Error> for Failure {
@@ -64,7 +62,10 @@ impl Context {
     pub(crate) async fn app(&self, choice: &AppChoice, access: Access) -> Result<Application, Failure> {
         match &choice.app {
             Some(name) => self.app_named(name, access).await,
-            None => Err(Error::Invalid("Say which app it is about: -a NAME. The command apps lists yours.".to_owned()).into()),
+            None => {
+                Err(Error::Invalid("Say which app it is about: -a NAME. The command apps lists yours.".to_owned())
+                    .into())
+            }
         }
     }
 
@@ -122,9 +123,7 @@ impl Context {
 
     /// Reads everything the client sends, to the end of its input or to the end of the line it types.
     pub(crate) async fn read(&mut self) -> Result<String, Failure> {
-        let read = async {
-            if self.output.is_terminal() { self.read_typed().await } else { self.read_to_end().await }
-        };
+        let read = async { if self.output.is_terminal() { self.read_typed().await } else { self.read_to_end().await } };
         let bytes = tokio::time::timeout(ANSWER_LIMIT, read)
             .await
             .map_err(|_| Error::Invalid("Nothing was typed for five minutes.".to_owned()))??;

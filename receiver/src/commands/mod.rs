@@ -78,7 +78,6 @@ pub(crate) async fn run(
     let status = match status {
         Ok(status) => status,
         Err(Failure::ClientGone) => return,
-        Err(Failure::Told(status)) => status,
         Err(Failure::Error(error)) => {
             if let skypanel_core::Error::Database(source) = &error {
                 tracing::error!(%source, command = %line.words[0].text, "a command failed");

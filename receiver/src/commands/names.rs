@@ -4,13 +4,15 @@ use rand::seq::IndexedRandom as _;
 
 const FIRST: &[&str] = &[
     "amber", "brave", "bright", "calm", "clever", "coral", "crisp", "daring", "eager", "early", "gentle", "golden",
-    "happy", "hidden", "jolly", "keen", "kind", "lively", "lucky", "mellow", "misty", "noble", "polar", "proud", "quick",
-    "quiet", "rapid", "royal", "silent", "silver", "sunny", "swift", "tidy", "vivid", "warm", "wild", "wise", "young",
+    "happy", "hidden", "jolly", "keen", "kind", "lively", "lucky", "mellow", "misty", "noble", "polar", "proud",
+    "quick", "quiet", "rapid", "royal", "silent", "silver", "sunny", "swift", "tidy", "vivid", "warm", "wild", "wise",
+    "young",
 ];
 const SECOND: &[&str] = &[
-    "badger", "beacon", "birch", "bridge", "brook", "canyon", "cedar", "cloud", "comet", "crane", "dawn", "dune", "falcon",
-    "fern", "fjord", "forest", "glade", "harbor", "heron", "island", "lagoon", "lake", "lantern", "maple", "meadow",
-    "moon", "otter", "peak", "pine", "reef", "ridge", "river", "robin", "shore", "sky", "star", "tide", "valley", "willow",
+    "badger", "beacon", "birch", "bridge", "brook", "canyon", "cedar", "cloud", "comet", "crane", "dawn", "dune",
+    "falcon", "fern", "fjord", "forest", "glade", "harbor", "heron", "island", "lagoon", "lake", "lantern", "maple",
+    "meadow", "moon", "otter", "peak", "pine", "reef", "ridge", "river", "robin", "shore", "sky", "star", "tide",
+    "valley", "willow",
 ];
 
 /// Such as `quiet-otter-4821`.

@@ -1,5 +1,7 @@
 //! The command line as clap sees it, and its errors and help in Skypanel's own, shorter words.
 
+use std::fmt::Write as _;
+
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use skypanel_core::Error;
@@ -130,9 +132,7 @@ fn answer(error: &clap::Error, first: &str, shared: &Shared) -> Answer {
             Answer { text: unknown(first, shared), status: 1 }
         }
         // A word in front of the command, such as an option.
-        _ if Parsed::command().find_subcommand(first).is_none() => {
-            Answer { text: unknown(first, shared), status: 1 }
-        }
+        _ if Parsed::command().find_subcommand(first).is_none() => Answer { text: unknown(first, shared), status: 1 },
         _ => Answer { text: trimmed(error), status: 1 },
     }
 }
@@ -186,12 +186,14 @@ pub(crate) fn help(arguments: &HelpArguments, shared: &Shared) -> Result<String,
     }
     let commands: Vec<(String, String)> = parser
         .get_subcommands()
-        .map(|command| (command.get_name().to_owned(), command.get_about().map(ToString::to_string).unwrap_or_default()))
+        .map(|command| {
+            (command.get_name().to_owned(), command.get_about().map(ToString::to_string).unwrap_or_default())
+        })
         .collect();
     let width = commands.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     let mut text = format!("Usage: {}\n\n", shared.hint("COMMAND [-a APP] ..."));
     for (name, about) in commands {
-        text.push_str(&format!("  {name:width$}  {about}\n"));
+        let _ = write!(text, "  {name:width$}  {about}\n");
     }
     text.push_str("\nWhat a command takes: help COMMAND. To deploy: git push skypanel main\n");
     Ok(text)

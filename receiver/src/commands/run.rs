@@ -19,7 +19,7 @@ use crate::output::Output;
 /// Longest a container may take to start.
 const START_LIMIT: Duration = Duration::from_mins(2);
 /// Longest the exit status may take once the output has ended.
-const EXIT_LIMIT: Duration = Duration::from_secs(60);
+const EXIT_LIMIT: Duration = Duration::from_mins(1);
 /// Most input that waits for the process, in bytes; then the client has to wait, too.
 const MAX_WAITING: usize = 32 << 20;
 
@@ -115,18 +115,17 @@ async fn feed(mut requests: Requests, input: mpsc::Sender<Bytes>, resize: mpsc::
                 Some(Input::Eof) => ended = true,
                 None => return,
             },
-            permit = reserve(input.clone()), if !waiting.is_empty() => match permit {
-                Some(permit) => if let Some(bytes) = waiting.pop_front() {
+            permit = reserve(input.clone()), if !waiting.is_empty() => {
+                if let Some((permit, bytes)) = permit.zip(waiting.pop_front()) {
                     size -= bytes.len();
                     permit.send(bytes);
-                },
-                // The process reads no more.
-                None => {
+                } else {
+                    // The process reads no more.
                     waiting.clear();
                     size = 0;
                     input = None;
                 }
-            },
+            }
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Tables in plain text: columns as wide as their widest cell, the last one as it is.
 
+use std::fmt::Write as _;
+
 /// Lays out rows under their headings.
 pub(crate) fn table(headings: &[&str], rows: &[Vec<String>]) -> String {
     let mut widths: Vec<usize> = headings.iter().map(|heading| heading.chars().count()).collect();
@@ -13,7 +15,7 @@ pub(crate) fn table(headings: &[&str], rows: &[Vec<String>]) -> String {
     for row in std::iter::once(&headings).chain(rows) {
         let mut line = String::new();
         for (cell, width) in row.iter().zip(&widths) {
-            line.push_str(&format!("{cell:width$}  "));
+            let _ = write!(line, "{cell:width$}  ");
         }
         text.push_str(line.trim_end());
         text.push('\n');
@@ -27,7 +29,7 @@ pub(crate) fn pairs(pairs: &[(&str, String)]) -> String {
     let mut text = String::new();
     for (name, value) in pairs {
         let name = format!("{name}:");
-        text.push_str(&format!("{name:width$}  {value}\n"));
+        let _ = write!(text, "{name:width$}  {value}\n");
     }
     text
 }

@@ -62,8 +62,7 @@ impl GitProcess {
 
     /// Starts it with pipes.
     pub(crate) fn start(mut self) -> io::Result<Running> {
-        let child =
-            self.command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+        let child = self.command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
         let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
         Ok(Running { child, group: Group(group) })
     }

@@ -24,8 +24,6 @@ const MAX_PAYLOAD: usize = 1 << 20;
 /// One ref to change.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Update {
-    /// Hash it has now; zeros for none.
-    pub(crate) old: String,
     /// Hash it shall have; zeros to delete it.
     pub(crate) new: String,
     /// Its full name.

@@ -60,8 +60,7 @@ pub(crate) fn decide(updates: &[Update], options: &[String], deploy_branch: &str
         ));
     }
     Decision::Accept(Plan {
-        release: to_deploy
-            .map(|update| Release { branch: deploy_branch.to_owned(), commit: update.new.clone() }),
+        release: to_deploy.map(|update| Release { branch: deploy_branch.to_owned(), commit: update.new.clone() }),
         adopt: adopt.map(str::to_owned),
         no_cache: options.iter().any(|option| option == "no-cache"),
         notes: notes(updates, deploy_branch),
@@ -79,10 +78,8 @@ fn unknown_option(option: &str) -> String {
 fn notes(updates: &[Update], deploy_branch: &str) -> String {
     let mut notes = String::new();
     let mut stored_branch = None;
-    let others: Vec<&Update> = updates
-        .iter()
-        .filter(|update| update.reference.strip_prefix("refs/heads/") != Some(deploy_branch))
-        .collect();
+    let others: Vec<&Update> =
+        updates.iter().filter(|update| update.reference.strip_prefix("refs/heads/") != Some(deploy_branch)).collect();
     for update in others.iter().take(MAX_NOTES) {
         let done = if is_deletion(update) { "Deleted" } else { "Stored" };
         let (kind, name) = kind_and_name(&update.reference);
@@ -128,7 +125,7 @@ mod tests {
     const HASH: &str = "1a2b3c4d5e6f708192a3b4c5d6e7f8091a2b3c4d";
 
     fn update(reference: &str, new: &str) -> Update {
-        Update { old: ZERO.to_owned(), new: new.to_owned(), reference: reference.to_owned() }
+        Update { new: new.to_owned(), reference: reference.to_owned() }
     }
 
     fn plan(updates: &[Update], released: bool) -> Plan {

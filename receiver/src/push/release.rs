@@ -66,7 +66,13 @@ impl Push {
 
     /// Stores the source and everything needed to build it; from here on the release goes its way whatever
     /// becomes of the client and of this process.
-    async fn enqueue(&self, snapshot: Snapshot, release: &Release, no_cache: bool, short: &str) -> Result<DeploymentId> {
+    async fn enqueue(
+        &self,
+        snapshot: Snapshot,
+        release: &Release,
+        no_cache: bool,
+        short: &str,
+    ) -> Result<DeploymentId> {
         let new = NewDeployment {
             id: DeploymentId::new(),
             application_id: self.app.id,

@@ -63,9 +63,8 @@ pub(crate) fn take(source: &Source, file: NamedTempFile) -> Result<Snapshot> {
         let path = quarantine.to_str().ok_or_else(|| failed("the path of its objects is not UTF-8"))?;
         odb.add_disk_alternate(path).map_err(|error| unreadable(&error))?;
     }
-    let commit = Oid::from_str(&source.commit)
-        .and_then(|id| repository.find_commit(id))
-        .map_err(|error| unreadable(&error))?;
+    let commit =
+        Oid::from_str(&source.commit).and_then(|id| repository.find_commit(id)).map_err(|error| unreadable(&error))?;
     let root = commit.tree().map_err(|error| unreadable(&error))?;
     let output = BufWriter::with_capacity(1 << 18, file.reopen().map_err(|error| disk(&error))?);
     let output = zstd::Encoder::new(output, ZSTD_LEVEL).map_err(|error| disk(&error))?;
@@ -172,7 +171,9 @@ impl<W: Write> Packer<'_, W> {
             return self.archive.append_data(&mut header, as_path(path), blob.data()).map_err(|error| disk(&error));
         }
         let mut reader = LargeFile::open(self.source, id).map_err(|error| disk(&error))?;
-        self.archive.append_data(&mut header, as_path(path), (&mut reader).take(length as u64)).map_err(|e| disk(&e))?;
+        self.archive
+            .append_data(&mut header, as_path(path), (&mut reader).take(length as u64))
+            .map_err(|e| disk(&e))?;
         reader.finish().map_err(|error| disk(&error))
     }
 

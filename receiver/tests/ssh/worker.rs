@@ -65,8 +65,7 @@ impl Worker {
     pub(crate) fn start(store: Store, streams: Streams, blobs: Arc<LocalBlobs>) -> Self {
         let scripts = Arc::new(Mutex::new(VecDeque::new()));
         let done = Arc::new(Mutex::new(Vec::new()));
-        let work =
-            Work { store, streams, _blobs: blobs, scripts: Arc::clone(&scripts), done: Arc::clone(&done) };
+        let work = Work { store, streams, _blobs: blobs, scripts: Arc::clone(&scripts), done: Arc::clone(&done) };
         Self { scripts, done, running: tokio::spawn(work.run()) }
     }
 

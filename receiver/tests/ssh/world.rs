@@ -256,7 +256,9 @@ impl World {
     pub(crate) async fn server_ref(&self, app: &str, reference: &str) -> Option<String> {
         let app = self.app(app).await;
         let repository = self.data().join("repositories").join(format!("{}.git", app.id));
-        let said = run_raw(Command::new("git").arg("-C").arg(repository).args(["rev-parse", "-q", "--verify", reference])).await;
+        let said =
+            run_raw(Command::new("git").arg("-C").arg(repository).args(["rev-parse", "-q", "--verify", reference]))
+                .await;
         (said.status == Some(0)).then(|| said.stdout.trim().to_owned())
     }
 
