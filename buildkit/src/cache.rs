@@ -26,7 +26,7 @@ use crate::slug::Limited;
 use crate::stack::{Stack, join};
 use crate::tarball::{Move, MoveError};
 use crate::transfer::{self, blocking_reader};
-use crate::{BuildError, Parts, source};
+use crate::{BuildError, Parts, members, source};
 
 /// Where builds find their cache.
 pub(crate) const PATH: &str = "/tmp/cache";
@@ -34,6 +34,9 @@ const CALL_LIMIT: Duration = Duration::from_mins(1);
 /// Longest a cache may take to be stored or restored.
 const TRANSFER_LIMIT: Duration = Duration::from_mins(15);
 const LEVEL: i32 = 1;
+/// How often, and after what pause, a volume that is in use is tried again.
+const IN_USE_TRIES: u32 = 100;
+const IN_USE_PAUSE: Duration = Duration::from_millis(100);
 
 /// The cache of one app for one buildpack and stack.
 pub(crate) struct Cache {
@@ -199,17 +202,14 @@ fn pack_tar(source: impl Read, file: NamedTempFile, limit: u64) -> io::Result<Pa
     let mut builder = tar::Builder::new(zstd::Encoder::new(Limited::new(hashing, limit), LEVEL)?);
     let rule = Move { from: "cache", to: "cache", modified: None, layer: false };
     let mut entries = 0;
-    let copy = || {
-        for entry in tar::Archive::new(source).entries()? {
-            // What may not be kept (a device) is no reason to keep nothing.
-            match rule.entry(&mut entry?, &mut builder) {
-                Ok(_) | Err(MoveError::Refused(_)) => entries += 1,
-                Err(MoveError::Io(error)) => return Err(error),
-            }
+    let copied = members::visit(source, |member| {
+        entries += 1;
+        // What may not be kept (a device) is no reason to keep nothing.
+        match rule.member(member, &mut builder) {
+            Ok(_) | Err(MoveError::Refused(_)) => Ok(()),
+            Err(MoveError::Io(error)) => Err(error),
         }
-        Ok(())
-    };
-    let copied = copy();
+    });
     if builder.get_ref().get_ref().exceeded() {
         return Ok(Packed::TooBig);
     }
@@ -271,10 +271,20 @@ pub(crate) async fn volumes(parts: &Parts, app: Option<AppId>) -> Result<Vec<Vol
         .collect())
 }
 
-/// Removes a volume; one that is gone is fine.
+/// Removes a volume; one that is gone is fine. The container of a build that just ended may be on its way
+/// out and still hold it, so one in use is tried again for a while.
 pub(crate) async fn remove_volume(parts: &Parts, name: &str) -> Result<(), EngineError> {
     let options = RemoveVolumeOptionsBuilder::new().force(true).build();
-    found(parts.engine.remove_volume(name, Some(options)).await).map(drop)
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        match parts.engine.remove_volume(name, Some(options.clone())).await {
+            Err(EngineError::DockerResponseServerError { status_code: 409, .. }) if tries < IN_USE_TRIES => {
+                tokio::time::sleep(IN_USE_PAUSE).await;
+            }
+            removed => return found(removed).map(drop),
+        }
+    }
 }
 
 /// Whether what was asked for exists.

@@ -211,7 +211,8 @@ fn body(parts: &Parts, stack: &Stack, request: &BuildRequest<'_>, cache: Option<
     }
     ContainerCreateBody {
         image: Some(stack.reference.clone()),
-        entrypoint: Some(vec!["/build".to_owned()]),
+        // Through one pipe: two would let lines of the two outputs overtake each other.
+        entrypoint: Some(["/bin/bash", "-c", "exec /build 2>&1"].map(str::to_owned).to_vec()),
         cmd: Some(Vec::new()),
         env: Some(environment(stack, request)),
         labels: Some(labels(parts, request)),

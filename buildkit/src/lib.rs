@@ -9,6 +9,7 @@ mod dockerfile;
 mod error;
 mod export;
 mod leftovers;
+mod members;
 mod network;
 mod oci;
 mod procfile;

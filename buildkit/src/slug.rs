@@ -22,7 +22,7 @@ use crate::source::MAX_PROCFILE;
 use crate::stack::{INIT_PATH, Stack, join};
 use crate::tarball::{APP_ID, Move, MoveError, add_file};
 use crate::transfer::blocking_reader;
-use crate::{BuildError, BuildRequest, Finished, Parts};
+use crate::{BuildError, BuildRequest, Finished, Parts, members};
 
 const LEVEL: i32 = 1;
 /// A slug may be this many times its compressed limit when unpacked: a disk is not filled by zeros.
@@ -158,31 +158,28 @@ fn move_all(
     kept: &mut Kept,
 ) -> Result<(), MoveError> {
     let rule = Move { from: "app", to: "app", modified: Some(modified), layer: true };
-    let mut archive = tar::Archive::new(source);
-    for entry in archive.entries()? {
-        let mut entry = entry?;
-        let keep = match &*entry.path_bytes() {
-            b"app/Procfile" => Some(&mut kept.procfile),
-            b"app/.release" => Some(&mut kept.release),
+    members::visit(source, |mut member| {
+        let keep = match &member.name[..] {
+            b"app/Procfile" => Some(("app/Procfile", &mut kept.procfile)),
+            b"app/.release" => Some(("app/.release", &mut kept.release)),
             _ => None,
         };
-        if let Some(slot) = keep
-            && entry.header().entry_type().is_file()
-            && entry.size() <= MAX_PROCFILE
+        if let Some((path, slot)) = keep
+            && member.kind().is_file()
+            && member.size() <= MAX_PROCFILE
         {
+            let mode = member.header().mode()? & 0o777;
             let mut content = Vec::new();
-            entry.read_to_end(&mut content)?;
-            let path = entry.path()?.into_owned();
-            let mode = entry.header().mode()? & 0o777;
-            add_file(builder, &path, mode, APP_ID, modified, &content)?;
+            member.read_to_end(&mut content)?;
+            add_file(builder, path, mode, APP_ID, modified, &content)?;
             *slot = Some(content);
-            continue;
+            return Ok(());
         }
-        if let Some(moved) = rule.entry(&mut entry, builder)? {
+        if let Some(moved) = rule.member(member, builder)? {
             sizes.add(&moved.path, moved.bytes);
         }
-    }
-    Ok(())
+        Ok(())
+    })
 }
 
 /// The names of the buildpacks used: as the output told, or else from the file that the build left.

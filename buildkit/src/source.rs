@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::stack::join;
 use crate::transfer::blocking_reader;
-use crate::{BuildError, Parts};
+use crate::{BuildError, Parts, members};
 
 /// Most bytes of a `Procfile` that are read.
 pub(crate) const MAX_PROCFILE: u64 = 64 * 1024;
@@ -51,24 +51,23 @@ pub(crate) async fn survey(parts: &Parts, key: &BlobKey, stop: &CancellationToke
     let source = unpack(reader, stop).map_err(BuildError::io(action))?;
     let read = spawn_blocking(move || {
         let mut survey = Survey::default();
-        for entry in tar::Archive::new(source).entries()? {
-            let mut entry = entry?;
-            survey.modified = survey.modified.max(entry.header().mtime()?);
-            if !entry.header().entry_type().is_file() {
-                continue;
+        members::visit(source, |mut member| {
+            survey.modified = survey.modified.max(member.header().mtime()?);
+            if !member.kind().is_file() {
+                return Ok::<_, io::Error>(());
             }
-            let name = entry.path_bytes().into_owned();
-            match name.strip_prefix(b"./").unwrap_or(&name) {
+            match member.name.strip_prefix(b"./").unwrap_or(&member.name) {
                 b"Dockerfile" => survey.dockerfile = true,
                 b".buildpacks" => survey.buildpacks = true,
                 b"Procfile" => {
                     let mut content = Vec::new();
-                    entry.by_ref().take(MAX_PROCFILE).read_to_end(&mut content)?;
+                    member.by_ref().take(MAX_PROCFILE).read_to_end(&mut content)?;
                     survey.procfile = Some(content);
                 }
                 _ => {}
             }
-        }
+            Ok(())
+        })?;
         Ok(survey)
     });
     join(read).await.map_err(BuildError::io(action))

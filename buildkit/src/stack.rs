@@ -69,8 +69,8 @@ impl Stack {
 struct Description {
     name: String,
     architecture: String,
-    /// Digest of `stack.tar`; computed at each start where it is absent.
-    digest: Option<Sha256Digest>,
+    /// Digest of `stack.tar`.
+    digest: Sha256Digest,
     #[serde(default)]
     user: String,
     workdir: Option<String>,
@@ -137,7 +137,7 @@ async fn describe(directory: &Path) -> Result<Description, BuildError> {
 async fn import_stack(
     parts: &Parts,
     directory: &Path,
-    told: Option<Sha256Digest>,
+    told: Sha256Digest,
     progress: &(impl Fn(&str) + Sync),
 ) -> Result<Layer, BuildError> {
     let path = directory.join("stack.tar");
@@ -145,10 +145,8 @@ async fn import_stack(
         BuildError::Stack(format!("The stack {} cannot be imported: {error}.", directory.join("stack.tar").display()))
     };
     let bytes = tokio::fs::metadata(&path).await.map_err(failed)?.len();
-    if let Some(digest) = told
-        && parts.blobs.size(&BlobKey::layer(digest)).await?.is_some()
-    {
-        return Ok(Layer { digest, bytes });
+    if parts.blobs.size(&BlobKey::layer(told)).await?.is_some() {
+        return Ok(Layer { digest: told, bytes });
     }
     progress(&format!("Importing the stack ({} MB)", bytes >> 20));
     let started = Instant::now();
@@ -174,7 +172,7 @@ async fn import_stack(
         Ok((Sha256Digest::from_bytes(hasher.finalize().into()), spool))
     });
     let (digest, spool) = join(compress).await.map_err(failed)?;
-    if told.is_some_and(|told| told != digest) {
+    if told != digest {
         return Err(BuildError::Stack(format!(
             "{} is not the file that stack.json describes. Build the stack again with infra/stack/build.sh --force.",
             directory.join("stack.tar").display()

@@ -1,4 +1,4 @@
-//! Moves tar entries from one archive into another: below a new directory, owned by the app's user, and
+//! Moves tar members from one archive into another: below a new directory, owned by the app's user, and
 //! nothing in it that reaches outside that directory or is no plain content.
 
 use std::ffi::OsString;
@@ -6,17 +6,19 @@ use std::io::{self, Read, Write};
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
 
-use tar::{Builder, Entry, EntryType, Header};
+use tar::{Builder, EntryType, Header};
+
+use crate::members::Member;
 
 /// User and group id of the app's user in every stack.
 pub(crate) const APP_ID: u64 = 10_001;
 /// Prefix by which layers say that a file of a lower layer is gone (OCI image specification, "Whiteouts").
 const WHITEOUT: &[u8] = b".wh.";
 
-/// Why an entry could not be moved.
+/// Why a member could not be moved.
 #[derive(Debug)]
 pub(crate) enum MoveError {
-    /// The entry may not be in the archive; says which and why.
+    /// The member may not be in the archive; says which and why.
     Refused(String),
     /// Reading or writing failed.
     Io(io::Error),
@@ -28,7 +30,7 @@ impl From<io::Error> for MoveError {
     }
 }
 
-/// How entries are moved.
+/// How members are moved.
 pub(crate) struct Move {
     /// Directory they are all below in the archive they come from, one segment; empty for its top.
     pub(crate) from: &'static str,
@@ -40,7 +42,7 @@ pub(crate) struct Move {
     pub(crate) layer: bool,
 }
 
-/// What became of an entry.
+/// What became of a member.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Moved {
     /// Its path below [`Move::to`].
@@ -50,28 +52,26 @@ pub(crate) struct Moved {
 }
 
 impl Move {
-    /// Moves one entry; none for one that is left out because it has no content to keep (a socket, a pipe).
-    pub(crate) fn entry<R: Read>(
+    /// Moves one member; none for one that is left out because it has no content to keep (a pipe).
+    pub(crate) fn member<R: Read>(
         &self,
-        entry: &mut Entry<'_, R>,
+        mut member: Member<'_, R>,
         builder: &mut Builder<impl Write>,
     ) -> Result<Option<Moved>, MoveError> {
-        let name = entry.path_bytes().into_owned();
-        let kind = entry.header().entry_type();
-        if matches!(kind, EntryType::Fifo | EntryType::XGlobalHeader | EntryType::XHeader) {
+        let kind = member.kind();
+        if kind == EntryType::Fifo {
             return Ok(None);
         }
-        let path = self.place(&name)?;
+        let path = self.place(&member.name)?;
         if path.as_os_str().is_empty() && self.from.is_empty() {
             return Ok(None);
         }
         let target = Path::new(self.to).join(&path);
-        let mode = entry.header().mode()?;
         let mut header = Header::new_gnu();
         header.set_uid(APP_ID);
         header.set_gid(APP_ID);
-        header.set_mtime(self.modified.unwrap_or(entry.header().mtime()?));
-        header.set_mode(mode & 0o777);
+        header.set_mtime(self.modified.unwrap_or(member.header().mtime()?));
+        header.set_mode(member.header().mode()? & 0o777);
         header.set_size(0);
         let mut bytes = 0;
         match kind {
@@ -79,25 +79,23 @@ impl Move {
                 header.set_entry_type(EntryType::Directory);
                 builder.append_data(&mut header, &target, io::empty())?;
             }
-            EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => {
-                bytes = entry.size();
+            EntryType::Regular | EntryType::Continuous => {
+                bytes = member.size();
                 header.set_entry_type(EntryType::Regular);
                 header.set_size(bytes);
-                builder.append_data(&mut header, &target, entry)?;
+                builder.append_data(&mut header, &target, &mut member)?;
             }
             EntryType::Symlink => {
                 header.set_entry_type(EntryType::Symlink);
-                let link = link_name(entry, &name)?;
-                append_link(builder, &mut header, &target, &link)?;
+                append_link(builder, &mut header, &target, link_of(&member)?)?;
             }
             EntryType::Link => {
-                // The link's target is written as a path in the archive, so it moves as the entry does.
-                let link = link_name(entry, &name)?;
-                let link = Path::new(self.to).join(self.place(&link)?);
+                // The link's target is written as a path in the archive, so it moves as the member does.
+                let link = Path::new(self.to).join(self.place(link_of(&member)?)?);
                 header.set_entry_type(EntryType::Link);
-                append_link(builder, &mut header, &target, &link.into_os_string().into_vec())?;
+                append_link(builder, &mut header, &target, link.as_os_str().as_encoded_bytes())?;
             }
-            _ => return Err(refused(&name, "is a device or of another kind that only a system may have")),
+            _ => return Err(refused(&member.name, "is a device or of another kind that only a system may have")),
         }
         Ok(Some(Moved { path, bytes }))
     }
@@ -128,11 +126,11 @@ impl Move {
     }
 }
 
-fn link_name<R: Read>(entry: &Entry<'_, R>, name: &[u8]) -> Result<Vec<u8>, MoveError> {
-    match entry.link_name_bytes() {
-        Some(link) if !link.is_empty() && !link.contains(&0) => Ok(link.into_owned()),
-        _ => Err(refused(name, "is a link to nothing")),
+fn link_of<'a, R: Read>(member: &'a Member<'_, R>) -> Result<&'a [u8], MoveError> {
+    if member.link.is_empty() || member.link.contains(&0) {
+        return Err(refused(&member.name, "is a link to nothing"));
     }
+    Ok(&member.link)
 }
 
 fn append_link(builder: &mut Builder<impl Write>, header: &mut Header, path: &Path, link: &[u8]) -> io::Result<()> {
@@ -184,6 +182,7 @@ mod tests {
     use tar::Archive;
 
     use super::*;
+    use crate::members;
 
     const SLUG: Move = Move { from: "app", to: "app", modified: Some(7), layer: true };
 
@@ -209,9 +208,7 @@ mod tests {
 
     fn moved(rule: &Move, tar: &[u8]) -> Result<Vec<u8>, MoveError> {
         let mut builder = Builder::new(Vec::new());
-        for entry in Archive::new(tar).entries()? {
-            rule.entry(&mut entry?, &mut builder)?;
-        }
+        members::visit(tar, |member| rule.member(member, &mut builder).map(drop))?;
         Ok(builder.into_inner()?)
     }
 
@@ -278,6 +275,18 @@ mod tests {
         let mut archive = Archive::new(&out[..]);
         let entry = archive.entries().expect("reads").next().expect("one").expect("reads");
         assert_eq!(entry.path().expect("path"), Path::new("tmp/app").join(long));
+    }
+
+    #[test]
+    fn names_that_the_engine_writes_as_pax_records_survive() {
+        let name = "app/ü\n=1 file";
+        let mut builder = Builder::new(Vec::new());
+        builder.append_pax_extensions([("path", name.as_bytes())]).expect("writes");
+        add_file(&mut builder, "app/short", 0o644, 0, 0, b"x").expect("writes");
+        let out = moved(&SLUG, &builder.into_inner().expect("writes")).expect("is fine");
+        let mut archive = Archive::new(&out[..]);
+        let entry = archive.entries().expect("reads").next().expect("one").expect("reads");
+        assert_eq!(entry.path().expect("path"), Path::new(name));
     }
 
     proptest! {

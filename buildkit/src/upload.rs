@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::stack::join;
 use crate::tarball::{APP_ID, Move, MoveError, add_file};
-use crate::{BuildError, BuildRequest, Parts, source, transfer};
+use crate::{BuildError, BuildRequest, Parts, members, source, transfer};
 
 /// Where Debian's programs look for CA certificates; the stack's do the same.
 pub(crate) const CA_BUNDLE: &str = "/etc/ssl/certs/ca-certificates.crt";
@@ -66,9 +66,7 @@ pub(crate) async fn upload(
                 add_file(&mut builder, Path::new("tmp/env").join(key.as_str()), 0o400, APP_ID, 0, value)?;
             }
             let rule = Move { from: "", to: "tmp/app", modified: None, layer: false };
-            for entry in tar::Archive::new(source).entries()? {
-                rule.entry(&mut entry?, &mut builder)?;
-            }
+            members::visit(source, |member| rule.member(member, &mut builder).map(drop))?;
             builder.into_inner()?;
             Ok(io::Write::flush(&mut writer)?)
         })();

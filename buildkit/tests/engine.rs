@@ -59,7 +59,8 @@ echo to stderr >&2
         "CapEff: 0000000000000000",
         "CapBnd: 0000000000000000",
         "proxy http://proxy.test:1 http://proxy.test:1 commit 0123456789012345678901234567890123456789",
-        "has a CA bundle\nno engine socket\n",
+        "has a CA bundle\n",
+        "docker.sock': No such file or directory\nno engine socket\n",
         "to stderr\n",
         "-----> Compressing...\n       Done: ",
     ] {

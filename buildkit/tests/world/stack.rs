@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use skypanel_core::model::Sha256Digest;
+
 const TOOLS: [&str; 11] = ["bash", "cat", "cp", "dd", "id", "ln", "ls", "mkdir", "mkfifo", "sleep", "stat"];
 const BUILD: &str = "#!/bin/bash
 cd /tmp/app || exit 1
@@ -61,9 +63,11 @@ pub(crate) fn write(directory: &Path, name: &str) {
         add(file, library.to_str().expect("is text").trim_start_matches('/'), 0o755, 0, &content, "");
     }
     builder.into_inner().expect("writes");
+    let tar = std::fs::read(directory.join("stack.tar")).expect("reads");
+    let digest = Sha256Digest::of(&tar);
     let architecture = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" };
     let description = format!(
-        r#"{{"name":"{name}","architecture":"{architecture}","user":"app","workdir":"/app","env":["PATH=/bin","HOME=/app"]}}"#
+        r#"{{"name":"{name}","architecture":"{architecture}","digest":"{digest}","user":"app","workdir":"/app","env":["PATH=/bin","HOME=/app"]}}"#
     );
     std::fs::write(directory.join("stack.json"), description).expect("writes");
 }
