@@ -26,7 +26,7 @@ const PEOPLE_LIMIT: Duration = Duration::from_secs(120);
 /// Longest one connection of the engine may live: several layers of some GB.
 const ENGINE_LIMIT: Duration = Duration::from_secs(4 * 3600);
 /// Longest the requests in flight may take once the server is told to stop.
-const STOP_LIMIT: Duration = Duration::from_secs(10);
+const STOP_LIMIT: Duration = Duration::from_secs(5);
 
 /// Whom a listener serves, which says how long a connection may live.
 #[derive(Clone, Copy, Debug)]

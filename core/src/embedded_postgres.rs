@@ -2,20 +2,29 @@
 //! and no TCP port. It outlives a crash of Skypanel and is taken over by the next start.
 
 use std::fmt::Write as _;
-use std::io::{Read as _, Seek as _};
+use std::io::{ErrorKind, Read as _, Seek as _};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use sqlx::{Connection as _, PgConnection};
 use tokio::process::Command;
 
 use crate::{Error, Result};
 
+/// File in which a server keeps the id of its process, in its data directory.
+const PID_FILE: &str = "postmaster.pid";
+/// The same for its socket, in the socket's directory.
+const SOCKET_LOCK: &str = ".s.PGSQL.5432.lock";
 /// Name of the server's log in its data directory.
 const LOG: &str = "server.log";
 const INIT_LIMIT: Duration = Duration::from_secs(120);
 const CONTROL_LIMIT: Duration = Duration::from_secs(60);
+/// Longest the processes of a killed server may take to end.
+const ORPHANS_LIMIT: Duration = Duration::from_secs(20);
+/// Longest one try to connect may take.
+const ANSWER_LIMIT: Duration = Duration::from_secs(5);
 /// A Unix socket's path may be this long, with the name PostgreSQL gives it.
 const MAX_SOCKET_DIR: usize = 107 - "/.s.PGSQL.5432".len();
 
@@ -147,7 +156,35 @@ impl EmbeddedPostgres {
         run(command, "initdb", INIT_LIMIT).await
     }
 
+    /// Whether a server of an earlier start can be used. One that is on its way up or down is waited for.
     async fn is_running(&self) -> Result<bool> {
+        let began = Instant::now();
+        loop {
+            if !self.has_process().await? {
+                return Ok(false);
+            }
+            let connection = tokio::time::timeout(ANSWER_LIMIT, PgConnection::connect(&self.url())).await;
+            if let Ok(Ok(connection)) = connection {
+                // It answered; that it is not thanked for that is fine.
+                let _ = tokio::time::timeout(ANSWER_LIMIT, connection.close()).await;
+                return Ok(true);
+            }
+            if self.is_dead()? {
+                self.clear_dead()?;
+                return Ok(false);
+            }
+            if began.elapsed() > CONTROL_LIMIT {
+                return Err(Error::System(format!(
+                    "PostgreSQL runs in {} but has not answered for a minute. Its log is {}.",
+                    self.data.display(),
+                    self.data.join(LOG).display()
+                )));
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    async fn has_process(&self) -> Result<bool> {
         let mut command = self.command("pg_ctl");
         command.arg("status").arg("-D").arg(&self.data).stdout(Stdio::null()).stderr(Stdio::null());
         let status = tokio::time::timeout(CONTROL_LIMIT, command.status())
@@ -157,7 +194,55 @@ impl EmbeddedPostgres {
         Ok(status.success())
     }
 
+    /// Whether the server was killed, and with it all that it had started, while nobody took note of its end:
+    /// the first process of a container often does not. PostgreSQL itself would believe that it runs.
+    fn is_dead(&self) -> Result<bool> {
+        let Some(pid) = self.process_id() else { return Ok(false) };
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        // `pid (name) state …`; the name may hold anything.
+        if !stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with('Z')) {
+            return Ok(false);
+        }
+        Ok(!self.is_worked_in()?)
+    }
+
+    /// Whether any of PostgreSQL's processes works in the data directory.
+    fn is_worked_in(&self) -> Result<bool> {
+        let processes = std::fs::read_dir("/proc").map_err(|error| failed("reading /proc", &error))?;
+        Ok(processes.flatten().map(|process| process.path()).any(|process| {
+            std::fs::read_link(process.join("cwd")).is_ok_and(|cwd| cwd == self.data)
+                && std::fs::read_to_string(process.join("comm")).is_ok_and(|name| name.trim_end() == "postgres")
+        }))
+    }
+
+    /// What a killed server had started ends by itself, moments later; a new one cannot start before.
+    async fn wait_for_orphans(&self) -> Result<()> {
+        let began = Instant::now();
+        while self.is_worked_in()? && began.elapsed() < ORPHANS_LIMIT {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        Ok(())
+    }
+
+    fn process_id(&self) -> Option<u32> {
+        std::fs::read_to_string(self.data.join(PID_FILE)).ok()?.lines().next()?.trim().parse().ok()
+    }
+
+    /// Removes the files by which a killed server would be believed to live, the socket's before the data's.
+    fn clear_dead(&self) -> Result<()> {
+        for file in [self.socket_dir.join(SOCKET_LOCK), self.data.join(PID_FILE)] {
+            match std::fs::remove_file(&file) {
+                Err(error) if error.kind() != ErrorKind::NotFound => {
+                    return Err(failed("clearing what a killed server left", &error));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
     async fn launch(&self) -> Result<()> {
+        self.wait_for_orphans().await?;
         self.configure().map_err(|error| failed("writing its configuration", &error))?;
         let log = self.data.join(LOG);
         let mut command = self.command("pg_ctl");
@@ -165,7 +250,7 @@ impl EmbeddedPostgres {
         command.current_dir(&self.data).args(["start", "-w", "-t", "50", "-D", ".", "-l", LOG]);
         run(command, "pg_ctl start", CONTROL_LIMIT)
             .await
-            .map_err(|error| Error::System(format!("{error} Its log is {}.", log.display())))
+            .map_err(|error| Error::System(format!("{error} Its log, {}, ends: {}", log.display(), last_lines(&log))))
     }
 
     /// Writes the whole configuration anew. It is not given as options, which would pass through a shell.
@@ -259,6 +344,14 @@ async fn run(mut command: Command, what: &str, limit: Duration) -> Result<()> {
     let mut errors = errors;
     let _ = errors.rewind().and_then(|()| errors.take(4_096).read_to_string(&mut text));
     Err(Error::System(format!("PostgreSQL: {what} failed: {}", text.trim())))
+}
+
+/// The last lines of a log, on one line.
+fn last_lines(log: &Path) -> String {
+    let bytes = std::fs::read(log).unwrap_or_default();
+    let text = String::from_utf8_lossy(&bytes);
+    let lines: Vec<&str> = text.lines().rev().take(3).collect();
+    lines.into_iter().rev().collect::<Vec<_>>().join(" / ")
 }
 
 fn failed(what: &str, error: &std::io::Error) -> Error {

@@ -64,6 +64,18 @@ impl Database {
     }
 }
 
+impl Drop for Database {
+    /// After a test that failed, and so did not close it.
+    fn drop(&mut self) {
+        let Some(server) = self.server.take() else { return };
+        let stopped = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("starts");
+            runtime.block_on(server.leave());
+        });
+        let _ = stopped.join();
+    }
+}
+
 /// The server of all tests of this user. Locks on files say who uses it: they go with their process, however
 /// that ends.
 struct SharedServer {
