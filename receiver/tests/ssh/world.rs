@@ -15,6 +15,7 @@ use skypanel_core::store::{NewUser, Store};
 use skypanel_core::stream::Streams;
 use skypanel_receiver::{Limits, Receiver, ReceiverOptions, SourceLimits, parse_public_key};
 use tempfile::TempDir;
+use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -199,6 +200,39 @@ impl World {
         let mut ssh = self.ssh_command("user", extra, command);
         ssh.stdin(std::fs::File::open(path).expect("opens"));
         run(ssh).await
+    }
+
+    /// `ssh` in a terminal of 100 columns and 40 rows, of `script`'s making; the keys are typed half a second
+    /// apart.
+    pub(crate) async fn ssh_with_terminal(&self, command: &str, keys: &[&[u8]]) -> Said {
+        let ssh = self.ssh_command("user", &["-tt"], command);
+        let words: Vec<String> = std::iter::once(ssh.as_std().get_program())
+            .chain(ssh.as_std().get_args())
+            .map(|word| format!("'{}'", word.to_string_lossy().replace('\'', "'\\''")))
+            .collect();
+        let line = format!("stty cols 100 rows 40; exec {}", words.join(" "));
+        let mut script = Command::new("script");
+        script.args(["-q", "-e", "-c", &line, "/dev/null"]).env("TERM", "xterm-256color").kill_on_drop(true);
+        let mut script =
+            script.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("script starts");
+        let mut typed = script.stdin.take().expect("is piped");
+        let typing = async {
+            for key in keys {
+                tokio::time::sleep(Duration::from_millis(1_500)).await;
+                typed.write_all(key).await.expect("types");
+            }
+            // The end of its input would be the end of the terminal.
+            std::future::pending::<()>().await;
+        };
+        let output = tokio::select! {
+            output = tokio::time::timeout(CLIENT_LIMIT, script.wait_with_output()) => output.expect("ends in time").expect("runs"),
+            () = typing => unreachable!("never ends"),
+        };
+        Said {
+            status: output.status.code(),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
     }
 
     /// `git` in a directory, not started yet.
