@@ -11,6 +11,7 @@ use bollard::query_parameters::{
 };
 use bollard::container::AttachContainerResults;
 use futures_util::StreamExt as _;
+use skypanel_core::console::Terminal;
 use skypanel_core::model::{Application, Artifact, DeploymentId, Plan, ReleaseVersion};
 use skypanel_core::store::ConfigVars;
 
@@ -39,8 +40,8 @@ pub(crate) struct OneOffSpec<'a> {
     pub(crate) name: &'a str,
     /// The command line, for bash; empty for the image's own command.
     pub(crate) command: &'a str,
-    /// Value of `TERM` where the process has a terminal.
-    pub(crate) terminal: Option<&'a str>,
+    /// The terminal, where the process has one.
+    pub(crate) terminal: Option<&'a Terminal>,
     /// Whether the process reads what someone types or pipes in.
     pub(crate) input: bool,
 }
@@ -173,9 +174,9 @@ fn body(
         format!("SKYPANEL_APP={}", spec.app.slug),
         format!("SKYPANEL_RELEASE_VERSION={}", spec.version),
     ];
-    if let Some(term) = spec.terminal {
-        arguments.insert(1, "--tty".to_owned());
-        environment.push(format!("TERM={term}"));
+    if let Some(Terminal { term: name, columns, rows }) = spec.terminal {
+        arguments.splice(1..1, ["--tty".to_owned(), "--size".to_owned(), format!("{columns}x{rows}")]);
+        environment.push(format!("TERM={}", term(name)));
     }
     ContainerCreateBody {
         image: Some(reference.to_owned()),
@@ -213,4 +214,11 @@ fn body(
         }),
         ..Default::default()
     }
+}
+
+/// `TERM` as a client sent it, where it is one.
+fn term(text: &str) -> &str {
+    let fits = (1..=64).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.+".contains(&byte));
+    if fits { text } else { "dumb" }
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 /// One line, shown after a mistake.
-pub(crate) const USAGE: &str = "Usage: init start [--routed] [--tty] --type TYPE [--exec] -- COMMAND… | init health";
+pub(crate) const USAGE: &str = "Usage: init start [--routed] [--tty] [--size COLUMNSxROWS] --type TYPE [--exec] -- COMMAND… | init health";
 
 /// What the container is asked to do.
 #[derive(Debug)]
@@ -24,6 +24,8 @@ pub(crate) struct Plan {
     pub(crate) routed: bool,
     /// Someone sits at a terminal (`run`).
     pub(crate) terminal: bool,
+    /// Columns and rows of that terminal, to be there before the command asks.
+    pub(crate) size: Option<(u16, u16)>,
     /// The process type's name, for messages.
     pub(crate) process_type: String,
     pub(crate) command: ProcessCommand,
@@ -47,6 +49,7 @@ pub(crate) enum ProcessCommand {
 pub(crate) enum ArgumentError {
     Missing(&'static str),
     Unknown(OsString),
+    Size(OsString),
 }
 
 impl fmt::Display for ArgumentError {
@@ -56,6 +59,7 @@ impl fmt::Display for ArgumentError {
             Self::Unknown(argument) => {
                 write!(formatter, "unknown argument {}", argument.display())
             }
+            Self::Size(value) => write!(formatter, "the size {} is not of the form 80x24", value.display()),
         }
     }
 }
@@ -73,7 +77,7 @@ pub(crate) fn parse(mut arguments: impl Iterator<Item = OsString>) -> Result<Inv
 
 fn parse_start(mut arguments: impl Iterator<Item = OsString>) -> Result<Plan, ArgumentError> {
     let (mut routed, mut terminal, mut exec) = (false, false, false);
-    let mut process_type = None;
+    let (mut process_type, mut size) = (None, None);
     let mut app_dir = PathBuf::from("/app");
     let mut config_vars = PathBuf::from("/run/secrets/skypanel-config");
     loop {
@@ -82,6 +86,10 @@ fn parse_start(mut arguments: impl Iterator<Item = OsString>) -> Result<Plan, Ar
             Some("--routed") => routed = true,
             Some("--tty") => terminal = true,
             Some("--exec") => exec = true,
+            Some("--size") => {
+                let value = arguments.next().ok_or(ArgumentError::Missing("the value of --size"))?;
+                size = Some(parse_size(&value).ok_or(ArgumentError::Size(value))?);
+            }
             Some("--type") => {
                 let value = arguments.next().ok_or(ArgumentError::Missing("the value of --type"))?;
                 process_type = Some(value.to_string_lossy().into_owned());
@@ -108,7 +116,12 @@ fn parse_start(mut arguments: impl Iterator<Item = OsString>) -> Result<Plan, Ar
         ProcessCommand::Line(line)
     };
     let process_type = process_type.ok_or(ArgumentError::Missing("--type"))?;
-    Ok(Plan { routed, terminal, process_type, command, app_dir, config_vars })
+    Ok(Plan { routed, terminal, size, process_type, command, app_dir, config_vars })
+}
+
+fn parse_size(value: &OsStr) -> Option<(u16, u16)> {
+    let (columns, rows) = value.to_str()?.split_once('x')?;
+    Some((columns.parse().ok()?, rows.parse().ok()?))
 }
 
 fn parse_health(mut arguments: impl Iterator<Item = OsString>) -> Result<Invocation, ArgumentError> {

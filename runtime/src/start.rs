@@ -146,6 +146,11 @@ fn start(plan: Plan) -> Result<u8, StartError> {
     }
 
     let terminal = if plan.terminal { sys::take_terminal() } else { None };
+    if let (Some(_), Some((columns, rows))) = (terminal, plan.size) {
+        // The engine tells the size once the container runs, which is too late for a command that asks at once. Without
+        // it a command only looks worse.
+        let _ = sys::set_terminal_size(columns, rows);
+    }
     sys::lead_own_group(&mut command, terminal.is_some());
     let child = command.spawn().map_err(|reason| not_started(&command, reason))?;
     let charge = Charge {

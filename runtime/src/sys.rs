@@ -156,6 +156,13 @@ pub(crate) fn take_terminal() -> Option<pid_t> {
     }
 }
 
+/// Sets the size of the terminal on stdin.
+pub(crate) fn set_terminal_size(columns: u16, rows: u16) -> io::Result<()> {
+    let size = libc::winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+    // SAFETY: the call reads one live winsize.
+    checked(unsafe { libc::ioctl(STDIN, libc::TIOCSWINSZ, &raw const size) }).map(drop)
+}
+
 /// Lets the group read from the terminal and get its Ctrl-C. SIGTTOU is blocked here, so this never stops us.
 pub(crate) fn give_terminal_to(group: pid_t) -> io::Result<()> {
     // SAFETY: plain numbers.

@@ -22,7 +22,7 @@ use crate::{Parts, names};
 /// Pieces on their way between client and process.
 const QUEUE: usize = 32;
 /// Longest a one-off process may run.
-const LIMIT: Duration = Duration::from_secs(24 * 60 * 60);
+const LIMIT: Duration = Duration::from_hours(24);
 /// What is left of the output once the process has ended is already on its way.
 const OUTPUT_LIMIT: Duration = Duration::from_secs(5);
 /// Exit status of a process that was ended by us, as of one killed by SIGKILL.
@@ -57,7 +57,7 @@ pub(super) async fn start(
         role: names::role::RUN,
         name: &format!("run.{number}"),
         command: &request.command,
-        terminal: request.terminal.as_ref().map(|terminal| term(&terminal.term)),
+        terminal: request.terminal.as_ref(),
         input: true,
     };
     let process = OneOff::create(parts, &spec).await?;
@@ -141,21 +141,22 @@ async fn serve(
             }
         }
     };
-    tokio::pin!(read);
-    let status = tokio::select! {
-        status = process.wait() => status,
-        status = async { (&mut read).await; process.wait().await } => return status,
-        () = write => ENDED,
-        never = size => match never {},
+    tokio::pin!(write, read, size);
+    let wait = process.wait();
+    tokio::pin!(wait);
+    let mut output_ended = false;
+    let status = loop {
+        tokio::select! {
+            status = &mut wait => break status,
+            // The process may have closed its output and go on.
+            () = &mut read, if !output_ended => output_ended = true,
+            () = &mut write => break ENDED,
+            never = &mut size => match never {},
+        }
     };
-    // A client that does not read must not hold the container for ever.
-    let _ = tokio::time::timeout(OUTPUT_LIMIT, read).await;
+    if !output_ended {
+        // A client that does not read must not hold the container for ever.
+        let _ = tokio::time::timeout(OUTPUT_LIMIT, read).await;
+    }
     status
-}
-
-/// `TERM` as a client sent it, where it is one.
-fn term(text: &str) -> &str {
-    let fits = (1..=64).contains(&text.len())
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.+".contains(&byte));
-    if fits { text } else { "dumb" }
 }

@@ -40,6 +40,14 @@ fn ctrl_c_reaches_the_command() {
 }
 
 #[test]
+fn the_size_is_there_from_the_start() {
+    let app = App::new();
+    let session = Session::start(&app, &["--size", "97x31", "--", "stty size"]);
+    let ended = session.running.end();
+    assert_eq!((ended.code, ended.output.trim()), (Some(0), "31 97"));
+}
+
+#[test]
 fn ctrl_c_ends_a_program_without_a_handler() {
     let app = App::new();
     let mut session = Session::start(&app, &["--exec", "--", "sh", "-c", "echo ready; exec sleep 60"]);
