@@ -38,10 +38,8 @@ pub struct ApiOptions {
 /// Both HTTP servers, bound and ready to run.
 #[derive(Debug)]
 pub struct Api {
-    api: TcpListener,
-    images: TcpListener,
-    api_routes: Router,
-    image_routes: Router,
+    people: (TcpListener, Router),
+    engine: (TcpListener, Router),
 }
 
 impl Api {
@@ -58,7 +56,7 @@ impl Api {
         let images = server::bind(options.image_listen, "The image endpoint", "SKYPANEL_IMAGE_LISTEN").await?;
         let welcome = Welcome { ssh_host: options.ssh_host, ssh_port: options.ssh_port };
         let api_routes = api_routes(Arc::new(Health::new(store, blobs.clone())), Arc::new(welcome));
-        Ok(Self { api, images, api_routes, image_routes: images::routes(blobs) })
+        Ok(Self { people: (api, api_routes), engine: (images, images::routes(blobs)) })
     }
 
     /// The addresses that are listened on, API first: the real ports where port 0 was asked for.
@@ -66,14 +64,15 @@ impl Api {
         let address = |listener: &TcpListener| {
             listener.local_addr().map_err(|error| Error::System(format!("A listener has no address: {error}.")))
         };
-        Ok((address(&self.api)?, address(&self.images)?))
+        Ok((address(&self.people.0)?, address(&self.engine.0)?))
     }
 
     /// Serves until `cancel`, then lets requests that are being answered end, for a bounded time.
     pub async fn run(self, cancel: CancellationToken) -> Result<()> {
+        let Self { people: (api, api_routes), engine: (images, image_routes) } = self;
         tokio::join!(
-            server::run(self.api, self.api_routes, server::Patience::People, &cancel),
-            server::run(self.images, self.image_routes, server::Patience::Engine, &cancel),
+            server::run(api, api_routes, server::Patience::People, &cancel),
+            server::run(images, image_routes, server::Patience::Engine, &cancel),
         );
         Ok(())
     }

@@ -127,8 +127,9 @@ fn titled(slug: &str, what: &str) -> String {
 
 fn show(headers: &HeaderMap, notice: &Notice) -> Response {
     let mut response = if accepts_html(headers) {
-        let lines: String = notice.lines.iter().map(|line| format!("<p>{}</p>", marked(line))).collect();
-        let main = format!("<h1>{}</h1>{lines}<p><small>Skypanel</small></p>", escape(&notice.title));
+        let lines: Vec<String> = notice.lines.iter().map(|line| marked(line)).collect();
+        let (title, lines) = (escape(&notice.title), lines.join("</p><p>"));
+        let main = format!("<h1>{title}</h1><p>{lines}</p><p><small>Skypanel</small></p>");
         secured(notice.status, "text/html; charset=utf-8", page(&notice.title, &main))
     } else {
         let text = format!("{}.\n{}\n", notice.title, notice.lines.join("\n"));

@@ -11,6 +11,7 @@ use aws_sdk_s3::config::{
     StalledStreamProtectionConfig, retry::RetryConfig, timeout::TimeoutConfig,
 };
 use aws_sdk_s3::error::ProvideErrorMetadata as _;
+use aws_sdk_s3::operation::head_object::HeadObjectError;
 use aws_sdk_s3::primitives::{ByteStream, Length};
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
@@ -235,7 +236,7 @@ impl BlobStore for S3Blobs {
     async fn size(&self, key: &BlobKey) -> Result<Option<u64>, BlobError> {
         match self.client.head_object().bucket(&self.bucket).key(key.as_str()).send().await {
             Ok(found) => Ok(found.content_length.and_then(|bytes| u64::try_from(bytes).ok())),
-            Err(error) if error.as_service_error().is_some_and(|error| error.is_not_found()) => Ok(None),
+            Err(error) if error.as_service_error().is_some_and(HeadObjectError::is_not_found) => Ok(None),
             Err(error) => Err(self.failed(format!("Looking for {key} on S3"))(error)),
         }
     }

@@ -1,18 +1,15 @@
 //! Health, the pages of the edge, the start page, and what is none of them.
 
-mod serving;
-#[path = "../../core/tests/support/mod.rs"]
-mod support;
-
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use serving::{Serving, options, request};
 use skypanel_api::{Api, ApiOptions};
 use skypanel_core::blob::LocalBlobs;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+
+use crate::serving::{Serving, options, request, request_head};
 
 const BROWSER: &str = "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8\r\n";
 
@@ -127,7 +124,7 @@ async fn an_address_in_use_or_open_to_all_is_refused_with_the_setting_to_change(
     ] {
         let options = ApiOptions { listen, image_listen, ..options() };
         let outcome = Api::bind(serving.database.store().clone(), blobs.clone(), options).await;
-        let error = outcome.err().expect("cannot bind").to_string();
+        let error = outcome.expect_err("cannot bind").to_string();
         assert!(error.contains(setting), "{error}");
     }
     serving.stop().await;
@@ -138,7 +135,7 @@ async fn huge_heads_are_refused_and_idle_connections_do_not_hold_up_the_end() {
     let serving = Serving::start().await;
     let huge = format!("X-Padding: {}\r\n", "x".repeat(100_000));
     let mut stream = TcpStream::connect(serving.api).await.expect("connects");
-    let _ = stream.write_all(serving::request_head("GET", "/", &huge).as_bytes()).await;
+    let _ = stream.write_all(request_head("GET", "/", &huge).as_bytes()).await;
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer).await;
     assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 431"), "{}", String::from_utf8_lossy(&answer));

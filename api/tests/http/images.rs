@@ -1,20 +1,17 @@
 //! The image endpoint against the real clients, the engine and skopeo, and against hostile requests.
 
-mod serving;
-#[path = "../../core/tests/support/mod.rs"]
-mod support;
-
 use std::path::Path;
 use std::process::Output;
 use std::time::{Duration, Instant};
 
 use rand::Rng as _;
 use serde_json::{Value, json};
-use serving::{Serving, request, request_head};
 use skypanel_core::blob::{BlobKey, BlobStore as _, LocalBlobs};
 use skypanel_core::model::Sha256Digest;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+
+use crate::serving::{Serving, request, request_head};
 
 /// An image of one file, `data`, of random bytes.
 struct Image {

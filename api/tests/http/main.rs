@@ -1,0 +1,7 @@
+//! What is served over HTTP, asked for by real clients.
+
+mod images;
+mod pages;
+mod serving;
+#[path = "../../../core/tests/support/mod.rs"]
+mod support;
