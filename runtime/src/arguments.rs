@@ -7,7 +7,8 @@ use std::{
 };
 
 /// One line, shown after a mistake.
-pub(crate) const USAGE: &str = "Usage: init start [--routed] [--tty] [--size COLUMNSxROWS] --type TYPE [--exec] -- COMMAND… | init health";
+pub(crate) const USAGE: &str =
+    "Usage: init start [--routed] [--tty] [--size COLUMNSxROWS] --type TYPE [--exec] -- COMMAND… | init health";
 
 /// What the container is asked to do.
 #[derive(Debug)]
