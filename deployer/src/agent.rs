@@ -28,7 +28,7 @@ const BUSY: Duration = Duration::from_millis(200);
 /// First and longest pause after the engine failed.
 const RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
 /// How often the firewall is looked after: other programs flush and reload rules.
-const FIREWALL_CHECK: Duration = Duration::from_secs(60);
+const FIREWALL_CHECK: Duration = Duration::from_mins(1);
 
 /// Writes the routes of this node.
 pub struct Agent {
@@ -127,15 +127,26 @@ impl Agent {
         }
     }
 
-    /// Takes a task out of the routes at once when it was told to stop, before anything is asked of the engine.
+    /// Takes a task out of the routes at once when it was told to stop, before anything is asked of the engine. The
+    /// last one of its app stays until the engine was asked: it still serves while it drains, and the task that takes
+    /// its place may have become healthy in the same moment.
     fn note(&mut self, event: &EventMessage) {
         let Some(actor) = &event.actor else { return };
         let (Some(id), Some(action)) = (&actor.id, event.action.as_deref()) else { return };
         let signal = actor.attributes.as_ref().and_then(|attributes| attributes.get("signal")).map(String::as_str);
-        let ends = action == "die" || (action == "kill" && matches!(signal, Some("15" | "9")));
-        if ends && self.stopping.insert(id.clone()) && self.tasks.remove(id).is_some() {
+        let drains = action == "kill" && signal == Some("15");
+        let ends = drains || action == "die" || (action == "kill" && signal == Some("9"));
+        if !ends || !self.stopping.insert(id.clone()) || (drains && self.is_last(id)) {
+            return;
+        }
+        if self.tasks.remove(id).is_some() {
             self.write();
         }
+    }
+
+    fn is_last(&self, id: &str) -> bool {
+        let Some(task) = self.tasks.get(id) else { return false };
+        !self.tasks.iter().any(|(other, found)| other != id && found.slug == task.slug)
     }
 
     /// Asks the engine and the store how things are, and writes what changed.
