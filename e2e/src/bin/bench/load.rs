@@ -1,5 +1,6 @@
 //! Constant load on one app through the edge with `wrk`, which counts every request that fails.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -36,11 +37,13 @@ pub(crate) enum Connections {
 }
 
 /// What came of a load.
-#[derive(Clone, Copy, Default)]
+#[derive(Default)]
 pub(crate) struct Counted {
     pub(crate) requests: u64,
     /// Refused or broken connections, time-outs, and every status above 399.
     pub(crate) failed: u64,
+    /// The same by kind, of kinds that occurred.
+    pub(crate) kinds: BTreeMap<String, u64>,
     pub(crate) p99: Duration,
 }
 
@@ -82,7 +85,11 @@ fn parse(output: &str) -> Option<Counted> {
         match name {
             "requests" => counted.requests = value,
             "p99_us" => counted.p99 = Duration::from_micros(value),
-            _ => counted.failed += value,
+            _ if value == 0 => {}
+            kind => {
+                counted.failed += value;
+                counted.kinds.insert(kind.to_owned(), value);
+            }
         }
     }
     Some(counted)

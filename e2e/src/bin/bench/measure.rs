@@ -199,14 +199,15 @@ pub(crate) fn rolling(bench: &mut Bench) -> Result<()> {
         let counted = load.end()?;
         let seconds = rolled?;
         println!(
-            "       {name}: {} requests, {} failed, {ROLLED_RELEASES} releases in {seconds:.1} s",
-            counted.requests, counted.failed
+            "       {name}: {} requests, {} failed {:?}, {ROLLED_RELEASES} releases in {seconds:.1} s",
+            counted.requests, counted.failed, counted.kinds
         );
         requests += counted.requests;
         failed += counted.failed;
         let details = json!({
             "requests": counted.requests,
             "failed": counted.failed,
+            "kinds": counted.kinds,
             "release_s": rounded(seconds / f64::from(ROLLED_RELEASES)),
             "p99_ms": rounded(counted.p99.as_secs_f64() * 1e3),
         });

@@ -227,14 +227,14 @@ fn remove_from_engine(installation: &str) -> Result<()> {
             Ok(false)
         })?;
     }
+    // By name, never by id: another installation may have the same image under a name of its own.
     for pattern in ["*", "*/*"] {
-        let reference = format!("reference=127.0.0.1:{IMAGE_PORT}/{pattern}");
-        let images = docker("image", &["ls", "--quiet", "--no-trunc"], &["--filter", &reference])?;
-        let mut ids: Vec<&str> = images.lines().collect();
-        ids.sort_unstable();
-        ids.dedup();
-        if !ids.is_empty() {
-            docker("image", &["rm", "--force"], &ids)?;
+        let filter = format!("reference=127.0.0.1:{IMAGE_PORT}/{pattern}");
+        let format = ["--digests", "--format", "{{.Repository}}@{{.Digest}}"];
+        let names = docker("image", &["ls", "--filter", &filter], &format)?;
+        let names: Vec<&str> = names.lines().collect();
+        if !names.is_empty() {
+            docker("image", &["rm"], &names)?;
         }
     }
     Ok(())
