@@ -25,6 +25,9 @@ use crate::{BuildError, BuildRequest, Finished, Parts, network, stack, upload};
 const CALL_LIMIT: Duration = Duration::from_mins(1);
 /// Longest output may trail behind the end of its container.
 const OUTPUT_TRAIL: Duration = Duration::from_secs(10);
+/// How often, and after what pause, a container is made again when its name is taken.
+const CREATE_TRIES: u32 = 30;
+const CREATE_PAUSE: Duration = Duration::from_millis(100);
 /// Bytes of the output's beginning in which the detected buildpack is told.
 const HEAD: usize = 8 * 1024;
 /// What a root-run stack such as herokuish needs to hand over to its unprivileged user.
@@ -170,8 +173,10 @@ async fn create(
             Err(_) => return Err(BuildError::EngineSilent { action }),
             Ok(Ok(made)) => break made.id,
             // Left by a worker that died in this very build.
-            Ok(Err(EngineError::DockerResponseServerError { status_code: 409, .. })) if tries < 3 => {
+            Ok(Err(EngineError::DockerResponseServerError { status_code: 409, .. })) if tries < CREATE_TRIES => {
                 remove(&parts.engine, &name).await.map_err(BuildError::engine(action))?;
+                // It may have been on its way out already, which takes a moment.
+                tokio::time::sleep(CREATE_PAUSE).await;
             }
             // Somebody pruned the engine's images.
             Ok(Err(EngineError::DockerResponseServerError { status_code: 404, .. })) if tries < 3 => {

@@ -28,6 +28,8 @@ use crate::{BuildError, BuildRequest, Built, BuiltFrom, Parts, network, source, 
 const REPOSITORY: &str = "skypanel-build";
 /// What the engine puts around the error output of a step.
 const COLOURS: [&str; 2] = ["\u{1b}[91m", "\u{1b}[0m"];
+/// Output of a step without a line break is told after this many bytes.
+const MAX_LINE: usize = 16 * 1024;
 /// Lines of the engine that tell a developer nothing.
 const NOISE: [&str; 6] = [
     " ---> ",
@@ -137,6 +139,9 @@ impl Teller {
         }
         self.rest.push_str(info.stream.as_deref().unwrap_or_default());
         let mut lines = Vec::new();
+        if self.rest.len() > MAX_LINE {
+            self.rest.push('\n');
+        }
         while let Some(end) = self.rest.find('\n') {
             let line: String = self.rest.drain(..=end).collect();
             let line = COLOURS.iter().fold(line, |line, colour| line.replace(colour, ""));
