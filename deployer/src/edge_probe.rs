@@ -7,26 +7,20 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::Parts;
-use crate::routes::{REVISION_HEADER, REVISION_STATUS, Written};
+use crate::routes::{REVISION_HEADER, REVISION_STATUS};
 
-const POLL: Duration = Duration::from_millis(5);
+/// Pause between two questions.
+pub(crate) const POLL: Duration = Duration::from_millis(5);
 const LIMIT: Duration = Duration::from_millis(500);
 
-/// Returns once the edge answers for this revision of the route. The caller sets the limit.
-pub(crate) async fn until_taken_over(parts: &Parts, route: &Written) {
+/// Whether the edge answers for this revision of the route by now.
+pub(crate) async fn has_taken_over(parts: &Parts, host: &str, revision: &str) -> bool {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, parts.options.edge.http_port));
-    let request = format!(
-        "GET / HTTP/1.1\r\nHost: {}\r\n{REVISION_HEADER}: {}\r\nConnection: close\r\n\r\n",
-        route.host, route.revision
-    );
+    let request =
+        format!("GET / HTTP/1.1\r\nHost: {host}\r\n{REVISION_HEADER}: {revision}\r\nConnection: close\r\n\r\n");
     let wanted = format!("HTTP/1.1 {REVISION_STATUS} ");
-    loop {
-        let answer = tokio::time::timeout(LIMIT, ask(address, &request, wanted.len())).await;
-        if matches!(answer, Ok(Ok(line)) if line == wanted.as_bytes()) {
-            return;
-        }
-        tokio::time::sleep(POLL).await;
-    }
+    let answer = tokio::time::timeout(LIMIT, ask(address, &request, wanted.len())).await;
+    matches!(answer, Ok(Ok(line)) if line == wanted.as_bytes())
 }
 
 async fn ask(address: SocketAddr, request: &str, length: usize) -> std::io::Result<Vec<u8>> {

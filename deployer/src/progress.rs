@@ -116,12 +116,18 @@ impl<'a> Watch<'a> {
         let slug = self.release.app.slug.as_str();
         let wait = async {
             self.parts.wake.notify_one();
-            let written = table
-                .wait_for(|table| table.get(slug).is_some_and(|route| route.containers.is_superset(containers)))
-                .await
-                .map(|table| table.get(slug).cloned());
-            if let Ok(Some(route)) = written {
-                edge_probe::until_taken_over(self.parts, &route).await;
+            // Asked anew each time: the route may be written again, when the old tasks leave it, before the edge has
+            // read it once, and then the edge never answers for the revision seen first.
+            loop {
+                let written = table
+                    .wait_for(|table| table.get(slug).is_some_and(|route| route.containers.is_superset(containers)))
+                    .await
+                    .map(|table| table.get(slug).cloned());
+                let Ok(Some(route)) = written else { return };
+                if edge_probe::has_taken_over(self.parts, &route.host, &route.revision).await {
+                    return;
+                }
+                tokio::time::sleep(edge_probe::POLL).await;
             }
         };
         if tokio::time::timeout(ROUTE_LIMIT, wait).await.is_err() {
@@ -135,7 +141,7 @@ impl<'a> Watch<'a> {
             let label = |key: &str| container.labels.as_ref().and_then(|labels| labels.get(key));
             let (Some(fingerprint), Some(id)) = (label(names::FINGERPRINT), &container.id) else { continue };
             let Some(rolling) = self.rolling.iter().find(|rolling| &rolling.fingerprint == fingerprint) else { continue };
-            let replica = label("com.docker.swarm.task.name").map_or(id.as_str(), |name| replica(name));
+            let replica = label("com.docker.swarm.task.name").map_or(id.as_str(), |name| replica_of(name));
             match container.state {
                 Some(ContainerSummaryStateEnum::RUNNING) => {
                     let since = *self.running_since.entry(id.clone()).or_insert_with(Instant::now);
@@ -240,8 +246,7 @@ impl<'a> Watch<'a> {
         if lines.is_empty() {
             return DeployError::Rollout(format!("{text} It wrote nothing."));
         }
-        let lines: String = lines.iter().map(|line| format!("\n  {line}")).collect();
-        DeployError::Rollout(format!("{text} Its last lines:{lines}"))
+        DeployError::Rollout(format!("{text} Its last lines:\n  {}", lines.join("\n  ")))
     }
 }
 
@@ -278,7 +283,7 @@ pub(crate) fn is_healthy(container: &ContainerSummary) -> bool {
 }
 
 /// `service.2` of the task name `service.2.x8sd…`.
-fn replica(task_name: &str) -> &str {
+fn replica_of(task_name: &str) -> &str {
     task_name.rsplit_once('.').map_or(task_name, |(replica, _)| replica)
 }
 
