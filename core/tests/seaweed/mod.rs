@@ -48,7 +48,9 @@ impl Seaweed {
         let child = command.spawn().unwrap_or_else(|error| panic!("weed starts: {error}"));
         // It puts sockets beside its ports, whatever the directory for temporary files is.
         let sockets = ["master", "volume", "filer", "s3"].iter().zip(ports.chunks(2));
-        let sockets = sockets.map(|(name, pair)| format!("/tmp/seaweedfs-{name}-grpc-{}.sock", pair[1]).into());
+        let socket = |name: &str, port: u16| format!("/tmp/seaweedfs-{name}-{port}.sock").into();
+        let sockets =
+            sockets.flat_map(|(name, pair)| [socket(name, pair[0]), socket(&format!("{name}-grpc"), pair[1])]);
         let endpoint = format!("http://127.0.0.1:{}", ports[6]);
         let server = Self { child, endpoint, directory, sockets: sockets.collect() };
         server.make_bucket("blobs").await;
