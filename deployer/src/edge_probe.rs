@@ -23,6 +23,13 @@ pub(crate) async fn has_taken_over(parts: &Parts, host: &str, revision: &str) ->
     matches!(answer, Ok(Ok(line)) if line == wanted.as_bytes())
 }
 
+/// Returns once the edge answers for this revision of the route. The caller sets the limit.
+pub(crate) async fn until_taken_over(parts: &Parts, host: &str, revision: &str) {
+    while !has_taken_over(parts, host, revision).await {
+        tokio::time::sleep(POLL).await;
+    }
+}
+
 async fn ask(address: SocketAddr, request: &str, length: usize) -> std::io::Result<Vec<u8>> {
     let mut stream = TcpStream::connect(address).await?;
     stream.write_all(request.as_bytes()).await?;
