@@ -2,8 +2,9 @@
 
 use std::fmt;
 use std::io;
-use std::process::Command;
-use std::time::Duration;
+use std::os::unix::process::CommandExt as _;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use crate::command::{Finished, Running, run};
 use crate::http::{Connection, Load, Response};
@@ -175,13 +176,25 @@ impl App {
 }
 
 impl Drop for App {
+    /// Has it destroyed. The engine takes its seconds for that, which no test waits for: what is still there when all
+    /// tests have ended, `infra/dev/e2e` finds.
     fn drop(&mut self) {
-        let exists = self.instance.query(&format!("SELECT 1 FROM paas_applications WHERE slug = '{}'", self.slug));
-        if exists.is_empty() {
+        let status = format!("SELECT status FROM paas_applications WHERE slug = '{}'", self.slug);
+        if self.instance.query(&status).is_empty() {
             return;
         }
-        let destroyed = self.destroy();
-        assert!(destroyed.ok() || std::thread::panicking(), "{destroyed:?}");
+        let mut ssh = self.ssh(&["-T"], "apps:destroy", &["--confirm", &self.slug]);
+        let started = ssh.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0).spawn();
+        let began = started.is_ok_and(|_| {
+            let deadline = Instant::now() + SETTLE_LIMIT;
+            while Instant::now() < deadline {
+                if !self.instance.query(&status).iter().any(|status| status != "deleting") {
+                    return true;
+                }
+            }
+            false
+        });
+        assert!(began || std::thread::panicking(), "{} is not being destroyed", self.slug);
     }
 }
 

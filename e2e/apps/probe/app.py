@@ -21,7 +21,10 @@ def connect(address):
         with socket.create_connection((host, int(port)), timeout=2) as connection:
             connection.settimeout(2)
             connection.sendall(b"GET / HTTP/1.0\r\nHost: " + host.encode() + b"\r\n\r\n")
-            return connection.recv(4096).decode("latin-1")
+            heard = b""
+            while len(heard) < 4096 and (piece := connection.recv(4096)):
+                heard += piece
+            return heard.decode("latin-1")
     except OSError:
         return ""
 

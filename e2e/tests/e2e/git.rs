@@ -160,7 +160,7 @@ fn a_clone_gives_back_what_was_pushed_over_protocol_2() {
 
     let mut list = app.repository.command(&app.user, &["-c", "protocol.version=2", "ls-remote", "skypanel"]);
     let listed = run(list.env("GIT_TRACE_PACKET", "1"), COMMAND_LIMIT).success();
-    assert!(listed.err().contains("git< version 2"), "{listed:?}");
+    assert!(listed.err().contains("< version 2"), "{listed:?}");
     let shallow = clone(&app, &["clone", "--quiet", "--depth=1"]).0;
     assert!(shallow.ok(), "{shallow:?}");
 }
@@ -173,7 +173,7 @@ fn a_stranger_gets_nothing() {
     for line in ["apps", &format!("git-upload-pack '/{}.git'", app.slug), ""] {
         let answer = stranger.command(line);
         assert_eq!(answer.status, Some(255), "{answer:?}");
-        assert!(answer.err().contains("Permission denied (publickey)"), "{answer:?}");
+        assert!(answer.err().contains("Permission denied ("), "{answer:?}");
     }
 }
 
@@ -207,12 +207,15 @@ fn members_of_another_organisation_see_no_app_and_viewers_only_look() {
 #[test]
 fn whatever_is_no_command_gets_one_line_and_status_1() {
     let user = User::owner(&Instance::attach());
-    for line in ["frobnicate", "ls -la /", "scp -t /tmp", "git-shell", "bash -c id", "", "git-receive-pack a b c"] {
+    for line in ["frobnicate", "ls -la /", "scp -t /tmp", "git-shell", "bash -c id", "git-receive-pack a b c"] {
         let answer = user.command(line);
         assert_eq!(answer.status, Some(1), "{line:?}: {answer:?}");
         assert!((1..=2).contains(&answer.text().trim_end().lines().count()), "{line:?}: {answer:?}");
         assert!(answer.err().starts_with(" !     "), "{line:?}: {answer:?}");
     }
+    let no_shell = user.command("");
+    no_shell.says(1, "Skypanel gives no shell");
+    assert_eq!(no_shell.text().trim_end().lines().count(), 1, "{no_shell:?}");
     let help = user.command("help").success().out();
     for command in ["apps:create", "config:set", "ps:scale", "rollback", "logs", "run", "keys:add"] {
         assert!(help.contains(command), "{command} is not in:\n{help}");

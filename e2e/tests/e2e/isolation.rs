@@ -195,7 +195,7 @@ fn host_ports(instance: &Instance) -> Vec<String> {
 /// Whether this is the voice of Skypanel, its edge, the engine or a service of the host, and not of a network in
 /// between that answers for everybody.
 fn sounds_like_the_host(text: &str) -> bool {
-    ["SSH-", "Skypanel", "HTTPS server", "404", "registry", "docker", "Docker", "PostgreSQL"]
+    ["SSH-", "Skypanel", "HTTPS server", "no app here", "404 page", "registry", "docker", "Docker", "PostgreSQL"]
         .iter()
         .any(|voice| text.contains(voice))
 }

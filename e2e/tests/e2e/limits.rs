@@ -36,6 +36,16 @@ fn the_slug_is_too_big() {
 }
 
 #[test]
+fn a_slug_of_zeros_does_not_fill_the_disk() {
+    let app = App::probe("zeros");
+    let mut limit = None;
+    refused_while_the_old_release_serves(&app, "The slug is too big: it may have 1 MB", || {
+        limit = Some(app.instance.set("slug.max_mb", "1"));
+        app.repository.write("bin/pre_compile", "#!/bin/sh\ntruncate -s 60G zeros\n");
+    });
+}
+
+#[test]
 fn the_web_process_never_listens() {
     let app = App::probe("deaf");
     let mut limit = None;

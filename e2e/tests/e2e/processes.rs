@@ -55,7 +55,8 @@ fn a_stopped_app_says_so_and_starts_again() {
         app.try_get("/").ok().filter(|page| page.status == 503)
     });
     assert!(page.text().to_lowercase().contains("stopped"), "{page:?}");
-    assert!(Engine::of(&app.instance).tasks(&app.slug, "web").is_empty());
+    let engine = Engine::of(&app.instance);
+    until("its processes have ended", SETTLE_LIMIT, || engine.tasks(&app.slug, "web").is_empty());
 
     app.version("two");
     let output = app.push().live();
@@ -73,7 +74,7 @@ fn an_unknown_host_gets_our_404() {
         let mut connection = Connection::open(app.instance.http_port).expect("the edge listens");
         let page = connection.get(host, "/some/path").expect("the edge answers");
         assert_eq!(page.status, 404, "{host}: {page:?}");
-        assert!(page.text().contains("Skypanel"), "{host}: {page:?}");
+        assert!(page.text().contains("There is no app here"), "{host}: {page:?}");
     }
     assert_eq!(app.page("/"), "one");
 }
@@ -191,7 +192,7 @@ impl Terminal {
         words.push(format!("run --app={} {line}", app.slug));
         let quoted: Vec<String> = words.iter().map(|word| format!("'{}'", word.replace('\'', r"'\''"))).collect();
         let command = format!(
-            "stty cols 97 rows 31; (read -r _ < '{}'; stty cols 44 rows 12) & exec {}",
+            "stty cols 97 rows 31; (read -r _ < '{}'; stty -F /dev/tty cols 44 rows 12) & exec {}",
             resize.display(),
             quoted.join(" ")
         );
