@@ -17,9 +17,9 @@ use crate::rollout::{label, remove, services};
 use crate::{DeployError, Deployer, Parts, config_secret, edge, names, one_off};
 
 /// Longest the tasks of a destroyed app get to end by themselves.
-const GONE_LIMIT: Duration = Duration::from_secs(60);
+const GONE_LIMIT: Duration = Duration::from_mins(1);
 /// After they ended Swarm still frees their network for a while.
-const NETWORK_LIMIT: Duration = Duration::from_secs(60);
+const NETWORK_LIMIT: Duration = Duration::from_mins(1);
 const POLL: Duration = Duration::from_millis(100);
 
 impl Deployer {

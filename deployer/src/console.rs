@@ -75,8 +75,8 @@ fn states(tasks: Vec<Task>) -> Vec<ProcessState> {
             continue;
         }
         let replica = task.slot.and_then(|slot| u64::try_from(slot).ok()).unwrap_or(1);
-        let created = task.created_at.map(|at| format!("{at}")).unwrap_or_default();
-        let since = status.timestamp.and_then(|at| format!("{at}").parse::<DateTime<Utc>>().ok());
+        let created = task.created_at.map(|at| at.to_string()).unwrap_or_default();
+        let since = status.timestamp.and_then(|at| at.to_string().parse::<DateTime<Utc>>().ok());
         let error = status.err.filter(|error| !error.is_empty());
         let state = word(status.state).to_owned();
         let state = ProcessState { process: process.clone(), replica, state, since, error };

@@ -19,7 +19,7 @@ use skypanel_core::model::Sha256Digest;
 use tokio_util::io::ReaderStream;
 
 use crate::engine::{call, filters, find};
-use crate::{DeployError, Parts, app_logs, certificate, image, names, routes};
+use crate::{DeployError, Parts, app_logs, certificate, edge_probe, image, names, routes};
 
 /// Where the edge's directory is mounted in its container.
 const MOUNTED: &str = "/etc/traefik";
@@ -30,7 +30,7 @@ const STAGING: &str = "staging";
 /// What the edge gives to running requests when it is stopped, in seconds; the container gets more.
 const GRACE_SECONDS: u32 = 10;
 /// Longest import of the image's archive.
-const IMPORT_LIMIT: Duration = Duration::from_secs(300);
+const IMPORT_LIMIT: Duration = Duration::from_mins(5);
 /// Longest the edge may take until it accepts connections.
 const START_LIMIT: Duration = Duration::from_secs(15);
 
@@ -278,16 +278,18 @@ async fn remove(parts: &Parts, id: &str) -> Result<(), DeployError> {
 
 async fn wait_until_up(parts: &Parts) -> Result<(), DeployError> {
     let edge = &parts.options.edge;
-    let connect = async {
-        for port in [edge.http_port, edge.https_port] {
-            let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-            while tokio::net::TcpStream::connect(address).await.is_err() {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
+    let https = SocketAddr::from((Ipv4Addr::LOCALHOST, edge.https_port));
+    let serves = async {
+        // Its ports are open before its routes are read.
+        while !edge_probe::has_taken_over(parts, "localhost", routes::FALLBACK_REVISION).await {
+            tokio::time::sleep(edge_probe::POLL).await;
+        }
+        while tokio::net::TcpStream::connect(https).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
     let name = container_name(parts);
-    let up = tokio::time::timeout(START_LIMIT, connect).await.is_ok();
+    let up = tokio::time::timeout(START_LIMIT, serves).await.is_ok();
     let state = call("Looking at the edge", parts.engine.inspect_container(&name, None)).await?.state;
     if up && state.is_some_and(|state| state.running == Some(true) && state.restarting != Some(true)) {
         return Ok(());

@@ -38,20 +38,25 @@ pub(crate) async fn ensure() -> Result<(), DeployError> {
 
 /// Both chains in the form of `iptables-restore`, which replaces them as one.
 fn rules(resolvers: &Resolvers) -> String {
-    let mut text = format!("*filter\n:{INPUT} - [0:0]\n:{FORWARD} - [0:0]\n");
-    text += &format!("-A {INPUT} -m conntrack --ctstate RELATED,ESTABLISHED -j RETURN\n");
+    let mut lines = vec![
+        "*filter".to_owned(),
+        format!(":{INPUT} - [0:0]"),
+        format!(":{FORWARD} - [0:0]"),
+        format!("-A {INPUT} -m conntrack --ctstate RELATED,ESTABLISHED -j RETURN"),
+    ];
     for bridge in [BRIDGE, BUILD_BRIDGE] {
         for (chain, addresses) in [(INPUT, &resolvers.own), (FORWARD, &resolvers.link_local)] {
             for address in addresses {
                 for protocol in ["udp", "tcp"] {
-                    text += &format!("-A {chain} -i {bridge} -d {address}/32 -p {protocol} --dport 53 -j RETURN\n");
+                    lines.push(format!("-A {chain} -i {bridge} -d {address}/32 -p {protocol} --dport 53 -j RETURN"));
                 }
             }
         }
-        text += &format!("-A {INPUT} -i {bridge} -j DROP\n");
-        text += &format!("-A {FORWARD} -i {bridge} -d {LINK_LOCAL} -j DROP\n");
+        lines.push(format!("-A {INPUT} -i {bridge} -j DROP"));
+        lines.push(format!("-A {FORWARD} -i {bridge} -d {LINK_LOCAL} -j DROP"));
     }
-    text + "COMMIT\n"
+    lines.push("COMMIT\n".to_owned());
+    lines.join("\n")
 }
 
 /// Name servers that the rules would cut off, though containers ask them through the engine's own resolver.

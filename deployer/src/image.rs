@@ -11,7 +11,7 @@ use skypanel_core::model::{AppSlug, Sha256Digest};
 use crate::engine::{call, find};
 use crate::{DeployError, Parts};
 
-const PULL_LIMIT: Duration = Duration::from_secs(600);
+const PULL_LIMIT: Duration = Duration::from_mins(10);
 /// The unprivileged user and group of every app, the stack image's `app`.
 const APP_USER: u32 = 10001;
 /// Where an image does not say which port it serves.
@@ -37,14 +37,13 @@ pub(crate) fn reference(parts: &Parts, slug: &AppSlug, image: Sha256Digest) -> S
 
 /// Pulls the image if it is not there, and looks at it.
 pub(crate) async fn ensure(parts: &Parts, reference: &str) -> Result<ImageFacts, DeployError> {
-    let inspect = || find("Looking at the app's image", parts.engine.inspect_image(reference));
-    let found = match inspect().await? {
-        Some(found) => found,
-        None => {
-            pull(parts, reference).await?;
-            call("Looking at the app's image", parts.engine.inspect_image(reference)).await?
-        }
-    };
+    let action = "Looking at the app's image";
+    let mut found = find(action, parts.engine.inspect_image(reference)).await?;
+    if found.is_none() {
+        pull(parts, reference).await?;
+        found = Some(call(action, parts.engine.inspect_image(reference)).await?);
+    }
+    let found = found.unwrap_or_default();
     Ok(facts(&found.config.unwrap_or_default()))
 }
 

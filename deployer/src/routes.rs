@@ -20,6 +20,8 @@ pub(crate) const FALLBACK: &str = "_fallback.yml";
 /// A request with this header and the route's revision is answered by the edge itself, which tells that the edge
 /// has taken that revision over.
 pub(crate) const REVISION_HEADER: &str = "X-Skypanel-Route";
+/// The revision of the fallback.
+pub(crate) const FALLBACK_REVISION: &str = "fallback";
 /// What the edge answers to such a request.
 pub(crate) const REVISION_STATUS: u16 = 418;
 
@@ -112,9 +114,15 @@ pub(crate) fn fallback(pages: &str, mounted: &Path) -> Value {
     let mut secure = router.clone();
     secure["entryPoints"] = json!([HTTPS]);
     secure["tls"] = json!({});
+    let probe = json!({
+        "rule": format!("Header(`{REVISION_HEADER}`, `{FALLBACK_REVISION}`)"),
+        "priority": 2,
+        "entryPoints": [HTTP],
+        "service": "noop@internal",
+    });
     json!({
         "http": {
-            "routers": { "unknown": router, "unknown-tls": secure },
+            "routers": { "unknown": router, "unknown-tls": secure, "unknown-revision": probe },
             "middlewares": { "unknown": { "replacePath": { "path": "/_edge/unknown" } } },
             "services": { "unknown": page_service(pages) },
         },

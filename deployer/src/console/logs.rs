@@ -60,17 +60,17 @@ pub(super) async fn read(
     if !query.follow {
         return Ok(kept.boxed());
     }
-    Ok(kept.chain(follow(parts, labels, sources, known, last)).boxed())
+    Ok(kept.chain(follow(parts, labels, &sources, known, last)).boxed())
 }
 
 /// New lines of these tasks and of those that start later. Ends when it is dropped.
 fn follow(
     parts: Arc<Parts>,
     labels: Vec<String>,
-    sources: Vec<Source>,
+    sources: &[Source],
     known: HashSet<String>,
     after: DateTime<Utc>,
-) -> impl futures_util::Stream<Item = Result<LogLine>> + Send + 'static {
+) -> impl futures_util::Stream<Item = Result<LogLine>> + Send + use<> {
     struct State {
         parts: Arc<Parts>,
         labels: Vec<String>,

@@ -1,0 +1,130 @@
+//! Releases that go wrong: the pusher learns why, and what ran before goes on serving.
+
+use skypanel_deployer::DeployError;
+
+use crate::task::command;
+use crate::world::World;
+
+async fn fails(
+    world: &World,
+    app: &skypanel_core::model::Application,
+    processes: &[(&str, &str)],
+    formation: &[(&str, u32)],
+) -> String {
+    let error = world.release(app, processes, formation).await.err().expect("does not go live");
+    assert!(matches!(error, DeployError::Rollout(_)), "{error:?}");
+    assert_eq!(error.code(), "DEPLOY_FAILED");
+    error.to_string()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_release_before_serves_on_and_the_failure_is_told() {
+    let mut world = World::new().await;
+    world.settings.health_start_seconds = 3;
+    let app = world.app().await;
+    world.configure(&app, &[("DATABASE", "db.example")]).await;
+    let web = command("web");
+
+    // The first release of all: nothing may be left of it.
+    let crash = command("crash");
+    let text = fails(&world, &app, &[("web", &crash)], &[("web", 1)]).await;
+    assert!(text.contains("web.1 crashed with exit status 3."), "{text}");
+    assert!(text.contains("about to crash") && text.contains("no database at db.example"), "{text}");
+    let services = services(&world, &app).await;
+    assert_eq!(services, Vec::<(String, Option<i64>)>::new());
+
+    world.release(&app, &[("web", &web)], &[("web", 1)]).await.expect("goes live");
+    assert_eq!(world.get(&app).await, (200, " v2 web.1".to_owned()));
+    let crashed = fails(&world, &app, &[("web", &crash)], &[("web", 1)]).await;
+    assert!(crashed.contains("crashed with exit status 3"), "{crashed}");
+    assert_eq!(world.get(&app).await, (200, " v2 web.1".to_owned()));
+
+    let deaf = command("deaf");
+    let text = fails(&world, &app, &[("web", &deaf)], &[("web", 1)]).await;
+    assert!(text.contains("nothing listens on port 5000"), "{text}");
+    assert!(text.contains("forgot to listen"), "{text}");
+    assert_eq!(world.get(&app).await, (200, " v2 web.1".to_owned()));
+
+    // One bad process type stops the whole release, and none of its types stays.
+    let text = fails(&world, &app, &[("web", &web), ("worker", "exit 0")], &[("web", 1), ("worker", 1)]).await;
+    assert!(text.contains("worker.1 ended by itself (exit status 0)"), "{text}");
+    world.until(&app, |status, body| (status, body) == (200, " v2 web.1")).await;
+    tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+    assert_eq!(world.get(&app).await, (200, " v2 web.1".to_owned()));
+    let services = self::services(&world, &app).await;
+    assert_eq!(services, [(format!("skypanel-{}-web", app.slug), Some(1))]);
+
+    // And the next good one goes live as ever.
+    world.release(&app, &[("web", &web)], &[("web", 1)]).await.expect("goes live");
+    assert_eq!(world.get(&app).await, (200, " v6 web.1".to_owned()));
+    world.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rollout_that_was_cut_short_is_taken_up_again() {
+    let mut world = World::new().await;
+    let app = world.app().await;
+    let web = command("web");
+    world.release(&app, &[("web", &web)], &[("web", 1)]).await.expect("goes live");
+    let prepared = world.deployment(&app, &[("web", &web)]).await;
+    for cut_ms in [30, 200, 600] {
+        let cut = std::time::Duration::from_millis(cut_ms);
+        // What a killed worker leaves: a rollout that stopped anywhere.
+        let _ = tokio::time::timeout(cut, world.roll(&app, &prepared, &[("web", 1)])).await;
+    }
+    world.roll(&app, &prepared, &[("web", 1)]).await.expect("goes live");
+    assert_eq!(world.get(&app).await, (200, " v2 web.1".to_owned()));
+
+    // The same with one that can only fail: the release before comes back.
+    world.settings.health_start_seconds = 3;
+    let crash = command("crash");
+    let prepared = world.deployment(&app, &[("web", &crash)]).await;
+    let _ = tokio::time::timeout(std::time::Duration::from_millis(150), world.roll(&app, &prepared, &[("web", 1)])).await;
+    let error = world.roll(&app, &prepared, &[("web", 1)]).await.expect_err("fails").to_string();
+    println!("{error}");
+    tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+    assert_eq!(world.get(&app).await, (200, " v2 web.1".to_owned()));
+
+    // Cancelled by its owner.
+    let prepared = world.deployment(&app, &[("web", &web)]).await;
+    prepared.cancel.cancel();
+    let error = world.roll(&app, &prepared, &[("web", 1)]).await.expect_err("is cancelled");
+    assert!(matches!(error, DeployError::Cancelled), "{error}");
+    assert_eq!(world.get(&app).await, (200, " v2 web.1".to_owned()));
+    world.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn processes_that_the_new_release_lacks_are_removed() {
+    let mut world = World::new().await;
+    let app = world.app().await;
+    let (web, worker) = (command("web"), command("worker"));
+    let both = [("web", web.as_str()), ("worker", worker.as_str())];
+    world.release(&app, &both, &[("web", 1), ("worker", 2)]).await.expect("goes live");
+    let name = |process: &str| format!("skypanel-{}-{process}", app.slug);
+    assert_eq!(services(&world, &app).await, [(name("web"), Some(1)), (name("worker"), Some(2))]);
+    world.release(&app, &both, &[("web", 1), ("worker", 0)]).await.expect("goes live");
+    assert_eq!(services(&world, &app).await, [(name("web"), Some(1)), (name("worker"), Some(0))]);
+    world.release(&app, &both[..1], &[("web", 1)]).await.expect("goes live");
+    assert_eq!(services(&world, &app).await, [(name("web"), Some(1))]);
+    world.close().await;
+}
+
+async fn services(world: &World, app: &skypanel_core::model::Application) -> Vec<(String, Option<i64>)> {
+    let label = vec![format!("skypanel.app={}", app.slug)];
+    let options =
+        bollard::query_parameters::ListServicesOptionsBuilder::new().filters(&[("label", label)].into()).build();
+    let mut found: Vec<_> = world
+        .engine
+        .list_services(Some(options))
+        .await
+        .expect("lists")
+        .into_iter()
+        .filter_map(|service| {
+            let spec = service.spec?;
+            Some((spec.name?, spec.mode?.replicated?.replicas))
+        })
+        .collect();
+    found.sort();
+    found
+}

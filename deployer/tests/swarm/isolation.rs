@@ -1,0 +1,110 @@
+//! What a task cannot do: reach another app's tasks, the host's ports, the cloud's metadata; and what it can: its own
+//! app's processes, and names.
+
+use std::net::SocketAddr;
+
+use bollard::container::LogOutput;
+use bollard::exec::{CreateExecOptions, StartExecResults};
+use bollard::models::NetworkInspect;
+use bollard::query_parameters::InspectNetworkOptions;
+use futures_util::StreamExt as _;
+
+use crate::task::command;
+use crate::world::World;
+
+/// Runs a line of bash inside a container; answers what it writes.
+async fn inside(world: &World, container: &str, line: &str) -> String {
+    let options = CreateExecOptions {
+        cmd: Some(vec!["/bin/bash", "-c", line]),
+        attach_stdout: Some(true),
+        attach_stderr: Some(true),
+        ..Default::default()
+    };
+    let exec = world.engine.create_exec(container, options).await.expect("is made");
+    let StartExecResults::Attached { mut output, .. } = world.engine.start_exec(&exec.id, None).await.expect("starts")
+    else {
+        panic!("is attached");
+    };
+    let mut text = String::new();
+    while let Some(piece) = output.next().await {
+        if let LogOutput::StdOut { message } | LogOutput::StdErr { message } = piece.expect("reads") {
+            text.push_str(&String::from_utf8_lossy(&message));
+        }
+    }
+    text.trim().to_owned()
+}
+
+/// `open` or `closed`, as a connection from inside the container finds it.
+async fn reach(world: &World, container: &str, host: &str, port: u16) -> String {
+    inside(world, container, &format!("timeout 2 bash -c '</dev/tcp/{host}/{port}' 2>/dev/null && echo open || echo closed")).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_task_reaches_its_own_app_and_nothing_of_ours() {
+    let mut world = World::new().await;
+    let (mine, other) = (world.app().await, world.app().await);
+    let (web, worker) = (command("web"), command("worker"));
+    let processes = [("web", web.as_str()), ("worker", worker.as_str())];
+    world.release(&mine, &processes, &[("web", 1), ("worker", 1)]).await.expect("goes live");
+    world.release(&other, &processes[..1], &[("web", 1)]).await.expect("goes live");
+    let of = |slug: &str, process: &str| {
+        [("skypanel.app", slug.to_owned()), ("skypanel.process", process.to_owned())]
+    };
+    let find = async |slug: &str, process: &str| {
+        let labels = of(slug, process);
+        let labels: Vec<_> = labels.iter().map(|(key, value)| (*key, value.as_str())).collect();
+        world.containers(&labels).await.pop().expect("one runs")
+    };
+    let task = find(mine.slug.as_str(), "worker").await;
+    let own_web = find(mine.slug.as_str(), "web").await;
+    let victim = find(other.slug.as_str(), "web").await;
+
+    // Its own app, by name.
+    assert_eq!(reach(&world, &task, "web", 5000).await, "open");
+
+    // The other app, at every address that it has.
+    let mut addresses = Vec::new();
+    for network in ["docker_gwbridge".to_owned(), format!("skypanel-{}", other.slug)] {
+        let found: NetworkInspect =
+            world.engine.inspect_network(&network, None::<InspectNetworkOptions>).await.expect("is there");
+        let endpoint = found.containers.unwrap_or_default().remove(&victim).expect("is attached");
+        let address = endpoint.ipv4_address.expect("has one");
+        addresses.push(address.split('/').next().expect("an address").to_owned());
+    }
+    for address in &addresses {
+        assert_eq!(reach(&world, &task, address, 5000).await, "closed", "{address}");
+        assert_eq!(reach(&world, &own_web, address, 5000).await, "closed", "{address}");
+    }
+    // The host itself reaches it, so that it was the isolation and not the task.
+    let over_bridge: SocketAddr = format!("{}:5000", addresses[0]).parse().expect("an address");
+    assert_eq!(crate::load::get(over_bridge, "x").await.expect("answers").0, 200);
+
+    // The host's ports: the edge's, and one that listens everywhere, at the host's addresses that a task can know.
+    let everywhere = tokio::net::TcpListener::bind("0.0.0.0:0").await.expect("binds");
+    let port = everywhere.local_addr().expect("is bound").port();
+    let bridge: NetworkInspect =
+        world.engine.inspect_network("docker_gwbridge", None::<InspectNetworkOptions>).await.expect("is there");
+    let gateway = bridge.ipam.and_then(|ipam| ipam.config?.pop()?.gateway).expect("has a gateway");
+    for host in [gateway, host_address(), "127.0.0.1".to_owned()] {
+        assert_eq!(reach(&world, &task, &host, port).await, "closed", "{host}");
+        assert_eq!(reach(&world, &task, &host, world.edge.port()).await, "closed", "{host}");
+    }
+    assert!(tokio::net::TcpStream::connect((host_address(), port)).await.is_ok(), "the host reaches its own port");
+    assert_eq!(reach(&world, &task, "169.254.169.254", 80).await, "closed");
+
+    // It is nobody, with no rights to gain.
+    assert_eq!(inside(&world, &task, "id -u; id -g").await, "10001\n10001");
+    let status = inside(&world, &task, "cat /proc/1/status").await;
+    for line in ["CapPrm:\t0000000000000000", "CapEff:\t0000000000000000", "CapBnd:\t0000000000000000", "NoNewPrivs:\t1"] {
+        assert!(status.contains(line), "{line} in {status}");
+    }
+    world.close().await;
+}
+
+/// The address by which this host is known outside.
+fn host_address() -> String {
+    let socket = std::net::UdpSocket::bind("0.0.0.0:0").expect("binds");
+    // Sends nothing: only chooses the route.
+    socket.connect("192.0.2.1:9").expect("has a route");
+    socket.local_addr().expect("has an address").ip().to_string()
+}

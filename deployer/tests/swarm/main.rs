@@ -1,0 +1,16 @@
+//! The deployer against the real engine, Swarm and edge. Each test has an installation, an edge and apps of its own
+//! and removes all of it.
+
+mod image;
+mod load;
+mod registry;
+#[path = "../../../core/tests/support/mod.rs"]
+mod support;
+mod task;
+mod world;
+
+mod console;
+mod failures;
+mod isolation;
+mod one_off;
+mod rolling;

@@ -1,0 +1,69 @@
+//! What runs inside the containers of these tests: this test program itself, told by its environment what to be.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::time::Duration;
+
+/// The command line that makes a process type one of the kinds below.
+pub(crate) fn command(kind: &str) -> String {
+    format!("TASK={kind} exec {} --exact task::be_a_task --nocapture", crate::image::PROGRAM)
+}
+
+/// Does nothing where it is run as a test.
+#[test]
+fn be_a_task() {
+    match std::env::var("TASK").as_deref() {
+        Ok("web") => serve(),
+        Ok("crash") => {
+            println!("about to crash");
+            eprintln!("no database at {}", std::env::var("DATABASE").unwrap_or_default());
+            std::process::exit(3);
+        }
+        Ok("deaf") => {
+            println!("forgot to listen");
+            std::thread::sleep(Duration::from_secs(3_600));
+        }
+        Ok("worker") => loop {
+            println!("worked");
+            std::thread::sleep(Duration::from_millis(500));
+        },
+        _ => {}
+    }
+}
+
+/// Answers every request with the greeting and who answers, over connections that are kept.
+fn serve() {
+    let port: u16 = std::env::var("PORT").expect("PORT is set").parse().expect("a port");
+    let greeting = std::env::var("GREETING").unwrap_or_default();
+    let version = std::env::var("SKYPANEL_RELEASE_VERSION").unwrap_or_default();
+    let dyno = std::env::var("DYNO").unwrap_or_default();
+    let listener = TcpListener::bind(("0.0.0.0", port)).expect("binds");
+    println!("serving {version} on {port}");
+    let body = format!("{greeting} {version} {dyno}");
+    for stream in listener.incoming() {
+        let (stream, body) = (stream.expect("accepts"), body.clone());
+        std::thread::spawn(move || answer(&stream, &body));
+    }
+}
+
+fn answer(stream: &TcpStream, body: &str) {
+    let _ = stream.set_nodelay(true);
+    let mut reader = BufReader::new(stream);
+    let mut line = String::new();
+    loop {
+        let mut close = false;
+        loop {
+            line.clear();
+            match reader.read_line(&mut line) {
+                Ok(0) | Err(_) => return,
+                Ok(_) if line == "\r\n" => break,
+                Ok(_) => close |= line.to_ascii_lowercase().starts_with("connection: close"),
+            }
+        }
+        let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+        let mut stream = stream;
+        if stream.write_all(answer.as_bytes()).is_err() || close {
+            return;
+        }
+    }
+}
