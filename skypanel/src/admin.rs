@@ -63,13 +63,12 @@ pub(crate) enum Action {
     },
     /// List the settings with their values
     Settings,
-    /// Change a setting
+    /// Change settings
     #[command(name = "settings:set")]
     SettingsSet {
-        /// Such as build.timeout_seconds
-        key: String,
-        /// The new value
-        value: String,
+        /// Such as build.timeout_seconds=600; several are checked together and then saved. One may be KEY VALUE, too
+        #[arg(required = true, value_name = "KEY=VALUE")]
+        settings: Vec<String>,
     },
 }
 
@@ -122,17 +121,34 @@ async fn act(config: &Config, store: &Store, action: Action) -> Result<()> {
                 println!("{:28} {:<24} {}", info.key, settings.show(info.key).unwrap_or_default(), info.help.trim());
             }
         }
-        Action::SettingsSet { key, value } => {
-            if key.starts_with("storage.") {
-                let mut after = store.settings().await?;
-                after.set(&key, &value)?;
-                skypanel_core::blob::check_storage(&after, &config.data_dir.join("blobs")).await?;
-            }
-            store.set_setting(&key, &value).await?;
-            println!("Set {key}.");
-        }
+        Action::SettingsSet { settings } => set(config, store, &settings).await?,
     }
     Ok(())
+}
+
+async fn set(config: &Config, store: &Store, settings: &[String]) -> Result<()> {
+    let mut after = store.settings().await?;
+    let pairs: Vec<(&str, &str)> = match settings {
+        [key, value] if !key.contains('=') => vec![(key, value)],
+        _ => settings.iter().map(|setting| pair(setting)).collect::<Result<_>>()?,
+    };
+    for (key, value) in &pairs {
+        after.set(key, value)?;
+    }
+    if pairs.iter().any(|(key, _)| key.starts_with("storage.")) {
+        skypanel_core::blob::check_storage(&after, &config.data_dir.join("blobs")).await?;
+    }
+    for (key, value) in pairs {
+        store.set_setting(key, value).await?;
+        println!("Set {key}.");
+    }
+    Ok(())
+}
+
+fn pair(setting: &str) -> Result<(&str, &str)> {
+    setting.split_once('=').ok_or_else(|| {
+        Error::Invalid(format!("{setting:?} is not of the form KEY=VALUE, such as build.timeout_seconds=600."))
+    })
 }
 
 fn read_key(file: &std::path::Path) -> Result<String> {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bollard::Docker;
 use skypanel_api::{Api, ApiOptions};
 use skypanel_buildkit::{BuildKit, BuildKitOptions};
-use skypanel_core::blob::ConfiguredBlobs;
+use skypanel_core::blob::{Blobs, ConfiguredBlobs};
 use skypanel_core::embedded_postgres::EmbeddedPostgres;
 use skypanel_core::jobs::Jobs;
 use skypanel_core::store::Store;
@@ -72,14 +72,21 @@ async fn stop_database(store: Store, postgres: Option<EmbeddedPostgres>) {
 /// Runs `roles` until a signal asks to stop or one of them fails.
 async fn serve(config: &Config, store: &Store, roles: &[Role], only_worker: bool, ready: impl FnOnce()) -> Result<()> {
     let has = |role| roles.contains(&role);
-    let blobs: skypanel_core::blob::Blobs =
-        Arc::new(ConfiguredBlobs::open(&config.data_dir.join("blobs"), &store.settings().await?).await?);
+    let configured = Arc::new(ConfiguredBlobs::open(&config.data_dir.join("blobs"), &store.settings().await?).await?);
+    let blobs: Blobs = configured.clone();
     let jobs = Jobs::connect(store.pool().clone()).await?;
     let streams = Streams::connect(store.pool().clone()).await?;
     let engine = connect_engine(&config.docker_socket).await?;
     let installation = setup::installation(config)?;
     let stop = CancellationToken::new();
     let mut running = JoinSet::new();
+    running.spawn({
+        let (store, stop) = (store.clone(), stop.clone());
+        async move {
+            configured.follow(&store, &stop).await;
+            Ok(())
+        }
+    });
 
     if has(Role::Api) {
         let options = ApiOptions {
@@ -120,7 +127,7 @@ async fn serve(config: &Config, store: &Store, roles: &[Role], only_worker: bool
             blobs: blobs.clone(),
             jobs: jobs.clone(),
             streams: streams.clone(),
-            buildkit,
+            buildkit: buildkit.clone(),
             deployer: deployer.clone(),
             concurrency: config.concurrency,
             addresses: AddressFormat { http_port: config.edge_http_port },
@@ -147,7 +154,9 @@ async fn serve(config: &Config, store: &Store, roles: &[Role], only_worker: bool
         running.spawn(receiver.run(stop.clone()));
     }
     ready();
-    wait(running, &stop).await
+    let outcome = wait(running, &stop).await;
+    buildkit.settle().await;
+    outcome
 }
 
 /// Waits for a signal or a failure, then stops everything in bounded time.

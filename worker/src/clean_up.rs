@@ -7,7 +7,7 @@ use serde::Deserialize;
 use skypanel_core::Result;
 use skypanel_core::blob::{BlobError, BlobKey};
 use skypanel_core::jobs::CleanUp;
-use skypanel_core::model::Sha256Digest;
+use skypanel_core::model::{Deployment, Sha256Digest};
 use tokio::io::AsyncReadExt as _;
 
 use crate::failure::chain;
@@ -50,7 +50,7 @@ async fn collect_blobs(worker: &Worker, images: HashSet<Sha256Digest>) -> Result
         needed.insert(BlobKey::image(image));
     }
     needed.extend(worker.store.caches_in_use().await?.into_iter().map(BlobKey::cache));
-    needed.extend(worker.store.all_unfinished_deployments().await?.iter().map(|d| d.source_key()));
+    needed.extend(worker.store.all_unfinished_deployments().await?.iter().map(Deployment::source_key));
     let mut removed = 0u64;
     for prefix in [BlobKey::SLUGS, BlobKey::LAYERS, BlobKey::IMAGES, BlobKey::CACHES, BlobKey::SOURCES] {
         for blob in worker.blobs.list(prefix).await? {
