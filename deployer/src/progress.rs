@@ -162,21 +162,19 @@ impl<'a> Watch<'a> {
 
     /// Fails when a new task has ended, or has found no node for too long.
     async fn fail_if_hopeless(&self) -> Result<(), DeployError> {
-        for task in tasks(self.parts, self.release).await? {
-            let fingerprint = task
-                .spec
-                .as_ref()
-                .and_then(|spec| spec.container_spec.as_ref()?.labels.as_ref()?.get(names::FINGERPRINT));
-            let Some(rolling) = self.rolling.iter().find(|rolling| Some(&rolling.fingerprint) == fingerprint) else {
-                continue;
-            };
+        let tasks = tasks(self.parts, self.release).await?;
+        let new = || tasks.iter().filter_map(|task| Some((self.rolling_of(task)?, task, state(task)?)));
+        // First those that ended: each has a successor by now, which waits for its turn and tells nothing.
+        for (rolling, task, state) in new() {
             let known = task.id.as_ref().is_some_and(|id| self.ended_before.contains(id));
-            let state = task.status.as_ref().and_then(|status| status.state);
-            if !known && matches!(state, Some(TaskState::FAILED | TaskState::REJECTED | TaskState::COMPLETE)) {
-                return Err(self.ended(rolling, &task).await);
+            if !known && matches!(state, TaskState::FAILED | TaskState::REJECTED | TaskState::COMPLETE) {
+                return Err(self.ended(rolling, task).await);
             }
-            if state == Some(TaskState::PENDING) && self.begun.elapsed() > PLACING_LIMIT {
-                let why = task.status.and_then(|status| status.err.or(status.message)).unwrap_or_default();
+        }
+        for (rolling, task, state) in new() {
+            if state == TaskState::PENDING && self.begun.elapsed() > PLACING_LIMIT {
+                let status = task.status.clone().unwrap_or_default();
+                let why = status.err.or(status.message).unwrap_or_default();
                 return Err(DeployError::Rollout(format!(
                     "No node can run {}: {why}. Choose a smaller plan, fewer replicas, or give Skypanel more machines.",
                     name(rolling, task.slot)
@@ -184,6 +182,13 @@ impl<'a> Watch<'a> {
             }
         }
         Ok(())
+    }
+
+    /// What is rolled that this task is a new one of.
+    fn rolling_of(&self, task: &Task) -> Option<&Rolling> {
+        let labels = task.spec.as_ref()?.container_spec.as_ref()?.labels.as_ref()?;
+        let fingerprint = labels.get(names::FINGERPRINT)?;
+        self.rolling.iter().find(|rolling| &rolling.fingerprint == fingerprint)
     }
 
     async fn ended(&self, rolling: &Rolling, task: &Task) -> DeployError {
@@ -248,6 +253,10 @@ impl<'a> Watch<'a> {
         }
         DeployError::Rollout(format!("{text} Its last lines:\n  {}", lines.join("\n  ")))
     }
+}
+
+fn state(task: &Task) -> Option<TaskState> {
+    task.status.as_ref()?.state
 }
 
 /// All containers of the release's tasks on this node.
