@@ -52,20 +52,20 @@ impl Callbacks {
             }
             [fingerprint] => {
                 text.push_str(" !     Skypanel does not know your key:\n");
-                let _ = write!(text, " !       {fingerprint}\n");
+                let _ = writeln!(text, " !       {fingerprint}");
             }
             fingerprints => {
                 text.push_str(" !     Skypanel knows none of your keys:\n");
                 for fingerprint in fingerprints {
-                    let _ = write!(text, " !       {fingerprint}\n");
+                    let _ = writeln!(text, " !       {fingerprint}");
                 }
             }
         }
         text.push_str(" !     To register one, ask the operator to run on the server:\n");
         text.push_str(" !       skypanel admin key:add YOUR_KEY.pub --email YOUR@EMAIL\n");
-        let _ = write!(
+        let _ = writeln!(
             text,
-            " !     or, from where a key of yours is known: {} < YOUR_KEY.pub\n",
+            " !     or, from where a key of yours is known: {} < YOUR_KEY.pub",
             self.shared.hint("keys:add")
         );
         text

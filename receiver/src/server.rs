@@ -158,10 +158,10 @@ fn turn_away(stream: &TcpStream, peer: SocketAddr, reason: &str) {
 }
 
 /// Counts who is in, for the limits. Its lock is held for a few instructions only.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Doors(Mutex<Counts>);
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Counts {
     all: usize,
     unauthenticated: usize,
@@ -169,6 +169,7 @@ struct Counts {
 }
 
 /// A place inside; given back when dropped.
+#[derive(Debug)]
 pub(crate) struct Place {
     doors: Arc<Doors>,
     address: IpAddr,
@@ -230,14 +231,14 @@ mod tests {
     fn places_are_limited_and_given_back() {
         let doors = Arc::new(Doors::default());
         let (here, there) = (IpAddr::from([127, 0, 0, 1]), IpAddr::from([127, 0, 0, 2]));
-        let mut first = doors.enter(here, &limits()).ok().expect("free");
-        let mut second = doors.enter(here, &limits()).ok().expect("free");
+        let mut first = doors.enter(here, &limits()).expect("free");
+        let mut second = doors.enter(here, &limits()).expect("free");
         assert!(doors.enter(there, &limits()).is_err(), "two have not authenticated");
         first.authenticated();
         first.authenticated();
         second.authenticated();
         assert!(doors.enter(here, &limits()).is_err(), "two from one address");
-        let third = doors.enter(there, &limits()).ok().expect("free");
+        let third = doors.enter(there, &limits()).expect("free");
         assert!(doors.enter(IpAddr::from([127, 0, 0, 3]), &limits()).is_err(), "three in all");
         drop((first, second, third));
         let counts = doors.0.lock().expect("not poisoned");

@@ -193,7 +193,7 @@ pub(crate) fn help(arguments: &HelpArguments, shared: &Shared) -> Result<String,
     let width = commands.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     let mut text = format!("Usage: {}\n\n", shared.hint("COMMAND [-a APP] ..."));
     for (name, about) in commands {
-        let _ = write!(text, "  {name:width$}  {about}\n");
+        let _ = writeln!(text, "  {name:width$}  {about}");
     }
     text.push_str("\nWhat a command takes: help COMMAND. To deploy: git push skypanel main\n");
     Ok(text)

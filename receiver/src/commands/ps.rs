@@ -78,11 +78,11 @@ pub(crate) async fn list(context: &Context, arguments: &ListArguments) -> Result
     for (process, states) in by_type {
         let command = commands.get(process).filter(|command| !command.is_empty());
         let command = command.map_or_else(String::new, |command| format!(": {}", plain(command)));
-        let _ = write!(text, "=== {process} ({}){command}\n", states.len());
+        let _ = writeln!(text, "=== {process} ({}){command}", states.len());
         for state in states {
             let since = state.since.map_or_else(String::new, |since| format!(" since {}", time(since)));
             let error = state.error.as_ref().map_or_else(String::new, |error| format!(" ({})", plain(error)));
-            let _ = write!(text, "{process}.{}: {}{since}{error}\n", state.replica, state.state);
+            let _ = writeln!(text, "{process}.{}: {}{since}{error}", state.replica, state.state);
         }
     }
     context.output.text(text).await?;

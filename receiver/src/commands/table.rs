@@ -29,7 +29,7 @@ pub(crate) fn pairs(pairs: &[(&str, String)]) -> String {
     let mut text = String::new();
     for (name, value) in pairs {
         let name = format!("{name}:");
-        let _ = write!(text, "{name:width$}  {value}\n");
+        let _ = writeln!(text, "{name:width$}  {value}");
     }
     text
 }

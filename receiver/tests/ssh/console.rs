@@ -30,7 +30,7 @@ impl Console for FakeConsole {
         let skip = lines.len().saturating_sub(query.lines as usize);
         let found = lines.into_iter().skip(skip).map(|text| {
             Ok(LogLine {
-                at: DateTime::from_timestamp(1_795_410_000, 123_456_000).expect("a time"),
+                at: DateTime::from_timestamp(1_795_323_600, 123_456_000).expect("a time"),
                 process: "web.1".to_owned(),
                 text: Bytes::from_static(text.as_bytes()),
             })
@@ -40,7 +40,7 @@ impl Console for FakeConsole {
     }
 
     async fn processes(&self, _app: &Application) -> Result<Vec<ProcessState>> {
-        let since = DateTime::from_timestamp(1_795_410_000, 0);
+        let since = DateTime::from_timestamp(1_795_323_600, 0);
         let state = |replica, state: &str, error: Option<&str>| ProcessState {
             process: ProcessType::web(),
             replica,
@@ -66,7 +66,11 @@ impl Console for FakeConsole {
                         bytes = typed.recv() => match bytes {
                             Some(bytes) if bytes.contains(&3) => break 130,
                             Some(bytes) => { let _ = writes.send(Output::Stdout(bytes)).await; }
-                            None => break 0,
+                            // Either the end of the input, or of the whole session, which ends both.
+                            None => tokio::select! {
+                                () = writes.closed() => { *removed.lock().expect("not poisoned") += 1; return }
+                                () = tokio::time::sleep(std::time::Duration::from_millis(200)) => break 0,
+                            },
                         },
                         Some(size) = sizes.recv() => seen.lock().expect("not poisoned").push(size),
                         () = writes.closed() => { *removed.lock().expect("not poisoned") += 1; return }

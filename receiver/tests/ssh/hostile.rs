@@ -117,7 +117,7 @@ async fn paths_and_command_lines_lead_nowhere() {
         ("; rm -rf /", "Unknown command \";\""),
         ("scp -t .", "Unknown command \"scp\""),
         ("git-upload-archive '/hello.git'", "Unknown command \"git-upload-archive\""),
-        ("--version", "Unknown command"),
+        (" --version", "Unknown command"),
         ("apps 'unfinished", "A quote is opened and not closed."),
         ("apps extra", "Unexpected argument 'extra' found"),
         ("\u{1b}[2J", "control character"),

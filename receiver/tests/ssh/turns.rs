@@ -3,15 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt as _, BufReader};
-use tokio::process::Child;
+use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
+use tokio::process::{Child, ChildStderr};
 use tokio::sync::Notify;
 
 use crate::worker::Script;
 use crate::world::{World, eventually, run};
 
-/// Waits until the client has shown a text on standard error.
-async fn shown(client: &mut Child, text: &str) -> String {
+/// Waits until the client has shown a text on standard error. A client whose output nobody takes would die of
+/// it, so what was read from is given back.
+async fn shown(client: &mut Child, text: &str) -> Lines<BufReader<ChildStderr>> {
     let mut lines = BufReader::new(client.stderr.take().expect("is piped")).lines();
     let mut all = String::new();
     let found = async {
@@ -24,11 +25,9 @@ async fn shown(client: &mut Child, text: &str) -> String {
         }
         false
     };
-    assert!(
-        tokio::time::timeout(Duration::from_secs(20), found).await.expect("in time"),
-        "{text:?} is missing in {all}"
-    );
-    all
+    let found = tokio::time::timeout(Duration::from_secs(20), found).await.expect("in time");
+    assert!(found, "{text:?} is missing in {all}");
+    lines
 }
 
 #[tokio::test]
@@ -40,7 +39,7 @@ async fn the_second_of_two_pushes_waits_visibly_and_sees_what_the_first_left() {
     world.script([Script::succeeds("-----> Building slowly\n").held(&hold)]);
     let mut pushing = world.git_command("user", &first, &["push", "skypanel", "main"]);
     let mut pushing = pushing.stderr(std::process::Stdio::piped()).spawn().expect("starts");
-    shown(&mut pushing, "Building slowly").await;
+    let _output = shown(&mut pushing, "Building slowly").await;
     let waiting = tokio::spawn(run(world.git_command("user", &second, &["push", "--force", "skypanel", "main"])));
     tokio::time::sleep(Duration::from_millis(500)).await;
     assert!(!waiting.is_finished());
@@ -77,7 +76,7 @@ async fn a_client_killed_in_mid_build_still_gets_its_release() {
     world.script([Script::succeeds(&flood).held(&hold)]);
     let mut pushing = world.git_command("user", &copy, &["push", "skypanel", "main"]);
     let mut pushing = pushing.stderr(std::process::Stdio::piped()).process_group(0).spawn().expect("starts");
-    shown(&mut pushing, "Building slowly").await;
+    let _output = shown(&mut pushing, "Building slowly").await;
     let group =
         rustix::process::Pid::from_raw(i32::try_from(pushing.id().expect("runs")).expect("fits")).expect("is one");
     rustix::process::kill_process_group(group, rustix::process::Signal::KILL).expect("kills");

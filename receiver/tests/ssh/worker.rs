@@ -83,7 +83,7 @@ impl Worker {
         self.done().iter().filter(|done| done.task == "deploy").map(|done| id(&done.payload["deployment"])).collect()
     }
 
-    pub(crate) async fn stop(&self) {
+    pub(crate) fn stop(&self) {
         self.running.abort();
     }
 }

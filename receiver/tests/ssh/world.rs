@@ -334,7 +334,7 @@ impl World {
 
     pub(crate) async fn close(mut self) {
         self.stop_receiver().await;
-        self.worker.stop().await;
+        self.worker.stop();
         let leftovers: Vec<_> =
             std::fs::read_dir(self.data().join("run/pushes")).expect("is there").flatten().collect();
         assert!(leftovers.is_empty(), "hook sockets are left: {leftovers:?}");
