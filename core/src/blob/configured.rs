@@ -166,7 +166,11 @@ impl BlobStore for ConfiguredBlobs {
         let chosen = self.chosen();
         let (first, second) = chosen.order(&self.local);
         match (first.size(key).await?, second) {
-            (None, Some(second)) => second.size(key).await,
+            // What is asked is whether to store it: where nobody knows, it is stored.
+            (None, Some(second)) => Ok(second.size(key).await.unwrap_or_else(|error| {
+                tracing::warn!(%error, "the storage that is not chosen cannot be asked for a blob");
+                None
+            })),
             (found, _) => Ok(found),
         }
     }
