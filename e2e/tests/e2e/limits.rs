@@ -41,7 +41,7 @@ fn a_slug_of_zeros_does_not_fill_the_disk() {
     let mut limit = None;
     refused_while_the_old_release_serves(&app, "The slug is too big: it may have 1 MB", || {
         limit = Some(app.instance.set("slug.max_mb", "1"));
-        app.repository.write("bin/pre_compile", "#!/bin/sh\ntruncate -s 60G zeros\n");
+        app.repository.write("bin/pre_compile", "#!/bin/sh\ntruncate -s 2G zeros\n");
     });
 }
 

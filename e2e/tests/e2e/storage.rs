@@ -12,7 +12,11 @@ const BUCKET: &str = "skypanel-e2e";
 fn with_s3_gone_while_building_the_push_fails_clearly_and_the_next_one_works() {
     let instance = Instance::attach();
     let mut server = S3::start(&instance);
-    let settings = server.choose(&instance);
+    let described = server.describe(&instance);
+    let chosen = instance.set("storage.backend", "s3");
+    // Not waiting until it looks by itself, the settings are taken over by a restart.
+    instance.stop();
+    instance.start();
     let app = App::probe("s3");
     app.push().live();
     assert_eq!(app.page("/"), "one");
@@ -36,9 +40,18 @@ fn with_s3_gone_while_building_the_push_fails_clearly_and_the_next_one_works() {
     app.wait_for_page("one");
 
     // What lies in the bucket is found there when new blobs go to the local disk again.
-    drop(settings);
+    drop(chosen);
     let _ = app.command("rollback", &["v2"]).success();
     app.wait_for_page("two");
+
+    // A bucket that is only kept for what lies in it must not be in the way of what is new.
+    server.stop();
+    until("the settings are taken over", SETTLE_LIMIT, || {
+        app.version("local");
+        app.push_with(&["--force", "skypanel", "main"]).0.ok()
+    });
+    app.wait_for_page("local");
+    drop(described);
 }
 
 /// A running `weed server -s3` with a bucket, on free ports.
@@ -90,18 +103,16 @@ impl S3 {
         self.running = None;
     }
 
-    /// Makes it the place of new blobs until the answer is dropped.
-    fn choose(&self, instance: &Instance) -> SettingGuard {
+    /// Describes it to Skypanel; forgotten again when the answer is dropped.
+    fn describe(&self, instance: &Instance) -> [SettingGuard; 4] {
         let endpoint = format!("http://127.0.0.1:{}", self.port);
-        for (key, value) in [
+        [
             ("storage.s3_endpoint", endpoint.as_str()),
             ("storage.s3_bucket", BUCKET),
             ("storage.s3_access_key", "e2e-access"),
             ("storage.s3_secret_key", "e2e-secret-key"),
-        ] {
-            let _ = instance.admin(&["settings:set", key, value]).success();
-        }
-        instance.set("storage.backend", "s3")
+        ]
+        .map(|(key, value)| instance.set(key, value))
     }
 
     /// Whether the bucket holds anything under this prefix.
