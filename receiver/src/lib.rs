@@ -27,6 +27,7 @@ use russh::keys::PrivateKey;
 use skypanel_core::blob::Blobs;
 use skypanel_core::console::Console;
 use skypanel_core::jobs::Jobs;
+use skypanel_core::model::AddressFormat;
 use skypanel_core::store::Store;
 use skypanel_core::stream::Streams;
 use skypanel_core::{Error, Result};
@@ -50,6 +51,8 @@ pub struct ReceiverOptions {
     pub hook_binary: PathBuf,
     /// The host name users reach this receiver under, for hints such as `ssh -p 2222 git@HOST`.
     pub public_host: String,
+    /// How apps are reached, for `apps:info`.
+    pub addresses: AddressFormat,
 }
 
 /// Limits on connections. The defaults suit one machine.

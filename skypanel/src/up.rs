@@ -11,12 +11,13 @@ use skypanel_buildkit::{BuildKit, BuildKitOptions};
 use skypanel_core::blob::{Blobs, ConfiguredBlobs};
 use skypanel_core::embedded_postgres::EmbeddedPostgres;
 use skypanel_core::jobs::Jobs;
+use skypanel_core::model::AddressFormat;
 use skypanel_core::store::Store;
 use skypanel_core::stream::Streams;
 use skypanel_core::{Error, Result};
 use skypanel_deployer::{Agent, Deployer, DeployerOptions, EdgeOptions, SwarmConsole};
 use skypanel_receiver::{Receiver, ReceiverOptions};
-use skypanel_worker::{AddressFormat, Parts, Worker};
+use skypanel_worker::{Parts, Worker};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -78,6 +79,7 @@ async fn serve(config: &Config, store: &Store, roles: &[Role], only_worker: bool
     let streams = Streams::connect(store.pool().clone()).await?;
     let engine = connect_engine(&config.docker_socket).await?;
     let installation = setup::installation(config)?;
+    let addresses = AddressFormat { http_port: config.edge_http_port };
     let stop = CancellationToken::new();
     let mut running = JoinSet::new();
     running.spawn({
@@ -130,7 +132,7 @@ async fn serve(config: &Config, store: &Store, roles: &[Role], only_worker: bool
             buildkit: buildkit.clone(),
             deployer: deployer.clone(),
             concurrency: config.concurrency,
-            addresses: AddressFormat { http_port: config.edge_http_port },
+            addresses,
         });
         running.spawn(worker.run(stop.clone()));
     }
@@ -148,6 +150,7 @@ async fn serve(config: &Config, store: &Store, roles: &[Role], only_worker: bool
             data_dir: config.data_dir.clone(),
             hook_binary: config.hook_binary.clone(),
             public_host: config.host.clone(),
+            addresses,
         };
         let console = Arc::new(SwarmConsole::new(deployer, store.clone()));
         let receiver = Receiver::bind(store.clone(), blobs, jobs, streams, console, options).await?;

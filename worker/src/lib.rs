@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use skypanel_buildkit::BuildKit;
 use skypanel_core::blob::Blobs;
 use skypanel_core::jobs::{self, Jobs, Payload};
+use skypanel_core::model::AddressFormat;
 use skypanel_core::store::Store;
 use skypanel_core::stream::Streams;
 use skypanel_core::{Error, Result};
@@ -52,23 +53,6 @@ pub struct Parts {
     pub concurrency: usize,
     /// How an app's address is told to its users.
     pub addresses: AddressFormat,
-}
-
-/// How the public address of an app is written.
-#[derive(Clone, Debug)]
-pub struct AddressFormat {
-    /// Port of the edge for plain HTTP.
-    pub http_port: u16,
-}
-
-impl AddressFormat {
-    /// Such as `http://hello.localhost` or `http://hello.localhost:8081`.
-    pub fn of(&self, subdomain: &str, domain: &str) -> String {
-        match self.http_port {
-            80 => format!("http://{subdomain}.{domain}"),
-            port => format!("http://{subdomain}.{domain}:{port}"),
-        }
-    }
 }
 
 impl Worker {

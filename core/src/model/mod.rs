@@ -3,6 +3,7 @@
 #[macro_use]
 mod text_value;
 
+mod address;
 mod app;
 mod deployment;
 mod digest;
@@ -10,6 +11,7 @@ mod money;
 mod names;
 mod tenancy;
 
+pub use address::AddressFormat;
 pub use app::{AppStatus, Application, Formation, Plan};
 pub use deployment::{
     Artifact, Deployment, DeploymentStatus, NewDeployment, ReleaseVersion, Stage, StageTiming, Trigger,

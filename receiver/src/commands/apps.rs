@@ -168,7 +168,7 @@ pub(crate) async fn info(context: &Context, arguments: &InfoArguments) -> Result
     let text = pairs(&[
         ("Name", app.slug.to_string()),
         ("Status", app.status.to_string()),
-        ("Web", format!("http://{}.{domain}", app.subdomain)),
+        ("Web", context.shared.options.addresses.of(&app.subdomain, &domain)),
         ("Git", remote(context, &app.slug)),
         ("Deploy branch", app.git_branch.clone()),
         ("Release", release),

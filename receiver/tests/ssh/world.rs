@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use skypanel_core::blob::LocalBlobs;
 use skypanel_core::jobs::Jobs;
-use skypanel_core::model::{Application, Role, User};
+use skypanel_core::model::{AddressFormat, Application, Role, User};
 use skypanel_core::store::{NewUser, Store};
 use skypanel_core::stream::Streams;
 use skypanel_receiver::{Limits, Receiver, ReceiverOptions, SourceLimits, parse_public_key};
@@ -96,6 +96,7 @@ impl World {
             data_dir: directory.path().join("data"),
             hook_binary: hook_binary(),
             public_host: "paas.example".to_owned(),
+            addresses: AddressFormat { http_port: 80 },
         };
         let receiver = Receiver::bind(store.clone(), blobs, jobs, streams, console.clone(), options)
             .await
