@@ -2,12 +2,14 @@
 //! thing it executes.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 use russh::server::{Handle, Msg};
 use russh::{Channel, ChannelMsg, ChannelReadHalf};
 use skypanel_core::console::Terminal;
 use skypanel_core::store::Identity;
+use skypanel_core::{Error, Result};
 
 use crate::exec::Exec;
 use crate::output::Output;
@@ -20,6 +22,28 @@ pub(crate) struct Setup {
     pub(crate) terminal: Option<Terminal>,
     /// Value of `GIT_PROTOCOL`, if it is one we pass on.
     pub(crate) git_protocol: Option<String>,
+}
+
+/// Who is at the other end of a connection.
+pub(crate) struct Client {
+    identity: Arc<Identity>,
+    fingerprint: String,
+    since: Instant,
+}
+
+impl Client {
+    pub(crate) fn new(identity: Identity, fingerprint: String) -> Self {
+        Self { identity: Arc::new(identity), fingerprint, since: Instant::now() }
+    }
+
+    /// Who it is by now. A connection may be kept open for hours, in which a key is removed or a role changed.
+    async fn identity(&self, shared: &Shared) -> Result<Arc<Identity>> {
+        if self.since.elapsed() < shared.limits.identity_time {
+            return Ok(Arc::clone(&self.identity));
+        }
+        let identity = shared.store.identify(&self.fingerprint).await?;
+        identity.map(Arc::new).ok_or_else(|| Error::Forbidden("Your key is not registered any more.".to_owned()))
+    }
 }
 
 /// What a client sends once something runs.
@@ -65,7 +89,7 @@ impl Requests {
 }
 
 /// Serves a channel to its end.
-pub(crate) async fn serve(shared: Arc<Shared>, identity: Arc<Identity>, handle: Handle, channel: Channel<Msg>) {
+pub(crate) async fn serve(shared: Arc<Shared>, client: Arc<Client>, handle: Handle, channel: Channel<Msg>) {
     let id = channel.id();
     let (mut requests, _) = channel.split();
     let mut setup = Setup::default();
@@ -84,10 +108,10 @@ pub(crate) async fn serve(shared: Arc<Shared>, identity: Arc<Identity>, handle: 
             }
             Some(ChannelMsg::RequestShell { .. }) => {
                 let output = Output::new(handle, id, setup.terminal.is_some());
-                return greet(&shared, &identity, &output).await;
+                return greet(&shared, &client.identity, &output).await;
             }
             Some(ChannelMsg::Exec { command, .. }) => {
-                return execute(&shared, identity, handle, id, &command, setup, Requests(requests)).await;
+                return execute(&shared, &client, handle, id, &command, setup, Requests(requests)).await;
             }
             Some(ChannelMsg::Close) | None => return,
             Some(_) => {}
@@ -97,13 +121,20 @@ pub(crate) async fn serve(shared: Arc<Shared>, identity: Arc<Identity>, handle: 
 
 async fn execute(
     shared: &Arc<Shared>,
-    identity: Arc<Identity>,
+    client: &Client,
     handle: Handle,
     id: russh::ChannelId,
     command: &[u8],
     setup: Setup,
     requests: Requests,
 ) {
+    let identity = match client.identity(shared).await {
+        Ok(identity) => identity,
+        Err(error) => {
+            let output = Output::new(handle, id, setup.terminal.is_some());
+            return output.fail(&error).await;
+        }
+    };
     match Exec::parse(command) {
         Ok(Exec::ReceivePack(slug)) => {
             let output = Output::new(handle, id, false);
@@ -119,8 +150,7 @@ async fn execute(
         }
         Err(error) => {
             let output = Output::new(handle, id, setup.terminal.is_some());
-            let _ = output.error(&error.to_string()).await;
-            output.finish(1).await;
+            output.fail(&Error::Invalid(error.to_string())).await;
         }
     }
 }

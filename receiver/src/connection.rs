@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use russh::Disconnect;
 use russh::server::{Config, Handle, run_stream};
-use skypanel_core::store::Identity;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
+use crate::channel::Client;
 use crate::handler::{Callbacks, Event};
 use crate::server::Place;
 use crate::stream::EndableStream;
@@ -40,7 +40,7 @@ pub(crate) async fn serve(shared: Arc<Shared>, config: Arc<Config>, stream: TcpS
         shared,
         peer,
         place,
-        identity: None,
+        client: None,
         channels: JoinSet::new(),
         auth_deadline: deadline,
         opened: Instant::now(),
@@ -59,7 +59,7 @@ struct Connection {
     shared: Arc<Shared>,
     peer: SocketAddr,
     place: Place,
-    identity: Option<Arc<Identity>>,
+    client: Option<Arc<Client>>,
     channels: JoinSet<()>,
     auth_deadline: Instant,
     opened: Instant,
@@ -78,10 +78,10 @@ impl Connection {
                     None => return,
                 },
                 Some(_) = self.channels.join_next(), if !idle => self.busy_until = Instant::now(),
-                () = sleep_until(self.auth_deadline), if self.identity.is_none() => {
+                () = sleep_until(self.auth_deadline), if self.client.is_none() => {
                     return self.disconnect("You took too long to authenticate.").await;
                 }
-                () = sleep_until(self.busy_until + limits.idle_time), if idle && self.identity.is_some() => {
+                () = sleep_until(self.busy_until + limits.idle_time), if idle && self.client.is_some() => {
                     return self.disconnect("The connection was idle for too long.").await;
                 }
                 () = sleep_until(self.opened + limits.total_time) => {
@@ -94,14 +94,14 @@ impl Connection {
 
     fn handle_event(&mut self, event: Event) {
         match event {
-            Event::Authenticated(identity) => {
+            Event::Authenticated(identity, fingerprint) => {
                 tracing::debug!(peer = %self.peer, user = %identity.user.email, "authenticated");
                 self.place.authenticated();
-                self.identity = Some(Arc::new(identity));
+                self.client = Some(Arc::new(Client::new(identity, fingerprint)));
                 self.busy_until = Instant::now();
             }
             Event::Channel(opened) => {
-                let Some(identity) = &self.identity else { return };
+                let Some(client) = &self.client else { return };
                 if self.channels.len() >= self.shared.limits.channels {
                     // Dropping it is no answer to the client, so it is closed.
                     let handle = self.handle.clone();
@@ -112,7 +112,7 @@ impl Connection {
                 }
                 self.channels.spawn(channel::serve(
                     Arc::clone(&self.shared),
-                    Arc::clone(identity),
+                    Arc::clone(client),
                     self.handle.clone(),
                     opened,
                 ));

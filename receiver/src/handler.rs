@@ -14,8 +14,8 @@ use crate::{Shared, keys};
 
 /// What a connection's loop is told.
 pub(crate) enum Event {
-    /// The client proved to hold a registered key.
-    Authenticated(Identity),
+    /// The client proved to hold a registered key: whose, and the key's fingerprint.
+    Authenticated(Identity, String),
     /// A session channel was opened. Its requests and data come through it, in order.
     Channel(Channel<Msg>),
 }
@@ -24,8 +24,8 @@ pub(crate) enum Event {
 pub(crate) struct Callbacks {
     shared: Arc<Shared>,
     events: mpsc::Sender<Event>,
-    /// Taken by the first successful authentication.
-    identity: Option<Identity>,
+    /// Whose key was proved, and its fingerprint; taken once authentication is over.
+    identity: Option<(Identity, String)>,
     /// Fingerprints of keys that were offered and are nobody's.
     unknown: Vec<String>,
     /// Set when a key could not be looked up.
@@ -108,13 +108,8 @@ impl Handler for Callbacks {
         if !is_modern(key.algorithm) {
             return Ok(Auth::reject());
         }
-        match self.identify(key.public_key).await {
-            Some(identity) => {
-                self.identity = Some(identity);
-                Ok(Auth::Accept)
-            }
-            None => Ok(Auth::reject()),
-        }
+        self.identity = self.identify(key.public_key).await;
+        Ok(if self.identity.is_some() { Auth::Accept } else { Auth::reject() })
     }
 
     async fn auth_keyboard_interactive<'a>(
@@ -130,8 +125,8 @@ impl Handler for Callbacks {
     }
 
     async fn auth_succeeded(&mut self, _session: &mut Session) -> Result<(), Self::Error> {
-        let identity = self.identity.take().ok_or(russh::Error::Inconsistent)?;
-        self.send(Event::Authenticated(identity)).await
+        let (identity, fingerprint) = self.identity.take().ok_or(russh::Error::Inconsistent)?;
+        self.send(Event::Authenticated(identity, fingerprint)).await
     }
 
     async fn channel_open_session(
@@ -205,9 +200,10 @@ impl Handler for Callbacks {
 }
 
 impl Callbacks {
-    async fn identify(&mut self, key: &PublicKey) -> Option<Identity> {
-        match self.shared.store.identify(&keys::fingerprint(key)).await {
-            Ok(identity) => identity,
+    async fn identify(&mut self, key: &PublicKey) -> Option<(Identity, String)> {
+        let fingerprint = keys::fingerprint(key);
+        match self.shared.store.identify(&fingerprint).await {
+            Ok(identity) => identity.map(|identity| (identity, fingerprint)),
             Err(error) => {
                 tracing::error!(%error, "a key could not be looked up");
                 self.store_failed = true;

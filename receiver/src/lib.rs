@@ -72,6 +72,9 @@ pub struct Limits {
     pub idle_time: Duration,
     /// Time a connection may be open in all.
     pub total_time: Duration,
+    /// Time after connecting in which a client is taken for who it was then; later its key is looked up anew
+    /// for every command, because keys are removed and roles change.
+    pub identity_time: Duration,
     /// Commands at once on one connection.
     pub channels: usize,
     /// Time a push may take until its pack is received.
@@ -90,6 +93,7 @@ impl Default for Limits {
             auth_time: Duration::from_secs(30),
             idle_time: Duration::from_mins(5),
             total_time: Duration::from_hours(24),
+            identity_time: Duration::from_secs(30),
             channels: 10,
             receive_time: Duration::from_hours(2),
             shutdown_time: Duration::from_secs(5),

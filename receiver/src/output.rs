@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use russh::ChannelId;
 use russh::server::Handle;
+use skypanel_core::Error;
 
 /// SSH's code for standard error among extended data (RFC 4254 §5.2).
 const STDERR: u32 = 1;
@@ -69,6 +70,13 @@ impl Output {
         self.notice(error_lines(message)).await
     }
 
+    /// Tells an error and ends the channel with status 1.
+    pub(crate) async fn fail(&self, error: &Error) {
+        log_cause(error);
+        let _ = self.error(&error.to_string()).await;
+        self.finish(1).await;
+    }
+
     /// Ends the channel with an exit status.
     pub(crate) async fn finish(&self, status: u32) {
         // A client that is gone needs no status.
@@ -91,6 +99,13 @@ impl Output {
             last = *byte;
         }
         bytes.into()
+    }
+}
+
+/// Writes down for the operator what a user is not told.
+pub(crate) fn log_cause(error: &Error) {
+    if let Error::Database(cause) = error {
+        tracing::error!(%cause, "the database failed a request over SSH");
     }
 }
 

@@ -75,18 +75,11 @@ pub(crate) async fn run(
             }
         }
     };
-    let status = match status {
-        Ok(status) => status,
-        Err(Failure::ClientGone) => return,
-        Err(Failure::Error(error)) => {
-            if let skypanel_core::Error::Database(source) = &error {
-                tracing::error!(%source, command = %line.words[0].text, "a command failed");
-            }
-            let _ = output.error(&error.to_string()).await;
-            1
-        }
-    };
-    output.finish(status).await;
+    match status {
+        Ok(status) => output.finish(status).await,
+        Err(Failure::ClientGone) => {}
+        Err(Failure::Error(error)) => output.fail(&error).await,
+    }
 }
 
 async fn dispatch(context: Context, command: Command) -> Result<u32, Failure> {

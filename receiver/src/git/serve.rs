@@ -175,6 +175,8 @@ fn receive_settings(shared: &Shared, pack_limit: u64) -> Vec<(&'static str, Stri
         ("receive.fsck.zeroPaddedFilemode", "ignore"),
         ("receive.advertisePushOptions", "true"),
         ("receive.advertiseAtomic", "true"),
+        // Continuous integration clones without history, and releases need none.
+        ("receive.shallowUpdate", "true"),
         ("receive.denyNonFastForwards", "false"),
         ("receive.denyDeletes", "false"),
         // The hook refuses to delete the deploy branch, in better words.
@@ -213,14 +215,10 @@ async fn tidy(shared: &Shared, repository: &Path) {
 }
 
 async fn finish(output: &Output, status: Result<u32>) {
-    let status = match status {
-        Ok(status) => status,
-        Err(error) => {
-            let _ = output.error(&error.to_string()).await;
-            1
-        }
-    };
-    output.finish(status).await;
+    match status {
+        Ok(status) => output.finish(status).await,
+        Err(error) => output.fail(&error).await,
+    }
 }
 
 fn code(status: ExitStatus) -> u32 {

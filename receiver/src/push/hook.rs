@@ -12,6 +12,8 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::net::{UnixListener, UnixStream};
 use tokio::time::timeout;
 
+use crate::output::{error_lines, log_cause};
+
 /// Longest question: some ten thousand refs.
 const MAX_QUESTION: u64 = 16 << 20;
 /// Longest the hook may take to ask.
@@ -110,6 +112,13 @@ impl Hook {
             self.frame(b'o', payload).await?;
         }
         Ok(())
+    }
+
+    /// Shows an error; the answer is that the push is refused.
+    pub(crate) async fn fail(&mut self, error: &Error) -> Result<bool, HookGone> {
+        log_cause(error);
+        self.say(error_lines(&error.to_string())).await?;
+        Ok(false)
     }
 
     /// Ends the hook, and the push.

@@ -84,8 +84,7 @@ impl Push {
         };
         if let Some(branch) = &plan.adopt {
             if let Err(error) = self.adopt(branch).await {
-                hook.say(error_lines(&error.to_string())).await?;
-                return Ok(false);
+                return hook.fail(&error).await;
             }
             hook.say(format!("-----> {branch} is this app's deploy branch from now on\n")).await?;
         }

@@ -33,8 +33,7 @@ impl Push {
         let snapshot = match self.snapshot(request, release).await {
             Ok(snapshot) => snapshot,
             Err(error) => {
-                hook.say(error_lines(&error.to_string())).await?;
-                return Ok(false);
+                return hook.fail(&error).await;
             }
         };
         let received =
@@ -43,8 +42,7 @@ impl Push {
         let id = match self.enqueue(snapshot, release, no_cache, short).await {
             Ok(id) => id,
             Err(error) => {
-                hook.say(error_lines(&error.to_string())).await?;
-                return Ok(false);
+                return hook.fail(&error).await;
             }
         };
         self.follow(id, hook).await

@@ -134,6 +134,21 @@ async fn connections_are_limited_in_number_and_time() {
 }
 
 #[tokio::test]
+async fn a_removed_key_is_of_no_use_on_an_open_connection() {
+    let limits = Limits { identity_time: Duration::ZERO, ..Limits::default() };
+    let world = World::with(limits, SourceLimits::default()).await;
+    let socket = world.path("control").display().to_string();
+    let open = ["-o", "ControlMaster=yes", "-o", "ControlPersist=30", "-S", &socket];
+    run(world.ssh_command("user", &open, "apps")).await.ok();
+    let again = ["-S", socket.as_str()];
+    run(world.ssh_command("user", &again, "apps")).await.ok();
+    sqlx::query("DELETE FROM ssh_keys").execute(world.store().pool()).await.expect("deletes");
+    run(world.ssh_command("user", &again, "apps")).await.failed().says(&["Your key is not registered any more."]);
+    run(world.ssh_command("user", &["-S", &socket, "-O", "exit"], "")).await.ok();
+    world.close().await;
+}
+
+#[tokio::test]
 async fn too_many_keys_end_the_connection() {
     let limits = Limits { auth_tries: 3, ..Limits::default() };
     let world = World::with(limits, SourceLimits::default()).await;

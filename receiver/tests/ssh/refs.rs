@@ -123,3 +123,19 @@ async fn pushes_leave_no_temporary_objects() {
     assert!(!names.iter().any(|name| name.starts_with("tmp") || name.starts_with("incoming")), "{names:?}");
     world.close().await;
 }
+
+#[tokio::test]
+async fn a_clone_without_history_can_be_pushed_from_and_a_full_one_afterwards() {
+    let world = World::new().await;
+    let copy = world.working_copy("hello", &[("a", "1")]).await;
+    world.commit(&copy, &[("a", "2")]).await;
+    let origin = format!("file://{}", copy.display());
+    world.git(world.directory.path(), &["clone", "-q", "--depth=1", &origin, "shallow"]).await.ok();
+    let shallow = world.path("shallow");
+    world.git(&shallow, &["push", &world.url("hello"), "main"]).await.ok().says(&["-----> Received"]);
+    world.commit(&copy, &[("a", "3")]).await;
+    world.git(&copy, &["push", "skypanel", "main"]).await.ok();
+    let source = world.source(world.worker.deployments()[1]);
+    assert_eq!(source[&b"a"[..]].1, b"3");
+    world.close().await;
+}
