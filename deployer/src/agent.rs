@@ -50,6 +50,13 @@ pub struct Agent {
 struct RoutedTask {
     slug: String,
     address: SocketAddr,
+    fingerprint: Option<String>,
+}
+
+impl RoutedTask {
+    fn is(&self, fingerprint: &str) -> bool {
+        self.fingerprint.as_deref() == Some(fingerprint)
+    }
 }
 
 impl Agent {
@@ -182,7 +189,9 @@ impl Agent {
                 continue;
             }
             let Some(address) = addresses.get(id) else { continue };
-            tasks.insert(id.clone(), RoutedTask { slug: slug.clone(), address: SocketAddr::new(*address, port) });
+            let (slug, address) = (slug.clone(), SocketAddr::new(*address, port));
+            let fingerprint = label(names::FINGERPRINT).cloned();
+            tasks.insert(id.clone(), RoutedTask { slug, address, fingerprint });
         }
         self.tasks = tasks;
         self.write();
@@ -254,6 +263,7 @@ impl Agent {
         let Some((apps, domain)) = &self.apps else { return };
         let parts = &self.deployer.parts;
         let (dir, staging) = (edge::routes_directory(parts), edge::staging_directory(parts));
+        let favoured = parts.favoured().clone();
         let mut table = RouteTable::new();
         for app in apps.iter().filter(|app| app.status != AppStatus::Deleting) {
             let slug = app.slug.as_str();
@@ -262,7 +272,12 @@ impl Agent {
                 tracing::warn!(app = slug, host, "no route: this is no host name");
                 continue;
             }
-            let of_app: BTreeMap<&String, &RoutedTask> = self.tasks.iter().filter(|(_, task)| task.slug == slug).collect();
+            let mut of_app: BTreeMap<&String, &RoutedTask> =
+                self.tasks.iter().filter(|(_, task)| task.slug == slug).collect();
+            let favoured = favoured.get(slug).filter(|favoured| of_app.values().any(|task| task.is(favoured)));
+            if let Some(favoured) = favoured {
+                of_app.retain(|_, task| task.is(favoured));
+            }
             let target = Target::of(app.status, of_app.values().map(|task| task.address).collect());
             let containers: BTreeSet<String> = match target {
                 Target::Tasks(_) => of_app.into_keys().cloned().collect(),
@@ -275,7 +290,10 @@ impl Agent {
                 tracing::error!(%error, path = %path.display(), "a route could not be written");
                 continue;
             }
-            table.insert(slug.to_owned(), Written { host: route.host, revision, containers });
+            table.insert(
+                slug.to_owned(),
+                Written { host: route.host, revision, containers, favoured: favoured.cloned() },
+            );
         }
         if let Err(error) = routes::remove_others(&dir, &table) {
             tracing::error!(%error, "routes of apps that are gone could not be removed");

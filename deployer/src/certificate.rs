@@ -22,7 +22,8 @@ pub(crate) fn ensure(dir: &Path) -> Result<(), DeployError> {
         DeployError::Host(format!("The edge's default certificate in {} cannot be made: {error}.", dir.display()))
     };
     let pair = KeyPair::generate().map_err(|error| failed(&error))?;
-    let mut params = CertificateParams::new(vec!["edge.skypanel.invalid".to_owned()]).map_err(|error| failed(&error))?;
+    let mut params =
+        CertificateParams::new(vec!["edge.skypanel.invalid".to_owned()]).map_err(|error| failed(&error))?;
     let mut name = DistinguishedName::new();
     name.push(DnType::CommonName, "Skypanel edge, default certificate");
     params.distinguished_name = name;

@@ -4,20 +4,17 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use bollard::models::{ServiceSpecMode, ServiceSpecModeReplicated};
 use bollard::query_parameters::{
     ListContainersOptionsBuilder, ListNetworksOptionsBuilder, ListSecretsOptionsBuilder, ListServicesOptionsBuilder,
-    ListVolumesOptionsBuilder, RemoveVolumeOptionsBuilder, UpdateServiceOptionsBuilder,
+    ListVolumesOptionsBuilder, RemoveVolumeOptionsBuilder,
 };
 use skypanel_core::model::{AppSlug, Application};
 use skypanel_core::store::Store;
 
 use crate::engine::{call, filters, find, status};
-use crate::rollout::{label, remove, services};
+use crate::rollout::{label, remove, services, stop_service};
 use crate::{DeployError, Deployer, Parts, config_secret, edge, names, one_off};
 
-/// Longest the tasks of a destroyed app get to end by themselves.
-const GONE_LIMIT: Duration = Duration::from_mins(1);
 /// After they ended Swarm still frees their network for a while.
 const NETWORK_LIMIT: Duration = Duration::from_mins(1);
 const POLL: Duration = Duration::from_millis(100);
@@ -28,14 +25,9 @@ impl Deployer {
     pub async fn stop(&self, app: &Application) -> Result<(), DeployError> {
         let parts = &*self.parts;
         for service in services(parts, &app.slug).await?.into_values() {
-            let (Some(id), Some(mut spec)) = (service.id, service.spec) else { continue };
-            let index = service.version.and_then(|version| version.index).unwrap_or_default();
-            spec.mode = Some(ServiceSpecMode {
-                replicated: Some(ServiceSpecModeReplicated { replicas: Some(0) }),
-                ..Default::default()
-            });
-            let options = UpdateServiceOptionsBuilder::new().version(i32::try_from(index).unwrap_or(i32::MAX)).build();
-            call("Stopping a service", parts.engine.update_service(&id, spec, options, None)).await?;
+            if let Some(id) = service.id {
+                stop_service(parts, &id).await?;
+            }
         }
         parts.wake.notify_one();
         Ok(())
@@ -48,16 +40,8 @@ impl Deployer {
             remove(parts, service).await?;
         }
         parts.wake.notify_one();
-        let tasks_gone = async {
-            while !containers(parts, slug, Some(names::role::TASK)).await?.is_empty() {
-                tokio::time::sleep(POLL).await;
-            }
-            Ok::<_, DeployError>(())
-        };
-        if let Ok(done) = tokio::time::timeout(GONE_LIMIT, tasks_gone).await {
-            done?;
-        }
-        for container in containers(parts, slug, None).await? {
+        // Nothing is left to drain for: without this they would go on serving for a while.
+        for container in containers(parts, slug).await? {
             one_off::remove(parts, &container).await?;
         }
         for secret in config_secret::list(parts, slug).await? {
@@ -66,6 +50,10 @@ impl Deployer {
             }
         }
         remove_network(parts, slug).await?;
+        // One that was just being made when the services went.
+        for container in containers(parts, slug).await? {
+            one_off::remove(parts, &container).await?;
+        }
         remove_volumes(parts, slug).await?;
         let route = edge::routes_directory(parts).join(format!("{slug}.yml"));
         match tokio::fs::remove_file(&route).await {
@@ -104,10 +92,9 @@ impl Deployer {
 }
 
 /// Ids of an app's containers, running or not.
-async fn containers(parts: &Parts, slug: &AppSlug, role: Option<&str>) -> Result<Vec<String>, DeployError> {
-    let mut labels = of_app(parts, slug);
-    labels.extend(role.map(|role| names::pair(names::ROLE, role)));
-    let options = ListContainersOptionsBuilder::new().all(true).filters(&filters([("label", labels)])).build();
+async fn containers(parts: &Parts, slug: &AppSlug) -> Result<Vec<String>, DeployError> {
+    let ours = filters([("label", of_app(parts, slug))]);
+    let options = ListContainersOptionsBuilder::new().all(true).filters(&ours).build();
     let found = call("Listing the app's containers", parts.engine.list_containers(Some(options))).await?;
     Ok(found.into_iter().filter_map(|container| container.id).collect())
 }
@@ -157,8 +144,5 @@ async fn slugs_in_engine(parts: &Parts, installation: &str) -> Result<BTreeSet<A
 }
 
 fn of_app(parts: &Parts, slug: &AppSlug) -> Vec<String> {
-    vec![
-        names::pair(names::INSTALLATION, &parts.options.installation),
-        names::pair(names::APP, slug.as_str()),
-    ]
+    vec![names::pair(names::INSTALLATION, &parts.options.installation), names::pair(names::APP, slug.as_str())]
 }

@@ -93,10 +93,7 @@ pub(crate) async fn remove(parts: &Parts, id: &str) -> Result<(), DeployError> {
 pub(crate) async fn list(parts: &Parts, slug: &AppSlug) -> Result<Vec<Secret>, DeployError> {
     let ours = filters([(
         "label",
-        vec![
-            names::pair(names::INSTALLATION, &parts.options.installation),
-            names::pair(names::APP, slug.as_str()),
-        ],
+        vec![names::pair(names::INSTALLATION, &parts.options.installation), names::pair(names::APP, slug.as_str())],
     )]);
     let options = ListSecretsOptionsBuilder::new().filters(&ours).build();
     call("Listing the config vars' secrets", parts.engine.list_secrets(Some(options))).await

@@ -10,10 +10,10 @@ use bollard::models::{Task, TaskState};
 use bollard::query_parameters::ListTasksOptionsBuilder;
 use chrono::{DateTime, Utc};
 use futures_util::stream::BoxStream;
+use skypanel_core::Result;
 use skypanel_core::console::{Console, LogLine, LogQuery, OneOff, OneOffSession, ProcessState};
 use skypanel_core::model::{Application, ProcessType};
 use skypanel_core::store::Store;
-use skypanel_core::Result;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::engine::{call, filters};
@@ -61,7 +61,9 @@ impl Console for SwarmConsole {
 
 /// One state a replica: that of the task which is meant to run there, or else of the newest one that failed.
 fn states(tasks: Vec<Task>) -> Vec<ProcessState> {
-    let mut newest: BTreeMap<(ProcessType, u64), (bool, String, ProcessState)> = BTreeMap::new();
+    /// Whether it is meant to run, and when it was made: the greatest of a replica is shown.
+    type Rank = (bool, Option<DateTime<Utc>>);
+    let mut newest: BTreeMap<(ProcessType, u64), (Rank, ProcessState)> = BTreeMap::new();
     for task in tasks {
         let process = task
             .spec
@@ -75,25 +77,29 @@ fn states(tasks: Vec<Task>) -> Vec<ProcessState> {
             continue;
         }
         let replica = task.slot.and_then(|slot| u64::try_from(slot).ok()).unwrap_or(1);
-        let created = task.created_at.map(|at| at.to_string()).unwrap_or_default();
-        let since = status.timestamp.and_then(|at| at.to_string().parse::<DateTime<Utc>>().ok());
+        let created = time(task.created_at.as_deref());
+        let since = time(status.timestamp.as_deref());
         let error = status.err.filter(|error| !error.is_empty());
         let state = word(status.state).to_owned();
         let state = ProcessState { process: process.clone(), replica, state, since, error };
-        let entry = (wanted, created, state);
+        let entry = ((wanted, created), state);
         let place = newest.entry((process, replica)).or_insert_with(|| entry.clone());
-        if (entry.0, &entry.1) > (place.0, &place.1) {
+        if entry.0 > place.0 {
             *place = entry;
         }
     }
     // What failed counts only where the type still runs at all.
     let running: std::collections::BTreeSet<ProcessType> =
-        newest.iter().filter(|(_, (wanted, ..))| *wanted).map(|((process, _), _)| process.clone()).collect();
+        newest.iter().filter(|(_, ((wanted, _), _))| *wanted).map(|((process, _), _)| process.clone()).collect();
     newest
         .into_values()
-        .filter(|(wanted, _, state)| *wanted || !running.contains(&state.process))
-        .map(|(_, _, state)| state)
+        .filter(|((wanted, _), state)| *wanted || !running.contains(&state.process))
+        .map(|(_, state)| state)
         .collect()
+}
+
+fn time(text: Option<&str>) -> Option<DateTime<Utc>> {
+    text?.parse().ok()
 }
 
 fn word(state: Option<TaskState>) -> &'static str {

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use bollard::models::{ContainerCreateBody, HostConfig, Mount, MountType, RestartPolicy, RestartPolicyNameEnum};
 use bollard::query_parameters::{
-    CreateContainerOptionsBuilder, CreateImageOptionsBuilder, ListContainersOptionsBuilder, RemoveContainerOptionsBuilder,
-    StartContainerOptions,
+    CreateContainerOptionsBuilder, CreateImageOptionsBuilder, ListContainersOptionsBuilder,
+    RemoveContainerOptionsBuilder, StartContainerOptions,
 };
 use futures_util::TryStreamExt as _;
 use serde::Deserialize;
@@ -76,8 +76,12 @@ fn write_files(parts: &Parts, config: &str) -> Result<(), DeployError> {
     })?;
     certificate::ensure(&dir)?;
     let fallback = routes::fallback(&parts.options.edge.pages, Path::new(MOUNTED)).to_string();
-    routes::write_if_changed(&staging_directory(parts), &routes_directory(parts).join(routes::FALLBACK), fallback.as_bytes())
-        .map_err(|error| DeployError::Host(format!("The edge's fallback route cannot be written: {error}.")))?;
+    routes::write_if_changed(
+        &staging_directory(parts),
+        &routes_directory(parts).join(routes::FALLBACK),
+        fallback.as_bytes(),
+    )
+    .map_err(|error| DeployError::Host(format!("The edge's fallback route cannot be written: {error}.")))?;
     Ok(())
 }
 
@@ -183,7 +187,10 @@ fn container(parts: &Parts, image: &str, entrypoint: Option<Vec<String>>, change
         stop_timeout: Some(i64::from(GRACE_SECONDS) + 5),
         host_config: Some(HostConfig {
             network_mode: Some("host".to_owned()),
-            restart_policy: Some(RestartPolicy { name: Some(RestartPolicyNameEnum::ALWAYS), maximum_retry_count: None }),
+            restart_policy: Some(RestartPolicy {
+                name: Some(RestartPolicyNameEnum::ALWAYS),
+                maximum_retry_count: None,
+            }),
             readonly_rootfs: Some(true),
             cap_drop: Some(vec!["ALL".to_owned()]),
             cap_add: Some(vec!["NET_BIND_SERVICE".to_owned()]),
@@ -281,9 +288,7 @@ async fn wait_until_up(parts: &Parts) -> Result<(), DeployError> {
     let https = SocketAddr::from((Ipv4Addr::LOCALHOST, edge.https_port));
     let serves = async {
         // Its ports are open before its routes are read.
-        while !edge_probe::has_taken_over(parts, "localhost", routes::FALLBACK_REVISION).await {
-            tokio::time::sleep(edge_probe::POLL).await;
-        }
+        edge_probe::until_taken_over(parts, "localhost", routes::FALLBACK_REVISION).await;
         while tokio::net::TcpStream::connect(https).await.is_err() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }

@@ -71,10 +71,8 @@ struct Resolvers {
 fn own_and_link_local_resolvers(resolv_conf: &str) -> Resolvers {
     let mut resolvers = Resolvers::default();
     for line in resolv_conf.lines() {
-        let Some(IpAddr::V4(address)) = line
-            .trim()
-            .strip_prefix("nameserver")
-            .and_then(|rest| rest.trim().parse().ok())
+        let Some(IpAddr::V4(address)) =
+            line.trim().strip_prefix("nameserver").and_then(|rest| rest.trim().parse().ok())
         else {
             continue;
         };
@@ -140,7 +138,8 @@ mod tests {
 
     #[test]
     fn the_host_is_closed_after_what_is_established_and_its_resolvers() {
-        let resolvers = Resolvers { own: vec![Ipv4Addr::new(10, 0, 0, 1)], link_local: vec![Ipv4Addr::new(169, 254, 169, 253)] };
+        let resolvers =
+            Resolvers { own: vec![Ipv4Addr::new(10, 0, 0, 1)], link_local: vec![Ipv4Addr::new(169, 254, 169, 253)] };
         let rules = rules(&resolvers);
         let at = |line: &str| rules.lines().position(|l| l == line).unwrap_or_else(|| panic!("{line} in {rules}"));
         for bridge in ["docker_gwbridge", "skypanel-build0"] {
@@ -155,7 +154,8 @@ mod tests {
 
     #[test]
     fn only_name_servers_that_the_rules_would_cut_off_are_excepted() {
-        let text = "# comment\nnameserver 127.0.0.53\nnameserver 192.0.2.200\nnameserver 169.254.169.253\nnameserver ::1\n";
+        let text =
+            "# comment\nnameserver 127.0.0.53\nnameserver 192.0.2.200\nnameserver 169.254.169.253\nnameserver ::1\n";
         let expected = Resolvers { own: vec![], link_local: vec![Ipv4Addr::new(169, 254, 169, 253)] };
         assert_eq!(own_and_link_local_resolvers(text), expected);
     }

@@ -1,8 +1,6 @@
 //! Prepares this host at every start: Swarm, the bridge between edge and tasks, the firewall, the edge.
 
-use bollard::models::{
-    LocalNodeState, NetworkCreateRequest, SwarmInitRequest, SwarmSpec, SwarmSpecOrchestration,
-};
+use bollard::models::{LocalNodeState, NetworkCreateRequest, SwarmInitRequest, SwarmSpec, SwarmSpecOrchestration};
 use bollard::query_parameters::InspectNetworkOptions;
 
 use crate::engine::{call, find, status};
@@ -68,9 +66,8 @@ impl Deployer {
     async fn ensure_bridge(&self) -> Result<(), DeployError> {
         const ICC: &str = "com.docker.network.bridge.enable_icc";
         let engine = &self.parts.engine;
-        let inspect = || {
-            find("Looking at docker_gwbridge", engine.inspect_network(BRIDGE, None::<InspectNetworkOptions>))
-        };
+        let inspect =
+            || find("Looking at docker_gwbridge", engine.inspect_network(BRIDGE, None::<InspectNetworkOptions>));
         if inspect().await?.is_none() {
             let options = [
                 ("com.docker.network.bridge.name", BRIDGE),

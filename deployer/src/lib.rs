@@ -25,10 +25,10 @@ mod rollout;
 mod routes;
 mod service_spec;
 
-
+use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bollard::Docker;
 use skypanel_core::model::{Application, Artifact, DeploymentId, Formation, Plan, ReleaseVersion};
@@ -112,6 +112,9 @@ struct Parts {
     options: DeployerOptions,
     /// What the agent of this process has written into the routes.
     routes: watch::Sender<RouteTable>,
+    /// By app: the label of the tasks that its last rollout in this process brought up. Once they are there, older
+    /// ones get no more requests, even before Swarm tells them to stop.
+    favoured: Mutex<HashMap<String, String>>,
     /// Wakes the agent of this process: something changed that no event of the engine tells.
     wake: Notify,
     /// Rollouts that run in this process; the agent looks more often while there are some.
@@ -127,10 +130,18 @@ impl Deployer {
             engine,
             options,
             routes: watch::Sender::new(RouteTable::default()),
+            favoured: Mutex::default(),
             wake: Notify::new(),
             rollouts: AtomicUsize::new(0),
             removals: TaskTracker::new(),
         };
         Self { parts: Arc::new(parts) }
+    }
+}
+
+impl Parts {
+    fn favoured(&self) -> MutexGuard<'_, HashMap<String, String>> {
+        // Every change of the map is one call, so that a panic cannot leave it half done.
+        self.favoured.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -41,13 +41,9 @@ pub(crate) fn pair(label: &str, value: &str) -> String {
 
 /// Labels of everything that belongs to an app.
 pub(crate) fn app_labels(installation: &str, app: &Application) -> HashMap<String, String> {
-    [
-        (INSTALLATION, installation.to_owned()),
-        (APP, app.slug.to_string()),
-        (APP_ID, app.id.to_string()),
-    ]
-    .map(|(key, value)| (key.to_owned(), value))
-    .into()
+    [(INSTALLATION, installation.to_owned()), (APP, app.slug.to_string()), (APP_ID, app.id.to_string())]
+        .map(|(key, value)| (key.to_owned(), value))
+        .into()
 }
 
 /// Labels of what runs one process type of a release.

@@ -4,12 +4,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bollard::container::AttachContainerResults;
 use bollard::models::{ContainerCreateBody, HostConfig, HostConfigLogConfig};
 use bollard::query_parameters::{
     AttachContainerOptionsBuilder, CreateContainerOptionsBuilder, RemoveContainerOptionsBuilder, StartContainerOptions,
     UploadToContainerOptionsBuilder, WaitContainerOptions,
 };
-use bollard::container::AttachContainerResults;
 use futures_util::StreamExt as _;
 use skypanel_core::console::Terminal;
 use skypanel_core::model::{Application, Artifact, DeploymentId, Plan, ReleaseVersion};
@@ -96,8 +96,7 @@ impl OneOff {
 
     /// Connects to input and output; before the start, so that nothing is missed.
     pub(crate) async fn attach(&self, input: bool) -> Result<AttachContainerResults, DeployError> {
-        let options =
-            AttachContainerOptionsBuilder::new().stream(true).stdin(input).stdout(true).stderr(true).build();
+        let options = AttachContainerOptionsBuilder::new().stream(true).stdin(input).stdout(true).stderr(true).build();
         call("Attaching to a one-off process", self.parts.engine.attach_container(&self.id, Some(options))).await
     }
 

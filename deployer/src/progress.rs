@@ -9,7 +9,7 @@ use skypanel_core::model::ProcessType;
 use tokio::sync::watch;
 
 use crate::engine::{call, filters};
-use crate::routes::RouteTable;
+use crate::routes::{RouteTable, Written};
 use crate::{DeployError, Parts, Release, app_logs, edge_probe, names, service_spec};
 
 /// Pause between two looks at the containers, which cost a millisecond each.
@@ -18,6 +18,8 @@ const POLL: Duration = Duration::from_millis(30);
 const TASKS_EVERY: u32 = 5;
 /// What the engine may need beside the app itself: placing, making and starting the containers.
 const SLACK: Duration = Duration::from_secs(20);
+/// What a container's last health check may need beyond the time the app gets.
+const LAST_CHECK: Duration = Duration::from_millis(1_500);
 /// A task that found no node waits for one; longer than this and the pusher is told.
 const PLACING_LIMIT: Duration = Duration::from_secs(10);
 /// Longest the routes may take once all tasks are healthy.
@@ -51,6 +53,8 @@ struct Look {
     live: BTreeMap<ProcessType, BTreeMap<String, String>>,
     /// A container has ended.
     ended: bool,
+    /// A routed container has had all the time it gets and is not healthy.
+    overdue: bool,
 }
 
 impl<'a> Watch<'a> {
@@ -81,16 +85,17 @@ impl<'a> Watch<'a> {
         let mut round = 0;
         let live = loop {
             let look = self.look().await?;
-            let all = self.rolling.iter().all(|rolling| {
-                look.live.get(&rolling.process).map_or(0, BTreeMap::len) >= rolling.replicas as usize
-            });
+            let all = self
+                .rolling
+                .iter()
+                .all(|rolling| look.live.get(&rolling.process).map_or(0, BTreeMap::len) >= rolling.replicas as usize);
             if all {
                 break look.live;
             }
             if look.ended || round % TASKS_EVERY == 0 {
                 self.fail_if_hopeless().await?;
             }
-            if Instant::now() > deadline {
+            if look.overdue || Instant::now() > deadline {
                 return Err(self.too_late().await);
             }
             round += 1;
@@ -101,26 +106,32 @@ impl<'a> Watch<'a> {
         };
         tracing::debug!(app = %self.release.app.slug, ms = self.begun.elapsed().as_millis(), "all new tasks are healthy");
         let routed = live.get(&ProcessType::web()).map(|live| live.values().cloned().collect()).unwrap_or_default();
-        self.until_routed(routes, &routed).await;
+        let web = self.rolling.iter().find(|rolling| rolling.process.is_routed() && rolling.replicas > 0);
+        if let Some(web) = web {
+            self.parts.favoured().insert(self.release.app.slug.to_string(), web.fingerprint.clone());
+            self.until_routed(routes, &routed, &web.fingerprint).await;
+        }
         tracing::debug!(app = %self.release.app.slug, ms = self.begun.elapsed().as_millis(), "the edge routes to them");
         Ok(())
     }
 
-    /// Waits until the edge knows these containers. That it is late is no reason to fail a release whose tasks are
+    /// Waits until the edge sends requests to these containers and to no older ones. That it is late is no reason to fail a release whose tasks are
     /// healthy: the agent goes on trying.
-    async fn until_routed(&self, routes: &watch::Sender<RouteTable>, containers: &BTreeSet<String>) {
-        if containers.is_empty() || routes.receiver_count() == 0 {
+    async fn until_routed(&self, routes: &watch::Sender<RouteTable>, containers: &BTreeSet<String>, only: &str) {
+        if routes.receiver_count() == 0 {
             return;
         }
         let mut table = routes.subscribe();
         let slug = self.release.app.slug.as_str();
+        let is_there =
+            |route: &Written| route.containers.is_superset(containers) && route.favoured.as_deref() == Some(only);
         let wait = async {
             self.parts.wake.notify_one();
             // Asked anew each time: the route may be written again, when the old tasks leave it, before the edge has
             // read it once, and then the edge never answers for the revision seen first.
             loop {
                 let written = table
-                    .wait_for(|table| table.get(slug).is_some_and(|route| route.containers.is_superset(containers)))
+                    .wait_for(|table| table.get(slug).is_some_and(is_there))
                     .await
                     .map(|table| table.get(slug).cloned());
                 let Ok(Some(route)) = written else { return };
@@ -137,18 +148,24 @@ impl<'a> Watch<'a> {
 
     async fn look(&mut self) -> Result<Look, DeployError> {
         let mut look = Look::default();
+        let time_to_start = Duration::from_secs(self.release.settings.health_start_seconds);
         for container in containers(self.parts, self.release).await? {
             let label = |key: &str| container.labels.as_ref().and_then(|labels| labels.get(key));
             let (Some(fingerprint), Some(id)) = (label(names::FINGERPRINT), &container.id) else { continue };
-            let Some(rolling) = self.rolling.iter().find(|rolling| &rolling.fingerprint == fingerprint) else { continue };
+            let Some(rolling) = self.rolling.iter().find(|rolling| &rolling.fingerprint == fingerprint) else {
+                continue;
+            };
             let replica = label("com.docker.swarm.task.name").map_or(id.as_str(), |name| replica_of(name));
             match container.state {
                 Some(ContainerSummaryStateEnum::RUNNING) => {
                     let since = *self.running_since.entry(id.clone()).or_insert_with(Instant::now);
                     let settled = since.elapsed() >= Duration::from_millis(service_spec::UNROUTED_SETTLE_MS);
-                    if if rolling.process.is_routed() { is_healthy(&container) } else { settled } {
+                    let routed = rolling.process.is_routed();
+                    if if routed { is_healthy(&container) } else { settled } {
                         let live = look.live.entry(rolling.process.clone()).or_default();
                         live.insert(replica.to_owned(), id.clone());
+                    } else if routed {
+                        look.overdue |= since.elapsed() > time_to_start + LAST_CHECK;
                     }
                 }
                 Some(ContainerSummaryStateEnum::EXITED | ContainerSummaryStateEnum::DEAD) => {
@@ -300,8 +317,11 @@ fn name(rolling: &Rolling, slot: Option<i64>) -> String {
     format!("{}.{}", rolling.process, slot.unwrap_or(1))
 }
 
+/// What the last health check that came to its end wrote; the very last may have been cut off with its container.
 fn last_health_output(state: &bollard::models::ContainerState) -> Option<String> {
-    let output = state.health.as_ref()?.log.as_ref()?.last()?.output.as_deref()?.trim();
+    let checks = state.health.as_ref()?.log.as_ref()?;
+    let output =
+        checks.iter().rev().filter_map(|check| check.output.as_deref()).map(str::trim).find(|o| !o.is_empty())?;
     let output = output.strip_prefix("unhealthy: ").unwrap_or(output);
-    (!output.is_empty()).then(|| output.chars().filter(|c| !c.is_control()).take(500).collect())
+    Some(output.chars().filter(|c| !c.is_control()).take(500).collect())
 }

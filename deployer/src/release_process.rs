@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use bollard::container::LogOutput;
 use futures_util::StreamExt as _;
 use skypanel_core::model::ProcessType;
 use skypanel_core::stream::StreamWriter;
@@ -41,9 +42,9 @@ impl Deployer {
         process.remove().await?;
         match ended {
             Ok(Ok(0)) => Ok(()),
-            Ok(Ok(status)) => Err(DeployError::Release(format!(
-                "The release command failed with exit status {status}: {command}"
-            ))),
+            Ok(Ok(status)) => {
+                Err(DeployError::Release(format!("The release command failed with exit status {status}: {command}")))
+            }
             Ok(Err(error)) => Err(error),
             Err(_) => Err(DeployError::Release(format!(
                 "The release command did not end within {} s and was stopped: {command}",
@@ -56,14 +57,16 @@ impl Deployer {
 async fn run(process: &OneOff, log: &StreamWriter) -> Result<i64, DeployError> {
     let mut attached = process.attach(false).await?;
     process.start().await?;
-    let mut lines = Lines::default();
+    // Each of its two streams has lines of its own.
+    let (mut stdout, mut stderr) = (Lines::default(), Lines::default());
     let read = async {
         while let Some(Ok(output)) = attached.output.next().await {
+            let lines = if matches!(output, LogOutput::StdErr { .. }) { &mut stderr } else { &mut stdout };
             if let Some(text) = lines.add(output.as_ref()) {
                 log.detail(&text).await;
             }
         }
-        if let Some(text) = lines.rest() {
+        for text in [stdout.rest(), stderr.rest()].into_iter().flatten() {
             log.detail(&text).await;
         }
     };

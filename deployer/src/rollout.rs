@@ -4,15 +4,15 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::Ordering;
 
-use bollard::models::{NetworkCreateRequest, Service, ServiceSpec};
+use bollard::models::{NetworkCreateRequest, Service, ServiceSpec, ServiceSpecMode, ServiceSpecModeReplicated};
 use bollard::query_parameters::{
     InspectNetworkOptions, ListServicesOptionsBuilder, UpdateServiceOptions, UpdateServiceOptionsBuilder,
 };
 use skypanel_core::model::{AppSlug, Application, ProcessType};
 
 use crate::engine::{call, filters, find, status};
-use crate::service_spec::{Ground, service_spec};
 use crate::progress::{Rolling, Watch};
+use crate::service_spec::{Ground, service_spec};
 use crate::{DeployError, Deployer, Parts, Release, config_secret, image, names};
 
 /// Another rollout, or the engine's own rollback, may change a service between our reading and our writing of it.
@@ -34,17 +34,26 @@ impl Deployer {
         stop_if_cancelled(release)?;
         let ground = Ground {
             installation: &parts.options.installation,
+            app: release.app,
+            plan: release.plan,
+            deployment: release.deployment,
+            version: release.version,
+            settings: release.settings,
             image: &reference,
             facts: &facts,
             secret: &secret,
             network: &network,
         };
         let mut watch = Watch::new(parts, release).await?;
+        // While it rolls, old and new tasks serve side by side: Swarm stops an old one as soon as its own successor
+        // is healthy.
+        parts.favoured().remove(release.app.slug.as_str());
         let rolled = match start(parts, release, &ground, &before, &mut watch).await {
             Ok(()) => watch.until_live(&parts.routes).await,
             Err(error) => Err(error),
         };
         if let Err(error) = rolled {
+            parts.favoured().remove(release.app.slug.as_str());
             // The error to tell is the first one, also when going back meets another.
             if let Err(undo) = undo(parts, release, &before).await {
                 tracing::error!(app = %release.app.slug, error = %undo, "a failed rollout could not be taken back");
@@ -115,16 +124,10 @@ pub(crate) async fn ensure_network(parts: &Parts, app: &Application) -> Result<S
 }
 
 /// The app's services as they are, by process type.
-pub(crate) async fn services(
-    parts: &Parts,
-    slug: &AppSlug,
-) -> Result<BTreeMap<ProcessType, Service>, DeployError> {
+pub(crate) async fn services(parts: &Parts, slug: &AppSlug) -> Result<BTreeMap<ProcessType, Service>, DeployError> {
     let ours = filters([(
         "label",
-        vec![
-            names::pair(names::INSTALLATION, &parts.options.installation),
-            names::pair(names::APP, slug.as_str()),
-        ],
+        vec![names::pair(names::INSTALLATION, &parts.options.installation), names::pair(names::APP, slug.as_str())],
     )]);
     let options = ListServicesOptionsBuilder::new().filters(&ours).build();
     let found = call("Listing the app's services", parts.engine.list_services(Some(options))).await?;
@@ -150,7 +153,7 @@ async fn start(
                  in the Procfile or the Dockerfile."
             )));
         }
-        let spec = service_spec(release, process, command, *replicas, ground);
+        let spec = service_spec(ground, process, command, *replicas);
         let fingerprint = spec.labels.as_ref().and_then(|labels| labels.get(names::FINGERPRINT)).cloned();
         match before.get(process) {
             Some(service) => update(parts, release, service, spec).await?,
@@ -177,12 +180,7 @@ async fn create(parts: &Parts, spec: ServiceSpec) -> Result<(), DeployError> {
 
 /// Brings a service to `spec`. One that has it already is left alone: an update would make the engine forget
 /// which specification came before.
-async fn update(
-    parts: &Parts,
-    release: &Release<'_>,
-    service: &Service,
-    spec: ServiceSpec,
-) -> Result<(), DeployError> {
+async fn update(parts: &Parts, release: &Release<'_>, service: &Service, spec: ServiceSpec) -> Result<(), DeployError> {
     let id = service.id.as_deref().unwrap_or_default();
     // A run of this rollout that was interrupted left its own specification there, which now differs (config vars
     // changed since). First back to the release before, so that this is what a failure goes back to.
@@ -190,15 +188,13 @@ async fn update(
         && release.app.current_deployment_id != Some(release.deployment)
         && label(service, names::FINGERPRINT) != spec_label(&spec, names::FINGERPRINT);
     if half_done {
-        roll_back(parts, id).await?;
+        roll_back(parts, id, label(service, names::FINGERPRINT)).await?;
     }
     for tries_left in (0..UPDATE_TRIES).rev() {
         let now = inspect(parts, id).await?;
-        let is = now.spec.as_ref();
-        let same = is.is_some_and(|is| {
-            is.labels == spec.labels && is.mode == spec.mode && is.update_config == spec.update_config
-        });
-        if same {
+        // The fingerprint among the labels stands for all that the tasks are made of. The engine leaves zeros out of
+        // what it answers, so that whole specifications cannot be compared.
+        if now.spec.as_ref().is_some_and(|is| is.labels == spec.labels && is.mode == spec.mode) {
             return Ok(());
         }
         let sent = call("Updating a service", parts.engine.update_service(id, spec.clone(), version(&now), None)).await;
@@ -226,17 +222,21 @@ async fn undo(
             Some(before) => label(before, names::FINGERPRINT) != now,
         };
         let ours = label(&service, names::DEPLOYMENT) == Some(&release.deployment.to_string());
-        if ours && (touched || !is_live) && !roll_back(parts, id).await? {
+        if ours && (touched || !is_live) && !roll_back(parts, id, now).await? {
             remove(parts, &service).await?;
         }
     }
     Ok(())
 }
 
-/// Puts the specification back that a service had before its last update; false where there was none.
-async fn roll_back(parts: &Parts, id: &str) -> Result<bool, DeployError> {
+/// Puts the specification back that a service had before its last update, unless it is another's by now: the engine
+/// goes back by itself, too, when it sees a task fail. False where there was none before.
+async fn roll_back(parts: &Parts, id: &str, fingerprint: Option<&String>) -> Result<bool, DeployError> {
     for tries_left in (0..UPDATE_TRIES).rev() {
         let now = inspect(parts, id).await?;
+        if label(&now, names::FINGERPRINT) != fingerprint {
+            return Ok(true);
+        }
         let options = UpdateServiceOptions { rollback: Some("previous".to_owned()), ..version(&now) };
         let spec = now.spec.unwrap_or_default();
         match call("Rolling a service back", parts.engine.update_service(id, spec, options, None)).await {
@@ -246,6 +246,22 @@ async fn roll_back(parts: &Parts, id: &str) -> Result<bool, DeployError> {
         }
     }
     Ok(true)
+}
+
+/// Ends a service's tasks and keeps the service.
+pub(crate) async fn stop_service(parts: &Parts, id: &str) -> Result<(), DeployError> {
+    for tries_left in (0..UPDATE_TRIES).rev() {
+        let now = inspect(parts, id).await?;
+        let options = version(&now);
+        let replicated = Some(ServiceSpecModeReplicated { replicas: Some(0) });
+        let mode = Some(ServiceSpecMode { replicated, ..Default::default() });
+        let spec = ServiceSpec { mode, ..now.spec.unwrap_or_default() };
+        match call("Stopping a service", parts.engine.update_service(id, spec, options, None)).await {
+            Err(error) if is_out_of_sequence(&error) && tries_left > 0 => {}
+            other => return other.map(drop),
+        }
+    }
+    Ok(())
 }
 
 /// Removes a service; its tasks drain on behind.

@@ -69,6 +69,8 @@ pub(crate) struct Written {
     pub(crate) revision: String,
     /// Ids of the containers it sends requests to.
     pub(crate) containers: BTreeSet<String>,
+    /// The fingerprint that all of them share, where the app's last rollout asked for that.
+    pub(crate) favoured: Option<String>,
 }
 
 /// Content of an app's file, and its revision.
@@ -175,4 +177,98 @@ pub(crate) fn remove_others(dir: &Path, table: &RouteTable) -> std::io::Result<(
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PAGES: &str = "0.0.0.0:8080";
+
+    fn route(target: Target) -> Route {
+        Route { slug: "hello".to_owned(), host: "hello.localhost".to_owned(), target }
+    }
+
+    fn tasks(addresses: &[&str]) -> Target {
+        Target::Tasks(addresses.iter().map(|address| address.parse().expect("an address")).collect())
+    }
+
+    #[test]
+    fn a_route_leads_to_its_tasks_over_http_and_https() {
+        let (content, revision) = file(&route(tasks(&["172.18.0.4:5000", "172.18.0.3:5000"])), PAGES);
+        let http = &content["http"];
+        assert_eq!(
+            http["services"]["app-hello"]["loadBalancer"]["servers"],
+            json!([{ "url": "http://172.18.0.3:5000" }, { "url": "http://172.18.0.4:5000" }])
+        );
+        let (plain, secure) = (&http["routers"]["app-hello"], &http["routers"]["app-hello-tls"]);
+        for router in [plain, secure] {
+            assert_eq!(router["rule"], "Host(`hello.localhost`)");
+            assert_eq!(router["service"], "app-hello");
+        }
+        assert_eq!((&plain["entryPoints"], &secure["entryPoints"]), (&json!(["web"]), &json!(["websecure"])));
+        assert_eq!((&plain["tls"], &secure["tls"]), (&Value::Null, &json!({})));
+        assert_eq!(
+            http["routers"]["app-hello-revision"]["rule"],
+            format!("Host(`hello.localhost`) && Header(`X-Skypanel-Route`, `{revision}`)")
+        );
+    }
+
+    #[test]
+    fn the_revision_changes_with_what_is_served_and_only_then() {
+        let revision = |target| file(&route(target), PAGES).1;
+        assert_eq!(revision(tasks(&["172.18.0.3:1"])), revision(tasks(&["172.18.0.3:1"])));
+        let all =
+            [tasks(&["172.18.0.3:1"]), tasks(&["172.18.0.4:1"]), Target::Page("stopped"), Target::Page("starting")];
+        let revisions: BTreeSet<String> = all.into_iter().map(revision).collect();
+        assert_eq!(revisions.len(), 4);
+    }
+
+    #[test]
+    fn an_app_without_tasks_shows_a_page() {
+        let none = BTreeSet::new;
+        let some = || BTreeSet::from(["172.18.0.3:1".parse().expect("an address")]);
+        assert_eq!(Target::of(AppStatus::Running, some()), Target::Tasks(some()));
+        assert_eq!(Target::of(AppStatus::Failed, some()), Target::Tasks(some()));
+        assert_eq!(Target::of(AppStatus::Running, none()), Target::Page("starting"));
+        // Also while its tasks still drain.
+        assert_eq!(Target::of(AppStatus::Stopped, some()), Target::Page("stopped"));
+        assert_eq!(Target::of(AppStatus::Suspended, some()), Target::Page("suspended"));
+        let (content, _) = file(&route(Target::Page("stopped")), PAGES);
+        assert_eq!(content["http"]["middlewares"]["app-hello"]["replacePath"]["path"], "/_edge/stopped/hello");
+        let servers = &content["http"]["services"]["app-hello"]["loadBalancer"]["servers"];
+        assert_eq!(servers, &json!([{ "url": "http://127.0.0.1:8080" }]));
+    }
+
+    #[test]
+    fn a_domain_cannot_break_out_of_a_rule() {
+        assert!(is_host("hello.localhost") && is_host("a-b.example.com"));
+        for bad in ["", "a`) || PathPrefix(`/", "a b", "a\n", "ä.example", &"a".repeat(254)] {
+            assert!(!is_host(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn files_change_in_one_step_and_only_where_they_differ() {
+        let dir = tempfile::tempdir().expect("makes a directory");
+        let (staging, routes) = (dir.path().join("staging"), dir.path().join("routes"));
+        for made in [&staging, &routes] {
+            std::fs::create_dir(made).expect("is made");
+        }
+        let path = routes.join("hello.yml");
+        assert!(write_if_changed(&staging, &path, b"1").expect("writes"));
+        assert!(!write_if_changed(&staging, &path, b"1").expect("finds it the same"));
+        assert!(write_if_changed(&staging, &path, b"2").expect("writes"));
+        assert_eq!(std::fs::read(&path).expect("is there"), b"2");
+        let mode = std::fs::metadata(&path).expect("is there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o644);
+        assert_eq!(std::fs::read_dir(&staging).expect("is there").count(), 0);
+
+        std::fs::write(routes.join(FALLBACK), b"").expect("writes");
+        let table = RouteTable::new();
+        remove_others(&routes, &table).expect("removes");
+        let left: Vec<_> =
+            std::fs::read_dir(&routes).expect("is there").map(|e| e.expect("reads").file_name()).collect();
+        assert_eq!(left, [FALLBACK]);
+    }
 }

@@ -8,17 +8,18 @@ use bollard::models::{
     ResourcesUlimits, ServiceSpec, ServiceSpecMode, ServiceSpecModeReplicated, ServiceSpecRollbackConfig,
     ServiceSpecRollbackConfigFailureActionEnum, ServiceSpecRollbackConfigOrderEnum, ServiceSpecUpdateConfig,
     ServiceSpecUpdateConfigFailureActionEnum, ServiceSpecUpdateConfigOrderEnum, TaskSpec, TaskSpecContainerSpec,
-    TaskSpecContainerSpecFile, TaskSpecContainerSpecSecrets, TaskSpecLogDriver, TaskSpecResources, TaskSpecRestartPolicy,
-    TaskSpecRestartPolicyConditionEnum,
+    TaskSpecContainerSpecFile, TaskSpecContainerSpecSecrets, TaskSpecLogDriver, TaskSpecResources,
+    TaskSpecRestartPolicy, TaskSpecRestartPolicyConditionEnum,
 };
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive as _;
 use serde_json::json;
-use skypanel_core::model::{Plan, ProcessType, Sha256Digest};
+use skypanel_core::model::{Application, DeploymentId, Plan, ProcessType, ReleaseVersion, Sha256Digest};
+use skypanel_core::settings::Settings;
 
 use crate::config_secret::{self, ConfigSecret};
 use crate::image::ImageFacts;
-use crate::{Release, names};
+use crate::names;
 
 /// The program that is process 1 in every container.
 pub(crate) const INIT: &str = "/.skypanel/init";
@@ -38,6 +39,11 @@ const SECOND: i64 = 1_000 * MS;
 /// What a process type of a release runs on.
 pub(crate) struct Ground<'a> {
     pub(crate) installation: &'a str,
+    pub(crate) app: &'a Application,
+    pub(crate) plan: &'a Plan,
+    pub(crate) deployment: DeploymentId,
+    pub(crate) version: ReleaseVersion,
+    pub(crate) settings: &'a Settings,
     /// Reference of the image.
     pub(crate) image: &'a str,
     pub(crate) facts: &'a ImageFacts,
@@ -47,21 +53,14 @@ pub(crate) struct Ground<'a> {
 }
 
 /// The service of `process` with the command line `command`; its fingerprint is in its labels.
-pub(crate) fn service_spec(
-    release: &Release<'_>,
-    process: &ProcessType,
-    command: &str,
-    replicas: u32,
-    ground: &Ground<'_>,
-) -> ServiceSpec {
-    let Release { app, deployment, version, .. } = *release;
-    let labels =
-        names::release_labels(ground.installation, app, deployment, version, process.as_str(), names::role::TASK);
+pub(crate) fn service_spec(ground: &Ground<'_>, process: &ProcessType, command: &str, replicas: u32) -> ServiceSpec {
+    let Ground { installation, app, deployment, version, .. } = *ground;
+    let labels = names::release_labels(installation, app, deployment, version, process.as_str(), names::role::TASK);
     let mut container_labels = labels.clone();
     if process.is_routed() {
         container_labels.insert(names::PORT.to_owned(), ground.facts.port.to_string());
     }
-    let mut task = task_spec(release, process, command, ground, container_labels);
+    let mut task = task_spec(ground, process, command, container_labels);
     // Through a `Value`, whose keys are sorted, since the labels' own order differs from run to run.
     let fingerprint = Sha256Digest::of(json!(task).to_string().as_bytes()).hex()[..32].to_owned();
     if let Some(labels) = task.container_spec.as_mut().and_then(|container| container.labels.as_mut()) {
@@ -73,7 +72,7 @@ pub(crate) fn service_spec(
     // A routed task counts as started once it is healthy, and what comes later is not the rollout's doing.
     let monitor = if process.is_routed() { 0 } else { SECOND };
     ServiceSpec {
-        name: Some(names::service(&release.app.slug, process)),
+        name: Some(names::service(&app.slug, process)),
         labels: Some(labels),
         task_template: Some(task),
         mode: Some(ServiceSpecMode {
@@ -102,14 +101,8 @@ pub(crate) fn service_spec(
     }
 }
 
-fn task_spec(
-    release: &Release<'_>,
-    process: &ProcessType,
-    command: &str,
-    ground: &Ground<'_>,
-    labels: HashMap<String, String>,
-) -> TaskSpec {
-    let settings = release.settings;
+fn task_spec(ground: &Ground<'_>, process: &ProcessType, command: &str, labels: HashMap<String, String>) -> TaskSpec {
+    let settings = ground.settings;
     let drain_ms = if process.is_routed() { settings.rollout_drain_ms } else { 0 };
     let grace = nanoseconds(drain_ms, MS).saturating_add(nanoseconds(settings.rollout_stop_seconds, SECOND));
     let mut arguments = start_arguments(process.as_str(), command, ground.facts);
@@ -122,12 +115,12 @@ fn task_spec(
             labels: Some(labels),
             command: Some(vec![INIT.to_owned()]),
             args: Some(arguments),
-            env: Some(environment(release, process, ground.facts)),
+            env: Some(environment(ground, process)),
             user: Some(ground.facts.user.clone()),
             // Init is told to drain by this signal, whatever signal the image would like.
             stop_signal: Some("SIGTERM".to_owned()),
             stop_grace_period: Some(grace),
-            health_check: Some(health_check(release, process)),
+            health_check: Some(health_check(settings, process)),
             secrets: Some(vec![secret_file(ground)]),
             init: Some(false),
             capability_drop: Some(vec!["ALL".to_owned()]),
@@ -136,8 +129,8 @@ fn task_spec(
         }),
         resources: Some(TaskSpecResources {
             limits: Some(Limit {
-                nano_cpus: Some(nano_cpus(release.plan)),
-                memory_bytes: Some(memory_bytes(release.plan)),
+                nano_cpus: Some(nano_cpus(ground.plan)),
+                memory_bytes: Some(memory_bytes(ground.plan)),
                 pids: Some(MAX_PROCESSES),
             }),
             ..Default::default()
@@ -148,7 +141,7 @@ fn task_spec(
             max_attempts: Some(0),
             window: Some(0),
         }),
-        force_update: Some(u64::try_from(release.app.restart_count).unwrap_or(0)),
+        force_update: Some(u64::try_from(ground.app.restart_count).unwrap_or(0)),
         networks: Some(vec![NetworkAttachmentConfig {
             target: Some(ground.network.to_owned()),
             aliases: Some(vec![process.as_str().to_lowercase().replace('_', "-")]),
@@ -174,26 +167,26 @@ pub(crate) fn start_arguments(process: &str, command: &str, facts: &ImageFacts) 
     arguments
 }
 
-fn environment(release: &Release<'_>, process: &ProcessType, facts: &ImageFacts) -> Vec<String> {
-    let settings = release.settings;
+fn environment(ground: &Ground<'_>, process: &ProcessType) -> Vec<String> {
+    let Ground { app, settings, .. } = ground;
     // Swarm fills in the number of the replica.
     let dyno = format!("{process}.{{{{.Task.Slot}}}}");
     let mut variables = vec![
         ("DYNO", dyno.clone()),
         ("PS", dyno),
-        ("SKYPANEL_APP", release.app.slug.to_string()),
-        ("SKYPANEL_RELEASE_VERSION", release.version.to_string()),
+        ("SKYPANEL_APP", app.slug.to_string()),
+        ("SKYPANEL_RELEASE_VERSION", ground.version.to_string()),
     ];
     if process.is_routed() {
-        let health = match &release.app.health_check_path {
+        let health = match &app.health_check_path {
             Some(path) => format!("http:{path}"),
             None => "auto".to_owned(),
         };
         variables.extend([
-            ("PORT", facts.port.to_string()),
+            ("PORT", ground.facts.port.to_string()),
             ("SKYPANEL_DRAIN_MS", settings.rollout_drain_ms.to_string()),
             ("SKYPANEL_HEALTH", health),
-            ("SKYPANEL_HEALTH_HOST", format!("{}.{}", release.app.subdomain, settings.apps_default_domain)),
+            ("SKYPANEL_HEALTH_HOST", format!("{}.{}", app.subdomain, settings.apps_default_domain)),
             ("SKYPANEL_HEALTH_INTERVAL_MS", settings.health_interval_seconds.saturating_mul(1_000).to_string()),
             ("SKYPANEL_HEALTH_TIMEOUT_MS", settings.health_timeout_seconds.saturating_mul(1_000).to_string()),
             ("SKYPANEL_HEALTH_START_MS", settings.health_start_seconds.saturating_mul(1_000).to_string()),
@@ -204,12 +197,11 @@ fn environment(release: &Release<'_>, process: &ProcessType, facts: &ImageFacts)
 
 /// Init waits by itself, first until the app is ready and then for most of the real interval; so the engine's own
 /// interval is as short as can be, and its limit longer than any of init's.
-fn health_check(release: &Release<'_>, process: &ProcessType) -> HealthConfig {
+fn health_check(settings: &Settings, process: &ProcessType) -> HealthConfig {
     if !process.is_routed() {
         // Also switches off a check that a Dockerfile brings.
         return HealthConfig { test: Some(vec!["NONE".to_owned()]), ..Default::default() };
     }
-    let settings = release.settings;
     let longest = settings
         .health_start_seconds
         .max(settings.health_interval_seconds.saturating_add(settings.health_timeout_seconds));
@@ -265,4 +257,149 @@ pub(crate) fn container_log_config() -> HostConfigLogConfig {
 
 fn nanoseconds(count: u64, unit: i64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX).saturating_mul(unit)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+    use skypanel_core::model::{AppId, AppStatus, Money, OrganizationId, PlanId};
+
+    use super::*;
+
+    fn app() -> Application {
+        Application {
+            id: AppId::new(),
+            organization_id: OrganizationId::new(),
+            slug: "hello".parse().expect("a slug"),
+            subdomain: "hello".to_owned(),
+            git_branch: "main".to_owned(),
+            buildpack: None,
+            stack: "skypanel-12".to_owned(),
+            status: AppStatus::Running,
+            plan_id: PlanId::new(),
+            health_check_path: None,
+            current_deployment_id: None,
+            config_version: 1,
+            restart_count: 2,
+            created_at: chrono::DateTime::UNIX_EPOCH,
+        }
+    }
+
+    /// The specification of a process type, as the engine gets it.
+    fn spec(app: &Application, process: &str, command: &str, replicas: u32) -> Value {
+        let plan = Plan {
+            id: PlanId::new(),
+            name: "small".to_owned(),
+            cpu_cores: "0.25".parse().expect("a number"),
+            ram_mb: 512,
+            max_replicas: 4,
+            price_per_hour: Money::default(),
+        };
+        let ground = Ground {
+            installation: "ours",
+            app,
+            plan: &plan,
+            deployment: DeploymentId(uuid::Uuid::nil()),
+            version: ReleaseVersion(3),
+            settings: &Settings::default(),
+            image: "127.0.0.1:5100/hello@sha256:00",
+            facts: &ImageFacts {
+                user: "app".to_owned(),
+                owner: Some((10001, 10001)),
+                port: 8000,
+                command: vec!["/server".to_owned(), "--fast".to_owned()],
+            },
+            secret: &ConfigSecret { id: "s3cr3t".to_owned(), name: "skypanel-hello-config-1-00000000".to_owned() },
+            network: "n3tw0rk",
+        };
+        json!(service_spec(&ground, &process.parse().expect("a process type"), command, replicas))
+    }
+
+    #[test]
+    fn a_routed_process_drains_and_is_checked() {
+        let spec = spec(&app(), "web", "gunicorn app:app", 2);
+        let task = &spec["TaskTemplate"];
+        let container = &task["ContainerSpec"];
+        assert_eq!(spec["Name"], "skypanel-hello-web");
+        assert_eq!(spec["EndpointSpec"]["Mode"], "dnsrr");
+        assert_eq!(spec["Mode"]["Replicated"]["Replicas"], 2);
+        assert_eq!(container["Command"], json!(["/.skypanel/init"]));
+        assert_eq!(container["Args"], json!(["start", "--routed", "--type", "web", "--", "gunicorn app:app"]));
+        assert_eq!(container["StopSignal"], "SIGTERM");
+        assert_eq!(container["StopGracePeriod"], 13 * SECOND);
+        assert_eq!(container["HealthCheck"]["Test"], json!(["CMD", "/.skypanel/init", "health"]));
+        assert_eq!(container["HealthCheck"]["Timeout"], 70 * SECOND);
+        assert_eq!(container["Labels"]["skypanel.port"], "8000");
+        let environment = container["Env"].as_array().expect("a list");
+        for variable in ["PORT=8000", "DYNO=web.{{.Task.Slot}}", "SKYPANEL_DRAIN_MS=3000", "SKYPANEL_HEALTH=auto"] {
+            assert!(environment.contains(&json!(variable)), "{variable} in {environment:?}");
+        }
+        let update = &spec["UpdateConfig"];
+        assert_eq!((&update["Order"], &update["FailureAction"]), (&json!("start-first"), &json!("rollback")));
+    }
+
+    #[test]
+    fn every_container_is_confined() {
+        for (process, command) in [("web", "serve"), ("worker", "work"), ("web", "")] {
+            let spec = spec(&app(), process, command, 1);
+            let task = &spec["TaskTemplate"];
+            let container = &task["ContainerSpec"];
+            assert_eq!(container["User"], "app");
+            assert_eq!(container["CapabilityDrop"], json!(["ALL"]));
+            assert_eq!(container["CapabilityAdd"], Value::Null);
+            assert_eq!(container["Mounts"], Value::Null);
+            assert_eq!(
+                task["Resources"]["Limits"],
+                json!({ "NanoCPUs": 250_000_000, "MemoryBytes": 512 << 20, "Pids": 1024 })
+            );
+            assert_eq!(
+                container["Secrets"][0]["File"],
+                json!({ "Name": "skypanel-config", "UID": "10001", "GID": "10001", "Mode": 0o400 })
+            );
+            assert_eq!(task["ForceUpdate"], 2);
+        }
+    }
+
+    #[test]
+    fn a_process_without_a_command_line_is_the_image_s_own() {
+        let spec = spec(&app(), "web", "", 1);
+        let arguments = &spec["TaskTemplate"]["ContainerSpec"]["Args"];
+        assert_eq!(arguments, &json!(["start", "--routed", "--type", "web", "--exec", "--", "/server", "--fast"]));
+    }
+
+    #[test]
+    fn an_unrouted_process_has_neither_port_nor_check() {
+        let spec = spec(&app(), "My_Worker", "work", 1);
+        let container = &spec["TaskTemplate"]["ContainerSpec"];
+        assert_eq!(spec["Name"], "skypanel-hello-my-worker");
+        assert_eq!(container["HealthCheck"]["Test"], json!(["NONE"]));
+        assert_eq!(container["Labels"]["skypanel.port"], Value::Null);
+        assert_eq!(container["StopGracePeriod"], 10 * SECOND);
+        let environment = container["Env"].to_string();
+        assert!(!environment.contains("PORT="), "{environment}");
+    }
+
+    #[test]
+    fn the_fingerprint_is_of_what_tasks_are_made_of() {
+        let fingerprint = |spec: &Value| {
+            let label = &spec["Labels"]["skypanel.fingerprint"];
+            assert_eq!(label, &spec["TaskTemplate"]["ContainerSpec"]["Labels"]["skypanel.fingerprint"]);
+            label.as_str().expect("is there").to_owned()
+        };
+        let app = app();
+        let first = fingerprint(&spec(&app, "web", "serve", 1));
+        for _ in 0..20 {
+            assert_eq!(fingerprint(&spec(&app, "web", "serve", 1)), first);
+        }
+        assert_eq!(fingerprint(&spec(&app, "web", "serve", 4)), first, "a scale starts no new tasks");
+        assert_ne!(fingerprint(&spec(&app, "web", "serve --fast", 1)), first);
+        let restarted = Application { restart_count: 3, ..app };
+        assert_ne!(fingerprint(&spec(&restarted, "web", "serve", 1)), first);
+    }
+
+    #[test]
+    fn few_replicas_are_replaced_at_once_and_many_in_quarters() {
+        let parallelism = |replicas| spec(&app(), "web", "serve", replicas)["UpdateConfig"]["Parallelism"].clone();
+        assert_eq!([1, 3, 4, 10].map(parallelism), [json!(0), json!(0), json!(1), json!(3)]);
+    }
 }

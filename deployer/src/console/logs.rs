@@ -125,8 +125,7 @@ fn source(container: ContainerSummary) -> Option<Source> {
 }
 
 async fn tail(parts: &Parts, source: &Source, lines: u32) -> Result<Vec<LogLine>, DeployError> {
-    let options =
-        LogsOptionsBuilder::new().stdout(true).stderr(true).timestamps(true).tail(&lines.to_string()).build();
+    let options = LogsOptionsBuilder::new().stdout(true).stderr(true).timestamps(true).tail(&lines.to_string()).build();
     let read = parts.engine.logs(&source.container, Some(options)).try_collect::<Vec<_>>().await;
     match read {
         Ok(outputs) => Ok(outputs.iter().filter_map(|output| line(output.as_ref(), &source.process)).collect()),
@@ -140,20 +139,22 @@ async fn tail(parts: &Parts, source: &Source, lines: u32) -> Result<Vec<LogLine>
 fn tail_f(parts: &Arc<Parts>, source: &Source, after: DateTime<Utc>) -> BoxStream<'static, Result<LogLine>> {
     // The engine counts whole seconds; what is older than asked for is left out here.
     let since = i32::try_from(after.timestamp()).unwrap_or(i32::MAX);
-    let options = LogsOptionsBuilder::new().stdout(true).stderr(true).timestamps(true).follow(true).since(since).build();
+    let options =
+        LogsOptionsBuilder::new().stdout(true).stderr(true).timestamps(true).follow(true).since(since).build();
     let process = source.process.clone();
     let logs = parts.engine.logs(&source.container, Some(options));
-    Box::pin(logs).filter_map(move |output| {
-        let line = match output {
-            Ok(output) => line(output.as_ref(), &process).filter(|line| line.at > after).map(Ok),
-            Err(error) => {
-                tracing::debug!(%error, "the log of a container ended");
-                None
-            }
-        };
-        std::future::ready(line)
-    })
-    .boxed()
+    Box::pin(logs)
+        .filter_map(move |output| {
+            let line = match output {
+                Ok(output) => line(output.as_ref(), &process).filter(|line| line.at > after).map(Ok),
+                Err(error) => {
+                    tracing::debug!(%error, "the log of a container ended");
+                    None
+                }
+            };
+            std::future::ready(line)
+        })
+        .boxed()
 }
 
 /// `<RFC 3339 time> <text>`.

@@ -11,9 +11,8 @@ use crate::world::World;
 
 const LIMIT: Duration = Duration::from_secs(20);
 
-
 /// Everything the process writes, by stream, and its exit status.
-async fn finish(mut session: OneOffSession) -> (String, String, i32) {
+async fn finish(what: &str, mut session: OneOffSession) -> (String, String, i32) {
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let read = async {
         while let Some(piece) = session.output.recv().await {
@@ -23,7 +22,7 @@ async fn finish(mut session: OneOffSession) -> (String, String, i32) {
             }
         }
     };
-    tokio::time::timeout(LIMIT, read).await.expect("ends");
+    assert!(tokio::time::timeout(LIMIT, read).await.is_ok(), "the output of {what} ends");
     let exit = tokio::time::timeout(LIMIT, session.exit).await.expect("ends").expect("is told");
     (String::from_utf8_lossy(&out).into_owned(), String::from_utf8_lossy(&err).into_owned(), exit)
 }
@@ -41,7 +40,7 @@ async fn one_off_processes_run_in_the_current_release() {
         console.run(&app, OneOff { command: line.to_owned(), terminal }).await.expect("starts")
     };
 
-    let (out, err, exit) = finish(start("echo $GREETING; echo wrong >&2; exit 42", None).await).await;
+    let (out, err, exit) = finish("a script", start("echo $GREETING; echo wrong >&2; exit 42", None).await).await;
     assert_eq!((out.as_str(), err.as_str(), exit), ("hello\n", "wrong\n", 42));
 
     // Input, and its end.
@@ -50,7 +49,7 @@ async fn one_off_processes_run_in_the_current_release() {
     let OneOffSession { input, output, resize, exit } = session;
     drop(input);
     let (never, _) = tokio::sync::mpsc::channel(1);
-    let (out, _, status) = finish(OneOffSession { input: never, output, resize, exit }).await;
+    let (out, _, status) = finish("cat", OneOffSession { input: never, output, resize, exit }).await;
     assert_eq!((out.as_str(), status), ("typed\nend\n", 0));
 
     // A terminal of the right size, which can be resized, and Ctrl-C.
@@ -72,7 +71,7 @@ async fn one_off_processes_run_in_the_current_release() {
     session.input.send(Bytes::from_static(b"\n")).await.expect("is taken");
     until(&mut seen, "20 90").await;
     session.input.send(Bytes::from_static(b"\x03")).await.expect("is taken");
-    let (_, _, exit) = finish(session).await;
+    let (_, _, exit) = finish("what Ctrl-C ended", session).await;
     assert_eq!(exit, 130);
 
     // A client that goes away takes its process with it.

@@ -40,8 +40,10 @@ async fn the_release_before_serves_on_and_the_failure_is_told() {
     assert_eq!(world.get(&app).await, (200, " v2 web.1".to_owned()));
 
     let deaf = command("deaf");
+    let begun = std::time::Instant::now();
     let text = fails(&world, &app, &[("web", &deaf)], &[("web", 1)]).await;
     assert!(text.contains("nothing listens on port 5000"), "{text}");
+    println!("told after {:?}", begun.elapsed());
     assert!(text.contains("forgot to listen"), "{text}");
     assert_eq!(world.get(&app).await, (200, " v2 web.1".to_owned()));
 
@@ -79,7 +81,8 @@ async fn a_rollout_that_was_cut_short_is_taken_up_again() {
     world.settings.health_start_seconds = 3;
     let crash = command("crash");
     let prepared = world.deployment(&app, &[("web", &crash)]).await;
-    let _ = tokio::time::timeout(std::time::Duration::from_millis(150), world.roll(&app, &prepared, &[("web", 1)])).await;
+    let _ =
+        tokio::time::timeout(std::time::Duration::from_millis(150), world.roll(&app, &prepared, &[("web", 1)])).await;
     let error = world.roll(&app, &prepared, &[("web", 1)]).await.expect_err("fails").to_string();
     println!("{error}");
     tokio::time::sleep(std::time::Duration::from_secs(3)).await;

@@ -31,9 +31,7 @@ impl Image {
         })
         .to_string()
         .into_bytes();
-        let part = |media_type: &str, bytes: &[u8]| {
-            json!({ "mediaType": media_type, "size": bytes.len(), "digest": Sha256Digest::of(bytes).to_string() })
-        };
+        let part = |media_type: &str, bytes: &[u8]| json!({ "mediaType": media_type, "size": bytes.len(), "digest": Sha256Digest::of(bytes).to_string() });
         let manifest = json!({
             "schemaVersion": 2,
             "mediaType": "application/vnd.docker.distribution.manifest.v2+json",

@@ -12,6 +12,8 @@ pub(crate) fn command(kind: &str) -> String {
 /// Does nothing where it is run as a test.
 #[test]
 fn be_a_task() {
+    // The test runner has begun a line.
+    println!();
     match std::env::var("TASK").as_deref() {
         Ok("web") => serve(),
         Ok("crash") => {

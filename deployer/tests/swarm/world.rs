@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::process::Command;
 
 use std::time::{Duration, Instant};
 
 use bollard::Docker;
 use bollard::query_parameters::{ListContainersOptionsBuilder, RemoveContainerOptionsBuilder, RemoveImageOptions};
 use skypanel_core::model::{
-    Application, AppStatus, Artifact, DeploymentId, Formation, NewDeployment, ProcessType, ReleaseVersion, Sha256Digest,
-    Trigger,
+    AppStatus, Application, Artifact, DeploymentId, Formation, NewDeployment, ProcessType, ReleaseVersion,
+    Sha256Digest, Trigger,
 };
 use skypanel_core::settings::Settings;
 use skypanel_core::store::ConfigVars;
@@ -28,7 +29,7 @@ use crate::{load, registry};
 
 pub(crate) struct World {
     pub(crate) engine: Docker,
-    pub(crate) installation: String,
+    pub(crate) installation: Installation,
     pub(crate) database: Database,
     pub(crate) streams: Streams,
     pub(crate) deployer: Deployer,
@@ -42,9 +43,13 @@ pub(crate) struct World {
     image_endpoint: SocketAddr,
 }
 
+/// The installation's id; what is left of it goes with this.
+pub(crate) struct Installation(String);
+
 impl World {
     pub(crate) async fn new() -> Self {
-        let engine = Docker::connect_with_unix("/var/run/docker.sock", 120, bollard::API_DEFAULT_VERSION).expect("an engine");
+        let engine =
+            Docker::connect_with_unix("/var/run/docker.sock", 120, bollard::API_DEFAULT_VERSION).expect("an engine");
         let engine = engine.negotiate_version().await.expect("the engine answers");
         let database = Database::new().await;
         let streams = Streams::connect(database.pool().clone()).await.expect("connects");
@@ -73,7 +78,7 @@ impl World {
         let agent = tokio::spawn(Agent::new(deployer.clone(), database.store().clone()).run(cancel.clone()));
         Self {
             engine,
-            installation,
+            installation: Installation(installation),
             database,
             streams,
             deployer,
@@ -236,7 +241,7 @@ impl World {
 
     /// Ids of this installation's containers with these labels.
     pub(crate) async fn containers(&self, labels: &[(&str, &str)]) -> Vec<String> {
-        let mut wanted = vec![format!("skypanel.installation={}", self.installation)];
+        let mut wanted = vec![format!("skypanel.installation={}", self.installation.0)];
         wanted.extend(labels.iter().map(|(key, value)| format!("{key}={value}")));
         let options = ListContainersOptionsBuilder::new().all(true).filters(&[("label", wanted)].into()).build();
         let found = self.engine.list_containers(Some(options)).await.expect("lists");
@@ -246,7 +251,9 @@ impl World {
     /// Removes everything this made, and checks that nothing is left.
     pub(crate) async fn close(mut self) {
         for app in &self.apps {
+            let begun = Instant::now();
             self.deployer.destroy(&app.slug).await.expect("is destroyed");
+            println!("destroyed in {:?}", begun.elapsed());
             let route = self.directory.path().join(format!("edge/routes/{}.yml", app.slug));
             self.database.store().delete_app(app.id).await.expect("is deleted");
             let begun = Instant::now();
@@ -268,10 +275,33 @@ impl World {
             // Only apps that were released have one.
             let _ = self.engine.remove_image(&reference, None::<RemoveImageOptions>, None).await;
         }
-        let Self { database, streams, deployer, .. } = self;
+        let Self { database, streams, deployer, installation, .. } = self;
         // It holds a connection of the database's pool.
-        drop((streams, deployer));
+        drop((streams, deployer, installation));
         database.close().await;
+    }
+}
+
+impl Drop for Installation {
+    /// What a test that failed leaves would disturb the next ones. Everything here is gone where it ended well.
+    fn drop(&mut self) {
+        let label = format!("label=skypanel.installation={}", self.0);
+        let list = |arguments: &[&str]| {
+            let output = Command::new("docker").args(arguments).args(["--quiet", "--filter", &label]).output();
+            let output = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+            output.lines().map(str::to_owned).collect::<Vec<_>>()
+        };
+        let things: [(&[&str], &[&str]); 4] = [
+            (&["service", "ls"], &["service", "rm"]),
+            (&["ps", "--all"], &["rm", "--force"]),
+            (&["secret", "ls"], &["secret", "rm"]),
+            (&["network", "ls"], &["network", "rm"]),
+        ];
+        for (find, remove) in things {
+            for thing in list(find) {
+                let _ = Command::new("docker").args(remove).arg(thing).output();
+            }
+        }
     }
 }
 
@@ -319,4 +349,3 @@ async fn serve_pages() -> SocketAddr {
     });
     address
 }
-
