@@ -33,17 +33,28 @@ const HEAD: usize = 8 * 1024;
 /// What a root-run stack such as herokuish needs to hand over to its unprivileged user.
 const ROOT_CAPABILITIES: [&str; 6] = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "SETUID", "SETGID", "KILL"];
 
+/// A build that ended well is rolled out next, which the removal of its container would only slow down.
+const LINGER: Duration = Duration::from_millis(1_500);
+/// How often a container that lingers looks whether Skypanel stops.
+const LINGER_LOOK: Duration = Duration::from_millis(50);
+
 /// A container that is removed when this is dropped.
 pub(crate) struct BuildContainer {
     engine: Docker,
     removals: TaskTracker,
+    linger: Duration,
     pub(crate) id: String,
 }
 
 impl BuildContainer {
     /// Takes care of the container `id` from now on.
     pub(crate) fn own(parts: &Parts, id: String) -> Self {
-        Self { engine: parts.engine.clone(), removals: parts.removals.clone(), id }
+        Self { engine: parts.engine.clone(), removals: parts.removals.clone(), linger: Duration::ZERO, id }
+    }
+
+    /// Drops it, and lets its removal wait until what follows the build is done.
+    pub(crate) fn remove_later(mut self) {
+        self.linger = LINGER;
     }
 
     /// Removes it now.
@@ -61,8 +72,13 @@ impl Drop for BuildContainer {
         // Without a runtime nothing can be removed any more; the next start does it.
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         let (engine, id) = (self.engine.clone(), std::mem::take(&mut self.id));
+        let (removals, until) = (self.removals.clone(), Instant::now() + self.linger);
         self.removals.spawn_on(
             async move {
+                // Closed when somebody waits for all removals.
+                while Instant::now() < until && !removals.is_closed() {
+                    tokio::time::sleep(LINGER_LOOK).await;
+                }
                 if let Err(error) = remove(&engine, &id).await {
                     tracing::warn!(%error, container = id, "a build container could not be removed; the next start does it");
                 }
@@ -253,7 +269,9 @@ fn environment(stack: &Stack, request: &BuildRequest<'_>) -> Vec<String> {
         env.push(format!("{name}={value}"));
         env.push(format!("{}={value}", name.to_lowercase()));
     }
-    if let Some(buildpack) = chosen_buildpack(request.app, request.config) {
+    // One chosen by config var is read by the stack from the config vars: it may hold a token, and this is shown by
+    // the engine to whoever inspects the container.
+    if let Some(buildpack) = &request.app.buildpack {
         env.push(format!("BUILDPACK_URL={buildpack}"));
     }
     if let Some(commit) = &request.deployment.git_commit {

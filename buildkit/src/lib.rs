@@ -6,6 +6,7 @@
 mod cache;
 mod container;
 mod dockerfile;
+mod dockerfile_rules;
 mod error;
 mod export;
 mod leftovers;
@@ -132,7 +133,10 @@ impl BuildKit {
         under_limits(request, async |stop| {
             let survey = source::survey(&self.0, &request.deployment.source_key(), stop).await?;
             let chosen = container::chosen_buildpack(request.app, request.config).is_some() || survey.buildpacks;
-            if survey.dockerfile && !chosen {
+            if let Some(dockerfile) = survey.dockerfile
+                && !chosen
+            {
+                dockerfile_rules::check(&dockerfile)?;
                 network::ensure(&self.0).await?;
                 return dockerfile::build(&self.0, stack, request, survey.procfile, stop).await;
             }
@@ -146,7 +150,11 @@ impl BuildKit {
     pub async fn package(&self, request: &BuildRequest<'_>, built: Built) -> Result<Artifact, BuildError> {
         let Built { stack, from } = built;
         under_limits(request, async |stop| match from {
-            BuiltFrom::Buildpacks(finished) => slug::package(&self.0, &stack, request, &finished, stop).await,
+            BuiltFrom::Buildpacks(finished) => {
+                let artifact = slug::package(&self.0, &stack, request, &finished, stop).await?;
+                finished.container.remove_later();
+                Ok(artifact)
+            }
             BuiltFrom::Dockerfile { reference, procfile } => {
                 export::package(&self.0, &stack, request, &reference, procfile.as_deref(), stop).await
             }

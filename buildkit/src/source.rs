@@ -14,11 +14,14 @@ use crate::{BuildError, Parts, members};
 /// Most bytes of a `Procfile` that are read.
 pub(crate) const MAX_PROCFILE: u64 = 64 * 1024;
 
+/// Largest `Dockerfile`, in bytes; a larger one is refused, since what is not read cannot be checked.
+pub(crate) const MAX_DOCKERFILE: u64 = 1024 * 1024;
+
 /// What lies at the top of a source.
 #[derive(Debug, Default)]
 pub(crate) struct Survey {
-    /// Whether there is a `Dockerfile`.
-    pub(crate) dockerfile: bool,
+    /// The `Dockerfile`.
+    pub(crate) dockerfile: Option<Vec<u8>>,
     /// Whether there is a `.buildpacks` that chooses buildpacks.
     pub(crate) buildpacks: bool,
     /// The `Procfile`.
@@ -57,7 +60,11 @@ pub(crate) async fn survey(parts: &Parts, key: &BlobKey, stop: &CancellationToke
                 return Ok::<_, io::Error>(());
             }
             match member.name.strip_prefix(b"./").unwrap_or(&member.name) {
-                b"Dockerfile" => survey.dockerfile = true,
+                b"Dockerfile" => {
+                    let mut content = Vec::new();
+                    member.by_ref().take(MAX_DOCKERFILE + 1).read_to_end(&mut content)?;
+                    survey.dockerfile = Some(content);
+                }
                 b".buildpacks" => survey.buildpacks = true,
                 b"Procfile" => {
                     let mut content = Vec::new();

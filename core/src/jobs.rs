@@ -181,14 +181,24 @@ impl Jobs {
         self.0.force_unlock_workers(&ids).await.map_err(failed)
     }
 
+    /// Enqueues a job unless one of its key is there already, waiting or running; so what a crash lost between a
+    /// change and its job can be made good for, any number of times.
+    pub async fn add_if_missing<P: Payload>(&self, payload: P) -> Result<()> {
+        self.enqueue(payload, JobKeyMode::UnsafeDedupe).await
+    }
+
     /// Enqueues a job; the jobs of one app run one at a time, in the order they were added.
     pub async fn add<P: Payload>(&self, payload: P) -> Result<()> {
+        self.enqueue(payload, JobKeyMode::Replace).await
+    }
+
+    async fn enqueue<P: Payload>(&self, payload: P, mode: JobKeyMode) -> Result<()> {
         let mut spec = JobSpecBuilder::new().max_attempts(P::ATTEMPTS);
         if let Some(queue) = payload.queue() {
             spec = spec.queue_name(queue);
         }
         if let Some(key) = payload.key() {
-            spec = spec.job_key(key).job_key_mode(JobKeyMode::Replace);
+            spec = spec.job_key(key).job_key_mode(mode);
         }
         if !payload.delay().is_zero() {
             spec = spec.run_at(chrono::Utc::now() + payload.delay());

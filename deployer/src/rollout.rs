@@ -10,10 +10,11 @@ use bollard::query_parameters::{
 };
 use skypanel_core::model::{AppSlug, Application, ProcessType};
 
+use crate::config_secret::{self, ConfigSecret};
 use crate::engine::{call, filters, find, status};
 use crate::progress::{Rolling, Watch};
 use crate::service_spec::{Ground, service_spec};
-use crate::{DeployError, Deployer, Parts, Release, config_secret, image, names};
+use crate::{DeployError, Deployer, Parts, Release, image, names};
 
 /// Another rollout, or the engine's own rollback, may change a service between our reading and our writing of it.
 const UPDATE_TRIES: u32 = 5;
@@ -60,13 +61,34 @@ impl Deployer {
             }
             return Err(error);
         }
-        for (process, service) in &before {
-            if !release.formation.contains_key(process) {
-                remove(parts, service).await?;
-            }
+        // The release is live. What cannot be tidied up now is by the next rollout or start.
+        if let Err(error) = tidy(parts, release, &before, &secret).await {
+            tracing::warn!(app = %release.app.slug, %error, "what a release left behind could not be removed yet");
         }
-        config_secret::remove_others(parts, release.app, &secret).await
+        Ok(())
     }
+
+    /// Waits until the containers of one-off processes that have ended are gone. For a stop.
+    pub async fn settle(&self) {
+        self.parts.removals.close();
+        self.parts.removals.wait().await;
+        self.parts.removals.reopen();
+    }
+}
+
+/// Removes services of process types that are no more, and secrets of earlier config versions.
+async fn tidy(
+    parts: &Parts,
+    release: &Release<'_>,
+    before: &BTreeMap<ProcessType, Service>,
+    secret: &ConfigSecret,
+) -> Result<(), DeployError> {
+    for (process, service) in before {
+        if !release.formation.contains_key(process) {
+            remove(parts, service).await?;
+        }
+    }
+    config_secret::remove_others(parts, release.app, secret).await
 }
 
 /// Counts a rollout while it lives.

@@ -69,8 +69,10 @@ pub(crate) fn service_spec(ground: &Ground<'_>, process: &ProcessType, command: 
     let mut labels = labels;
     labels.insert(names::FINGERPRINT.to_owned(), fingerprint);
     let parallelism = if replicas <= ALL_AT_ONCE { 0 } else { i64::from(replicas.div_ceil(4)) };
-    // A routed task counts as started once it is healthy, and what comes later is not the rollout's doing.
-    let monitor = if process.is_routed() { 0 } else { SECOND };
+    // A routed task counts as started once it is healthy, and what comes later is not the rollout's doing. One
+    // nanosecond, because the engine takes 0 for "not said" and would watch for seconds, and roll back a release that
+    // is live by then.
+    let monitor = if process.is_routed() { 1 } else { SECOND };
     ServiceSpec {
         name: Some(names::service(&app.slug, process)),
         labels: Some(labels),
@@ -91,7 +93,7 @@ pub(crate) fn service_spec(ground: &Ground<'_>, process: &ProcessType, command: 
             parallelism: Some(0),
             delay: Some(0),
             failure_action: Some(ServiceSpecRollbackConfigFailureActionEnum::PAUSE),
-            monitor: Some(0),
+            monitor: Some(1),
             max_failure_ratio: Some(0.0),
             order: Some(ServiceSpecRollbackConfigOrderEnum::START_FIRST),
         }),

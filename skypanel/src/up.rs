@@ -30,6 +30,8 @@ use crate::setup;
 const ENGINE_TIMEOUT_SECONDS: u64 = 120;
 /// Longest a graceful stop may take.
 const STOP_LIMIT: Duration = Duration::from_secs(30);
+/// Longest the containers of builds and one-off processes may take to go after that.
+const SETTLE_LIMIT: Duration = Duration::from_secs(10);
 
 /// `skypanel up`: everything on this machine.
 pub(crate) async fn up(config: Config) -> Result<()> {
@@ -112,6 +114,7 @@ async fn serve(config: &Config, store: &Store, roles: &[Role], only_worker: bool
             stack_dir: config.stack_dir.clone(),
         },
     );
+    let settling = deployer.clone();
     if has(Role::Agent) {
         say("Preparing Swarm, firewall and edge");
         deployer.prepare_host().await.map_err(as_system)?;
@@ -134,6 +137,9 @@ async fn serve(config: &Config, store: &Store, roles: &[Role], only_worker: bool
             concurrency: config.concurrency,
             addresses,
         });
+        if only_worker {
+            worker.recover().await?;
+        }
         running.spawn(worker.run(stop.clone()));
     }
     if has(Role::Agent) {
@@ -158,7 +164,10 @@ async fn serve(config: &Config, store: &Store, roles: &[Role], only_worker: bool
     }
     ready();
     let outcome = wait(running, &stop).await;
-    buildkit.settle().await;
+    let settled = async { tokio::join!(buildkit.settle(), settling.settle()) };
+    if tokio::time::timeout(SETTLE_LIMIT, settled).await.is_err() {
+        tracing::warn!("some containers of builds or one-off processes are left; the next start removes them");
+    }
     outcome
 }
 

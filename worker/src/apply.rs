@@ -1,9 +1,9 @@
 //! Apply: make what runs equal to what the store says should run.
 
+use skypanel_core::Result;
 use skypanel_core::jobs::Apply;
 use skypanel_core::model::AppStatus;
 use skypanel_core::stream::StreamWriter;
-use skypanel_core::{Error, Result};
 use skypanel_deployer::Release;
 use tokio_util::sync::CancellationToken;
 
@@ -13,11 +13,7 @@ use crate::{Job, Worker};
 
 impl Job for Apply {
     async fn run(self, worker: Worker, _attempt: i16) -> Result<()> {
-        let log = match worker.streams.writer(self.stream).await {
-            Ok(log) => log,
-            Err(Error::NotFound(_)) => return Ok(()),
-            Err(error) => return Err(error),
-        };
+        let log = worker.streams.writer(self.stream).await?;
         let outcome = apply(&self, &worker, &log).await;
         if let Err(Failure::Told { text, .. }) = &outcome {
             log.error(text).await;
@@ -35,6 +31,8 @@ async fn apply(job: &Apply, worker: &Worker, log: &StreamWriter) -> Result<(), F
         return Ok(());
     }
     let Some(current) = app.current_deployment_id else {
+        // What a first release that was cancelled or interrupted may have begun must not go on by itself.
+        worker.deployer.stop(&app).await?;
         log.detail("Nothing was released yet; the change counts from the first push on.").await;
         return Ok(());
     };

@@ -20,6 +20,7 @@ const MAX_MANIFEST: u64 = 4 * 1024 * 1024;
 
 impl Job for CleanUp {
     async fn run(self, worker: Worker, _attempt: i16) -> Result<()> {
+        worker.recover().await?;
         let settings = worker.store.settings().await?;
         for app in worker.store.apps(None).await? {
             let pruned = worker.store.prune_releases(app.id, settings.releases_keep).await?;

@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant};
 
 use skypanel_buildkit::BuildRequest;
-use skypanel_core::jobs::{CleanUp, Deploy, SaveCache};
+use skypanel_core::jobs::{Apply, CleanUp, Deploy, SaveCache};
 use skypanel_core::model::{
     AppStatus, Application, Artifact, Deployment, DeploymentId, DeploymentStatus, Formation, ProcessType, Stage,
-    Trigger,
+    StreamId, Trigger,
 };
 use skypanel_core::settings::Settings;
 use skypanel_core::store::Store;
@@ -32,10 +32,14 @@ impl Job for Deploy {
             Err(error) => return Err(error),
         };
         let log = worker.streams.writer(deployment.id.into()).await?;
+        let app = worker.store.app(deployment.application_id).await?;
         if deployment.status.is_final() {
+            if attempt > 1 && deployment.status != DeploymentStatus::Succeeded {
+                // Cancelled after the try before this one, which died: it may have begun to roll.
+                go_back(&worker, &app).await?;
+            }
             return end_stream_of_finished(&deployment, log).await;
         }
-        let app = worker.store.app(deployment.application_id).await?;
         if attempt > 1 {
             log.step("Skypanel was interrupted; starting this deployment again").await;
         }
@@ -53,8 +57,19 @@ impl Job for Deploy {
                 never = watch_for_cancel(&worker.store, deployment.id, &cancel) => match never {},
             }
         };
+        // What was interrupted, or was cancelled when it had rolled out already, has to be taken back.
+        if outcome.is_err() && (attempt > MAX_ATTEMPTS || matches!(outcome, Err(Failure::Cancelled))) {
+            go_back(&worker, &app).await?;
+        }
         conclude(&worker, &app, &deployment, log, outcome).await
     }
+}
+
+/// Enqueues what makes the app run its current release again, or nothing where it has none.
+async fn go_back(worker: &Worker, app: &Application) -> Result<()> {
+    let stream = StreamId::new();
+    worker.streams.create(stream, app.id).await?;
+    worker.jobs.add(Apply { app: app.id, stream }).await
 }
 
 /// A deployment that was cancelled while it waited still owes its followers an end.
@@ -89,7 +104,6 @@ async fn conclude(
     let succeeded = outcome.is_ok();
     match outcome {
         Ok(()) => {
-            store.finish_deployment(deployment.id, DeploymentStatus::Succeeded, None).await?;
             let keep = store.settings().await?.releases_keep;
             if !store.prune_releases(app.id, keep).await?.is_empty() {
                 worker.jobs.add(CleanUp::default()).await?;
@@ -206,7 +220,7 @@ impl Run<'_> {
             cancel: self.cancel,
         };
         let deployer = &self.worker.deployer;
-        if artifact.processes.contains_key(&ProcessType::release()) {
+        if artifact.processes.contains_key(&ProcessType::release()) && !self.has_run_release_command().await? {
             self.log.step("Running the release command").await;
             let run = async { deployer.run_release_process(&release).await.map_err(Failure::from) };
             self.stage(Stage::Release, DeploymentStatus::Releasing, run).await?;
@@ -219,7 +233,9 @@ impl Run<'_> {
             let rollout = async { deployer.rollout(&release).await.map_err(Failure::from) };
             self.stage(Stage::Deploy, DeploymentStatus::Deploying, rollout).await?;
         }
-        store.set_current_deployment(self.app.id, self.deployment.id).await?;
+        if !store.complete_deployment(self.deployment.id).await? {
+            return Err(Failure::Cancelled);
+        }
         if !runs {
             self.log.detail(&format!("{version} is ready. The app is stopped; `ps:start` starts it.")).await;
             return Ok(());
@@ -233,6 +249,13 @@ impl Run<'_> {
             self.log.detail(&format!("{version} is running (rolled out in {took:.1} s)")).await;
         }
         Ok(())
+    }
+
+    /// Whether an earlier try of this deployment, which was interrupted later, ran the release command to its end.
+    /// It runs once.
+    async fn has_run_release_command(&self) -> Result<bool> {
+        let stages = self.worker.store.stages(self.deployment.id).await?;
+        Ok(stages.iter().any(|stage| stage.stage == Stage::Release && stage.finished_at.is_some() && !stage.failed))
     }
 
     /// Runs one stage with its status and its times written down; stops before it when cancelled.

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use skypanel_buildkit::BuildKit;
 use skypanel_core::blob::Blobs;
 use skypanel_core::jobs::{self, Jobs, Payload};
-use skypanel_core::model::AddressFormat;
+use skypanel_core::model::{AddressFormat, AppStatus};
 use skypanel_core::store::Store;
 use skypanel_core::stream::Streams;
 use skypanel_core::{Error, Result};
@@ -59,6 +59,21 @@ impl Worker {
     /// A worker of these parts.
     pub fn new(parts: Parts) -> Self {
         Self { inner: Arc::new(parts) }
+    }
+
+    /// Enqueues the jobs of deployments and deletions that have none: a crash can come between the two. Jobs that
+    /// are there stay as they are.
+    pub async fn recover(&self) -> Result<()> {
+        for deployment in self.store.all_unfinished_deployments().await? {
+            let deploy = jobs::Deploy { app: deployment.application_id, deployment: deployment.id };
+            self.jobs.add_if_missing(deploy).await?;
+        }
+        for app in self.store.apps(None).await? {
+            if app.status == AppStatus::Deleting {
+                self.jobs.add_if_missing(jobs::Destroy { app: app.id, slug: app.slug }).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Takes jobs until `stop` is cancelled, then lets the running ones end.

@@ -144,6 +144,31 @@ impl Store {
         Ok(version)
     }
 
+    /// Makes a deployment the release that should be running and ends it as succeeded, in one step. False, and
+    /// nothing changed, when it had ended before: somebody cancelled it at the last moment.
+    pub async fn complete_deployment(&self, id: DeploymentId) -> Result<bool> {
+        let mut transaction = self.pool.begin().await?;
+        let changed = sqlx::query(
+            "UPDATE paas_deployments SET status = 'succeeded', finished_at = now()
+             WHERE id = $1 AND status NOT IN ('succeeded', 'failed', 'cancelled')",
+        )
+        .bind(id)
+        .execute(&mut *transaction)
+        .await?;
+        if changed.rows_affected() == 0 {
+            return Ok(false);
+        }
+        sqlx::query(
+            "UPDATE paas_applications SET current_deployment_id = $1
+             WHERE id = (SELECT application_id FROM paas_deployments WHERE id = $1)",
+        )
+        .bind(id)
+        .execute(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        Ok(true)
+    }
+
     /// Ends a deployment. The first end counts; false when it had ended before.
     pub async fn finish_deployment(
         &self,

@@ -178,9 +178,14 @@ impl<W: Write> Packer<'_, W> {
     }
 
     fn link(&mut self, id: Oid, path: &[u8]) -> Result<()> {
+        // Asked before it is read: a few megabytes of pack can unfold to more than this machine's memory.
+        let (length, _) = self.odb.read_header(id).map_err(|error| unreadable(&error))?;
+        if length > MAX_PATH {
+            return Err(refused(path, "is a symbolic link to something that is no path"));
+        }
         let blob = self.odb.read(id).map_err(|error| unreadable(&error))?;
         let target = blob.data();
-        if target.len() > MAX_PATH || target.is_empty() || target.contains(&0) {
+        if target.is_empty() || target.contains(&0) {
             return Err(refused(path, "is a symbolic link to something that is no path"));
         }
         if !self.stays_inside(path, target) {
