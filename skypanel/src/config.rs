@@ -101,7 +101,7 @@ impl Config {
         };
         let mut config = Self::complete(settable.clone().or(from_file));
         config.data_dir = std::path::absolute(&config.data_dir).map_err(|error| {
-            Error::System(format!("The data directory {:?} is not usable: {error}.", config.data_dir))
+            Error::System(format!("The data directory {} is not usable: {error}.", config.data_dir.display()))
         })?;
         if !config.image_listen.ip().is_loopback() {
             return Err(Error::Invalid(format!(

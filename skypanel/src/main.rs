@@ -42,7 +42,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let outcome = match CommandLine::parse().command {
-        Command::Up(settable) => with_runtime(&settable, |config| up::up(config)),
+        Command::Up(settable) => with_runtime(&settable, up::up),
         Command::Run { roles, settable } => with_runtime(&settable, |config| up::run(config, roles)),
         Command::Admin(admin) => {
             let settable = admin.settable.clone();
