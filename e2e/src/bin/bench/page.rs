@@ -12,6 +12,9 @@ use crate::process::Running;
 
 /// Pause between two requests; together with a request's own few milliseconds the error of every time to live.
 const ASK_EVERY: Duration = Duration::from_millis(8);
+/// Swarm lets an old task be for some two seconds before it tells it to stop, then it drains for three, then goes.
+const SETTLED: Duration = Duration::from_secs(7);
+const SETTLE_LIMIT: Duration = Duration::from_secs(30);
 const REQUEST_LIMIT: Duration = Duration::from_secs(5);
 
 /// The page of one app.
@@ -43,6 +46,23 @@ impl Page {
         let mut answer = String::new();
         stream.take(1 << 20).read_to_string(&mut answer)?;
         parse(&answer).ok_or_else(|| io::ErrorKind::InvalidData.into())
+    }
+
+    /// Waits until the page has been nothing but `text` for as long as the tasks before it are given to drain: the
+    /// next measurement then meets a machine that does nothing else, as a developer's next push does.
+    pub(crate) fn settle(&self, text: &str) -> Result<()> {
+        let begun = Instant::now();
+        let mut since = begun;
+        while since.elapsed() < SETTLED {
+            if !self.fetch().is_ok_and(|(status, body)| status == 200 && body.contains(text)) {
+                since = Instant::now();
+            }
+            if begun.elapsed() > SETTLE_LIMIT {
+                return Err(format!("http://{} did not come to rest at {text:?}", self.host()).into());
+            }
+            crate::process::pause(Duration::from_millis(50))?;
+        }
+        Ok(())
     }
 
     /// Starts asking until the page answers with `text`.
