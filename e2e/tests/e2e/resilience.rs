@@ -172,12 +172,12 @@ fn killed_at(name: &str, prepare: impl FnOnce(&App), moment: impl FnOnce(&App, &
     app.wait_for_page("three");
 }
 
-/// Build containers, sources and half-written blobs are gone.
+/// Build containers, sources, half-written blobs and the objects of cut pushes are gone.
 #[track_caller]
 fn assert_no_build_is_left(app: &App) {
     let engine = Engine::of(&app.instance);
     until("no build container is left", SETTLE_LIMIT, || engine.list("container", &["skypanel.role=build"]).is_empty());
-    let blobs = app.instance.data_dir.join("blobs");
+    let (blobs, repositories) = (app.instance.data_dir.join("blobs"), app.instance.data_dir.join("repositories"));
     until("no temporary file is left", SETTLE_LIMIT, || {
         let mut find = std::process::Command::new("find");
         find.arg(&blobs).args([
