@@ -24,6 +24,8 @@ struct Places {
 
 /// What a name that is not an app's yet begins with.
 const UNFINISHED: &str = ".new-";
+/// What the directory that Git keeps a running push's objects in begins with.
+const QUARANTINE: &str = "tmp_objdir-";
 
 impl Repositories {
     /// Makes the directories and drops what a crash left.
@@ -49,6 +51,8 @@ impl Repositories {
                 let entry = entry?;
                 if entry.file_name().to_string_lossy().starts_with(UNFINISHED) {
                     remove(&entry.path())?;
+                } else {
+                    remove_quarantines(&entry.path())?;
                 }
             }
             let hook_binary = std::path::absolute(hook_binary)?;
@@ -146,6 +150,22 @@ impl Repositories {
             self.remove(gone);
         }
     }
+}
+
+/// Drops the objects of pushes that a crash cut short, which Git would keep for days.
+fn remove_quarantines(repository: &Path) -> std::io::Result<()> {
+    let objects = match std::fs::read_dir(repository.join("objects")) {
+        Ok(objects) => objects,
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    for entry in objects {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with(QUARANTINE) {
+            remove(&entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 fn remove(path: &Path) -> std::io::Result<()> {
