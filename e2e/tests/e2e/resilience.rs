@@ -177,25 +177,17 @@ fn killed_at(name: &str, prepare: impl FnOnce(&App), moment: impl FnOnce(&App, &
 fn assert_no_build_is_left(app: &App) {
     let engine = Engine::of(&app.instance);
     until("no build container is left", SETTLE_LIMIT, || engine.list("container", &["skypanel.role=build"]).is_empty());
-    let (blobs, repositories) = (app.instance.data_dir.join("blobs"), app.instance.data_dir.join("repositories"));
-    until("no temporary file is left", SETTLE_LIMIT, || {
-        let mut find = std::process::Command::new("find");
-        find.arg(&blobs).args([
-            "-type",
-            "f",
-            "(",
-            "-path",
-            "*/sources/*",
-            "-o",
-            "-path",
-            "*/tmp/*",
-            "-o",
-            "-name",
-            ".*",
-            ")",
-        ]);
-        skypanel_e2e::run(&mut find, COMMAND_LIMIT).success().out().is_empty()
-    });
+    let data = &app.instance.data_dir;
+    for (directory, pattern) in
+        [("blobs/sources", "*.zst"), ("blobs", ".*"), ("blobs", "tmp*"), ("repositories", "tmp_objdir-*")]
+    {
+        until(&format!("no {pattern} is left in {directory}"), SETTLE_LIMIT, || {
+            let mut find = std::process::Command::new("find");
+            find.arg(data.join(directory)).args(["-type", "f", "-path", &format!("*/{pattern}*")]);
+            // A directory that was never made holds nothing.
+            skypanel_e2e::run(&mut find, COMMAND_LIMIT).out().is_empty()
+        });
+    }
 }
 
 #[track_caller]
