@@ -116,6 +116,8 @@ impl Streams {
 /// What goes to the task that stores a stream.
 enum Message {
     Output(Bytes),
+    /// Skypanel's own words, which are kept however long the output was: the reason of a failure comes last.
+    Words(Bytes),
     /// Nothing more comes, even if clones of the writer are still held.
     Finish,
 }
@@ -143,7 +145,7 @@ impl StreamWriter {
 
     /// Adds a step: `-----> text`.
     pub async fn step(&self, text: &str) {
-        self.write(format!("-----> {text}\n")).await;
+        self.say(format!("-----> {text}\n")).await;
     }
 
     /// Adds a detail of the step: seven spaces before each line.
@@ -153,7 +155,11 @@ impl StreamWriter {
 
     /// Adds an error: ` !     ` before each line.
     pub async fn error(&self, text: &str) {
-        self.write(prefixed(" !     ", text)).await;
+        self.say(prefixed(" !     ", text)).await;
+    }
+
+    async fn say(&self, text: String) {
+        let _ = self.sender.send(Message::Words(text.into())).await;
     }
 
     /// Stores what is left and marks the end. Followers get [`StreamItem::End`].
@@ -182,35 +188,46 @@ fn prefixed(prefix: &str, text: &str) -> String {
 }
 
 async fn write_chunks(pool: PgPool, id: StreamId, mut seq: i64, mut receiver: mpsc::Receiver<Message>) {
-    let mut total = 0;
-    let mut buffer = BytesMut::new();
-    let mut finished = false;
-    while !finished {
-        match receiver.recv().await {
-            Some(Message::Output(bytes)) => buffer.extend_from_slice(&bytes),
-            Some(Message::Finish) | None => finished = true,
-        }
+    let mut gathering = Gathering::default();
+    while !gathering.finished {
+        gathering.add(receiver.recv().await.unwrap_or(Message::Finish));
         // While the last chunk was being stored more may have come: store it as one.
-        while !finished && buffer.len() < MAX_CHUNK {
-            match receiver.try_recv() {
-                Ok(Message::Output(bytes)) => buffer.extend_from_slice(&bytes),
-                Ok(Message::Finish) => finished = true,
-                Err(_) => break,
-            }
+        while !gathering.finished && gathering.buffer.len() < MAX_CHUNK {
+            let Ok(message) = receiver.try_recv() else { break };
+            gathering.add(message);
         }
-        if total > MAX_STREAM_BYTES {
-            buffer.clear();
-            continue;
-        }
-        total += buffer.len();
-        if total > MAX_STREAM_BYTES {
-            buffer.clear();
-            buffer.extend_from_slice(b"\n !     The log is longer than 32 MiB; the rest of it is not kept.\n");
-        }
-        while !buffer.is_empty() {
-            let chunk = buffer.split_to(buffer.len().min(MAX_CHUNK));
-            store_chunk(&pool, id, seq, &chunk).await;
+        while !gathering.buffer.is_empty() {
+            let length = gathering.buffer.len().min(MAX_CHUNK);
+            store_chunk(&pool, id, seq, &gathering.buffer.split_to(length)).await;
             seq += 1;
+        }
+    }
+}
+
+/// What is to be stored next.
+#[derive(Default)]
+struct Gathering {
+    buffer: BytesMut,
+    /// Bytes of output so far.
+    total: usize,
+    finished: bool,
+}
+
+impl Gathering {
+    fn add(&mut self, message: Message) {
+        match message {
+            Message::Finish => self.finished = true,
+            Message::Words(words) => self.buffer.extend_from_slice(&words),
+            Message::Output(_) if self.total > MAX_STREAM_BYTES => {}
+            Message::Output(output) => {
+                self.total += output.len();
+                if self.total > MAX_STREAM_BYTES {
+                    self.buffer
+                        .extend_from_slice(b"\n !     The log is longer than 32 MiB; the rest of it is not kept.\n");
+                } else {
+                    self.buffer.extend_from_slice(&output);
+                }
+            }
         }
     }
 }

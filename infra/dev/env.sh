@@ -51,4 +51,7 @@ skypanel_pid() {
     printf '%s' "$pid"
 }
 
+# The label of everything that the Skypanel of this data directory made in the engine, and of nothing else.
+our_label() { printf 'skypanel.installation=%s' "$(cat "$SKYPANEL_DATA_DIR/installation" 2>/dev/null || echo none)"; }
+
 engine_answers() { docker version >/dev/null 2>&1; }

@@ -77,7 +77,8 @@ fn parse_remote(remote: &str) -> Option<Platform> {
     let (user, address) = authority.rsplit_once('@').unwrap_or(("git", authority));
     let (host, port) = match address.rsplit_once(':') {
         Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => (host, port),
-        _ => (address, "2222"),
+        // As Git does with the same address.
+        _ => (address, "22"),
     };
     // A name that starts with a dash would be an option to ssh.
     if host.is_empty() || host.starts_with('-') || user.starts_with('-') {
