@@ -76,8 +76,10 @@ fn from<'a>(
 fn base_image(line: &str, image: &str) -> Result<(), BuildError> {
     let id = image.strip_prefix("sha256:").unwrap_or(image);
     let by_id = id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    // Stacks are everybody's, and no app can be called so.
+    let stack = image.starts_with("127.") && image.split_once('/').is_some_and(|(_, name)| name.starts_with("stacks/"));
     let local = ["127.", "localhost", "[", "skypanel-build/"].iter().any(|start| image.starts_with(start));
-    if by_id || local || image.contains(['$', '\\']) {
+    if by_id || (local && !stack) || image.contains(['$', '\\']) {
         return Err(refused(
             line,
             "A base image has to be named as in a registry, such as debian:12, and not by id or at this machine.",
@@ -133,6 +135,7 @@ mod tests {
             "ARG STACK=skypanel/stack:skypanel-12\nFROM ${STACK}\nRUN curl https://example.org",
             "FROM golang:1.23 AS build\nRUN a \\\n  && b\nFROM scratch\nCOPY --from=build /a /a",
             "FROM registry.example:5000/team/app@sha256:0123\n# ADD http://x /\n",
+            "FROM 127.0.0.1:5100/stacks/skypanel-12@sha256:00",
             "from --platform=linux/amd64 alpine as base\nfrom base",
         ] {
             assert!(check(good.as_bytes()).is_ok(), "{good}");
