@@ -34,6 +34,12 @@ const LOG_DRIVER: &str = "json-file";
 const LOG_OPTIONS: [(&str, &str); 2] = [("max-size", "10m"), ("max-file", "3")];
 
 const MS: i64 = 1_000_000;
+/// How long the engine counts the end of a new routed task as the update's failure.
+///
+/// Long enough for the engine to see a task end that was never healthy: else it takes the update for done, and the
+/// way back replaces the tasks of the release before, which then serves nothing for a second. Short, because a release
+/// that is live must not be rolled back behind our back. Never 0, which the engine takes for "not said".
+const ROUTED_MONITOR: i64 = 200 * MS;
 const SECOND: i64 = 1_000 * MS;
 
 /// What a process type of a release runs on.
@@ -69,10 +75,8 @@ pub(crate) fn service_spec(ground: &Ground<'_>, process: &ProcessType, command: 
     let mut labels = labels;
     labels.insert(names::FINGERPRINT.to_owned(), fingerprint);
     let parallelism = if replicas <= ALL_AT_ONCE { 0 } else { i64::from(replicas.div_ceil(4)) };
-    // A routed task counts as started once it is healthy, and what comes later is not the rollout's doing. One
-    // nanosecond, because the engine takes 0 for "not said" and would watch for seconds, and roll back a release that
-    // is live by then.
-    let monitor = if process.is_routed() { 1 } else { SECOND };
+    // A routed task counts as started once it is healthy, and what comes later is not the rollout's doing.
+    let monitor = if process.is_routed() { ROUTED_MONITOR } else { SECOND };
     ServiceSpec {
         name: Some(names::service(&app.slug, process)),
         labels: Some(labels),
@@ -93,7 +97,7 @@ pub(crate) fn service_spec(ground: &Ground<'_>, process: &ProcessType, command: 
             parallelism: Some(0),
             delay: Some(0),
             failure_action: Some(ServiceSpecRollbackConfigFailureActionEnum::PAUSE),
-            monitor: Some(1),
+            monitor: Some(ROUTED_MONITOR),
             max_failure_ratio: Some(0.0),
             order: Some(ServiceSpecRollbackConfigOrderEnum::START_FIRST),
         }),
