@@ -1,7 +1,9 @@
 //! Every way in which a push can fail that needs no change of settings: it is refused, its last lines say why, and
 //! the release before serves on. The others are in `limits`.
 
-use skypanel_e2e::{App, Engine};
+use std::time::Duration;
+
+use skypanel_e2e::{App, Engine, SETTLE_LIMIT, until};
 
 /// A release serves; what `break_it` commits is refused for `reason`; the release goes on serving, and a mended push
 /// goes live.
@@ -9,23 +11,24 @@ use skypanel_e2e::{App, Engine};
 pub(crate) fn refused_while_the_old_release_serves(app: &App, reason: &str, break_it: impl FnOnce()) -> String {
     app.push().live();
     assert_eq!(app.page("/"), "one");
-    let task = running_task(app);
+    let tasks =
+        || Engine::of(&app.instance).tasks(&app.slug, "web").iter().map(|task| task["Id"].clone()).collect::<Vec<_>>();
+    let before = tasks();
+    assert_eq!(before.len(), 1, "one task runs");
+    let load = app.load("/", 2, Duration::from_millis(20));
     break_it();
     app.commit("Broken");
     let output = app.push().refused_for(reason);
     let last = output.lines().rfind(|line| line.starts_with(" !  ")).unwrap_or_default();
     assert!(!last.trim_start_matches([' ', '!']).is_empty(), "the output ends with a reason:\n{output}");
     assert_eq!(app.page("/"), "one");
-    assert_eq!(running_task(app), task, "the old release's task was left alone");
+    assert!(tasks().contains(&before[0]), "the old release's task is left alone");
+    until("the failed one's are gone", SETTLE_LIMIT, || tasks() == before);
+    let served = load.stop();
+    assert!(served.failures.is_empty() && served.bodies == ["one"], "the old release served throughout: {served:?}");
     let releases = app.command("releases", &[]).success().out();
     assert!(releases.to_lowercase().contains("failed") || !releases.contains("v2"), "{releases}");
     output
-}
-
-fn running_task(app: &App) -> String {
-    let tasks = Engine::of(&app.instance).tasks(&app.slug, "web");
-    assert_eq!(tasks.len(), 1, "one task runs");
-    tasks[0]["Id"].as_str().unwrap_or_default().to_owned()
 }
 
 #[test]
