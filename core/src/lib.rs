@@ -3,12 +3,14 @@
 //! Every other crate builds on this one; it knows no transport (SSH, HTTP) and no container engine.
 
 pub mod blob;
+pub mod clock;
 pub mod console;
 pub mod embedded_postgres;
 pub mod error;
 pub mod jobs;
 #[macro_use]
 pub mod model;
+pub mod actions;
 pub mod secrets;
 pub mod settings;
 pub mod store;

@@ -1,6 +1,7 @@
 //! The Postgres store: one file per noun, each a set of methods on [`Store`].
 
 mod apps;
+pub(crate) mod audit;
 mod build_cache;
 mod config_vars;
 mod deployments;
@@ -14,6 +15,7 @@ use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
 
 pub use apps::Access;
+pub use audit::AuditEntry;
 pub use build_cache::StoredCache;
 pub use config_vars::ConfigVars;
 pub use tenancy::{Identity, NewUser};

@@ -1,0 +1,123 @@
+//! Who does something, and how they came in.
+
+use std::net::IpAddr;
+
+use crate::model::{AppSlug, Application, OrganizationId, Role};
+use crate::store::{Access, Identity};
+use crate::{Error, Result};
+
+text_enum! {
+    /// What a credential may be used for, least first. Browser sessions and SSH keys may do everything that their
+    /// user may.
+    Scope {
+        /// Look.
+        Read = "read",
+        /// Also deploy, configure, scale, restart.
+        Deploy = "deploy",
+        /// Everything its user may.
+        Manage = "manage",
+    }
+}
+
+text_enum! {
+    /// The way an actor came in.
+    Via {
+        /// An SSH command or push.
+        Ssh = "ssh",
+        /// The dashboard.
+        Browser = "browser",
+        /// An API token.
+        Token = "token",
+        /// A Git host's call.
+        Webhook = "webhook",
+        /// The platform itself, or its operator on the host.
+        System = "system",
+    }
+}
+
+/// Who does something.
+#[derive(Clone, Debug)]
+pub struct Actor {
+    /// The person, with their memberships; nobody for what the platform does by itself.
+    pub identity: Option<Identity>,
+    /// What their credential may be used for.
+    pub scope: Scope,
+    /// The way they came in.
+    pub via: Via,
+    /// Where from.
+    pub address: Option<IpAddr>,
+    /// The request this is part of, as in logs and errors.
+    pub request_id: Option<String>,
+}
+
+impl Actor {
+    /// The platform itself.
+    pub fn system() -> Self {
+        Self { identity: None, scope: Scope::Manage, via: Via::System, address: None, request_id: None }
+    }
+
+    /// A user whose SSH key was recognised.
+    pub fn ssh(identity: Identity, address: Option<IpAddr>) -> Self {
+        Self { identity: Some(identity), scope: Scope::Manage, via: Via::Ssh, address, request_id: None }
+    }
+
+    /// The user's id, for what is recorded.
+    pub fn user_id(&self) -> Option<crate::model::UserId> {
+        self.identity.as_ref().map(|identity| identity.user.id)
+    }
+
+    /// Whether this is the platform itself or one of its admins with a credential that may do everything.
+    pub fn is_admin(&self) -> bool {
+        self.identity.as_ref().map_or(self.via == Via::System, |identity| identity.user.is_admin)
+            && self.scope == Scope::Manage
+    }
+
+    /// Their role in an organisation; admins of the platform own all of them.
+    pub fn role_in(&self, organization: OrganizationId) -> Option<Role> {
+        let member = self.identity.as_ref().and_then(|identity| {
+            identity.memberships.iter().find(|(org, _)| org.id == organization).map(|(_, role)| *role)
+        });
+        if self.is_admin() { Some(Role::Owner) } else { member }
+    }
+
+    /// Checks that they may have `access` to things of an organisation. `missing` is what an outsider is told: to
+    /// them, the thing does not exist.
+    pub fn check(&self, organization: OrganizationId, access: Access, missing: impl FnOnce() -> Error) -> Result<()> {
+        let Some(role) = self.role_in(organization) else { return Err(missing()) };
+        let (role_needed, scope_needed) = match access {
+            Access::Read => (Role::Viewer, Scope::Read),
+            Access::Change => (Role::Developer, Scope::Deploy),
+            Access::Own => (Role::Owner, Scope::Manage),
+        };
+        if role < role_needed {
+            return Err(Error::Forbidden(format!(
+                "You are a {role} of this organisation; this needs the role {role_needed}. Ask an owner for it."
+            )));
+        }
+        if self.scope < scope_needed {
+            return Err(Error::Forbidden(format!(
+                "This token has the scope \"{}\"; this needs the scope \"{scope_needed}\".",
+                self.scope
+            )));
+        }
+        Ok(())
+    }
+}
+
+impl super::Actions {
+    /// The app of that slug, if the actor may have `access` to it. To anyone outside its organisation it does not
+    /// exist.
+    pub async fn app(&self, actor: &Actor, slug: &AppSlug, access: Access) -> Result<Application> {
+        let missing = || {
+            Error::NotFound(format!(
+                "There is no app \"{slug}\" that you have access to. `apps` lists yours; `apps:create {slug}` makes it."
+            ))
+        };
+        let app = self.store.app_by_slug(slug).await?.ok_or_else(missing)?;
+        actor.check(app.organization_id, access, missing)?;
+        if app.status == crate::model::AppStatus::Deleting && access != Access::Read {
+            return Err(Error::Conflict(format!("The app \"{slug}\" is being destroyed.")));
+        }
+        Ok(app)
+    }
+}

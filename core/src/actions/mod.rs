@@ -1,0 +1,39 @@
+//! What users do, whichever way they come: each action authorises its actor, checks its input, writes one
+//! transaction (the change, its audit row, what it costs) and enqueues the job that carries it out. The HTTP API
+//! and the SSH commands parse, call an action and show what came of it.
+
+mod actor;
+
+use std::sync::Arc;
+
+pub use actor::{Actor, Scope, Via};
+
+use crate::blob::Blobs;
+use crate::clock::Clock;
+use crate::console::Console;
+use crate::jobs::Jobs;
+use crate::store::Store;
+use crate::stream::Streams;
+
+/// Everything an action needs. Cheap to clone.
+#[derive(Clone)]
+pub struct Actions {
+    /// The platform's state.
+    pub store: Store,
+    /// Live output of what actions start.
+    pub streams: Streams,
+    /// The queue.
+    pub jobs: Jobs,
+    /// Sources, slugs, caches.
+    pub blobs: Blobs,
+    /// The engine, for what is looked at while a user waits.
+    pub console: Arc<dyn Console>,
+    /// The time.
+    pub clock: Clock,
+}
+
+impl std::fmt::Debug for Actions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Actions")
+    }
+}
