@@ -1,7 +1,18 @@
 //! The one error type of the domain, with the code and the words its reader meets.
 
+use std::time::Duration;
+
 /// Shorthand used across the domain.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// One part of the input that breaks a rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldError {
+    /// Name of the part, as the client sent it.
+    pub field: String,
+    /// The rule, as a sentence.
+    pub problem: String,
+}
 
 /// What can go wrong in the domain. `Display` is written for users: what happened and what to do next.
 #[derive(Debug, thiserror::Error)]
@@ -12,21 +23,47 @@ pub enum Error {
     /// The asker is known but may not do this.
     #[error("{0}")]
     Forbidden(String),
+    /// The asker did not prove who they are.
+    #[error("{0}")]
+    Unauthenticated(String),
     /// The input breaks a rule; the text names the rule.
     #[error("{0}")]
     Invalid(String),
+    /// Named parts of the input break rules.
+    #[error("{}", in_words(.0))]
+    InvalidFields(Vec<FieldError>),
     /// The app name is in use, by anyone.
     #[error("The name \"{0}\" is taken. Choose another one.")]
     SlugTaken(String),
     /// A limit of the plan or the organisation is reached.
     #[error("{0}")]
     PlanLimitReached(String),
+    /// A repository, or what is to be fetched from it, is not as it must be.
+    #[error("{reason}")]
+    Repository {
+        /// Which of the given values is at fault, as the API names it: `git_url`, `git_branch`, `commit`, `token`,
+        /// `host_keys`.
+        field: &'static str,
+        /// What is wrong and what to do.
+        reason: String,
+    },
     /// The state of things does not allow this now.
     #[error("{0}")]
     Conflict(String),
     /// The wallet of the organisation is empty.
     #[error("The wallet of organisation \"{0}\" is empty. Top it up, then try again.")]
     InsufficientFunds(String),
+    /// Too many attempts or requests.
+    #[error("{message}")]
+    TooMany {
+        /// What there was too much of.
+        message: String,
+        /// When trying again can help.
+        retry_after: Duration,
+    },
+    /// Something outside the platform (a Git host, a mail server, a name server) failed.
+    #[error("{0}")]
+    Upstream(String),
     /// Postgres failed or could not be reached.
     #[error(
         "The database did not answer as expected. Try again; if it stays, the operator finds the reason in Skypanel's log."
@@ -44,16 +81,30 @@ pub enum Error {
 }
 
 impl Error {
+    /// One named part of the input breaks a rule.
+    pub fn field(field: &str, problem: impl Into<String>) -> Self {
+        Self::InvalidFields(vec![FieldError { field: field.to_owned(), problem: problem.into() }])
+    }
+
+    /// A value of a repository that is at fault; see [`Error::Repository`].
+    pub(crate) fn repository(field: &'static str, reason: impl Into<String>) -> Self {
+        Self::Repository { field, reason: reason.into() }
+    }
+
     /// The stable code of this error, as in API answers.
     pub fn code(&self) -> &'static str {
         match self {
             Self::NotFound(_) => "NOT_FOUND",
             Self::Forbidden(_) => "FORBIDDEN",
-            Self::Invalid(_) => "INVALID_INPUT",
+            Self::Unauthenticated(_) => "UNAUTHENTICATED",
+            Self::Invalid(_) | Self::InvalidFields(_) => "INVALID_INPUT",
             Self::SlugTaken(_) => "SLUG_TAKEN",
             Self::PlanLimitReached(_) => "PLAN_LIMIT_REACHED",
+            Self::Repository { .. } => "INVALID_GIT_URL",
             Self::Conflict(_) => "CONFLICT",
             Self::InsufficientFunds(_) => "INSUFFICIENT_FUNDS",
+            Self::TooMany { .. } => "TOO_MANY_REQUESTS",
+            Self::Upstream(_) => "UPSTREAM_FAILED",
             Self::Database(_) => "DATABASE_ERROR",
             Self::Blob(_) => "STORAGE_ERROR",
             Self::Secret => "SECRET_ERROR",
@@ -66,4 +117,9 @@ impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
         Self::Database(error)
     }
+}
+
+fn in_words(fields: &[FieldError]) -> String {
+    let problems: Vec<String> = fields.iter().map(|error| format!("{}: {}", error.field, error.problem)).collect();
+    problems.join(" ")
 }

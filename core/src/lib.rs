@@ -5,6 +5,7 @@
 pub mod blob;
 pub mod clock;
 pub mod console;
+pub mod credentials;
 pub mod embedded_postgres;
 pub mod error;
 pub mod jobs;

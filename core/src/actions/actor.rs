@@ -61,6 +61,35 @@ impl Actor {
         Self { identity: Some(identity), scope: Scope::Manage, via: Via::Ssh, address, request_id: None }
     }
 
+    /// A user, by an API token.
+    pub fn token(identity: Identity, scope: Scope, address: Option<IpAddr>, request_id: Option<String>) -> Self {
+        Self { identity: Some(identity), scope, via: Via::Token, address, request_id }
+    }
+
+    /// A user, by a browser session.
+    pub fn browser(identity: Identity, address: Option<IpAddr>, request_id: Option<String>) -> Self {
+        Self { identity: Some(identity), scope: Scope::Manage, via: Via::Browser, address, request_id }
+    }
+
+    /// The user. The platform itself is none, and has nothing of its own to ask for.
+    pub fn user(&self) -> Result<&crate::model::User> {
+        self.identity
+            .as_ref()
+            .map(|identity| &identity.user)
+            .ok_or_else(|| Error::Forbidden("Only a user can do this, not the platform itself.".to_owned()))
+    }
+
+    /// Checks that their credential may be used for `scope`.
+    pub fn needs(&self, scope: Scope) -> Result<()> {
+        if self.scope >= scope {
+            return Ok(());
+        }
+        Err(Error::Forbidden(format!(
+            "This token has the scope \"{}\"; this needs the scope \"{scope}\".",
+            self.scope
+        )))
+    }
+
     /// The user's id, for what is recorded.
     pub fn user_id(&self) -> Option<crate::model::UserId> {
         self.identity.as_ref().map(|identity| identity.user.id)
@@ -94,13 +123,7 @@ impl Actor {
                 "You are a {role} of this organisation; this needs the role {role_needed}. Ask an owner for it."
             )));
         }
-        if self.scope < scope_needed {
-            return Err(Error::Forbidden(format!(
-                "This token has the scope \"{}\"; this needs the scope \"{scope_needed}\".",
-                self.scope
-            )));
-        }
-        Ok(())
+        self.needs(scope_needed)
     }
 }
 

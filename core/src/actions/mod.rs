@@ -3,6 +3,7 @@
 //! and the SSH commands parse, call an action and show what came of it.
 
 mod actor;
+mod tokens;
 
 use std::sync::Arc;
 

@@ -5,6 +5,7 @@ mod text_value;
 
 mod address;
 mod app;
+mod credential;
 mod deployment;
 mod digest;
 mod money;
@@ -13,6 +14,7 @@ mod tenancy;
 
 pub use address::AddressFormat;
 pub use app::{AppStatus, Application, Formation, Plan};
+pub use credential::{ApiToken, Invitation, Session};
 pub use deployment::{
     Artifact, Deployment, DeploymentStatus, NewDeployment, ReleaseVersion, Stage, StageTiming, Trigger,
 };
@@ -63,6 +65,12 @@ id! {
     DeploymentId,
     /// Id of a [`Plan`].
     PlanId,
+    /// Id of an [`ApiToken`].
+    TokenId,
+    /// Id of a [`Session`].
+    SessionId,
+    /// Id of an [`Invitation`].
+    InvitationId,
     /// Id of a live stream; a deployment's stream has the deployment's id.
     StreamId,
 }

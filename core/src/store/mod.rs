@@ -8,6 +8,7 @@ mod deployments;
 mod events;
 mod settings;
 mod tenancy;
+pub(crate) mod tokens;
 
 use std::time::Duration;
 
@@ -30,6 +31,9 @@ pub struct Store {
     secrets: Secrets,
 }
 
+/// The tables, in numbered steps.
+pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations");
+
 impl Store {
     /// Connects, and brings the tables up to date.
     pub async fn connect(url: &str, secrets: Secrets) -> Result<Self> {
@@ -44,7 +48,7 @@ impl Store {
 
     /// Uses `pool`, and brings the tables up to date.
     pub async fn with_pool(pool: PgPool, secrets: Secrets) -> Result<Self> {
-        sqlx::migrate!("../migrations")
+        MIGRATIONS
             .run(&pool)
             .await
             .map_err(|error| Error::System(format!("The database could not be brought up to date: {error}.")))?;

@@ -172,12 +172,25 @@ impl Store {
     pub async fn identify(&self, fingerprint: &str) -> Result<Option<Identity>> {
         let user: Option<User> = sqlx::query_as(
             "WITH used AS (UPDATE ssh_keys SET last_used_at = now() WHERE fingerprint = $1 RETURNING user_id)
-             SELECT users.id, email, is_admin FROM users JOIN used ON used.user_id = users.id",
+             SELECT users.id, email, is_admin FROM users JOIN used ON used.user_id = users.id
+             WHERE disabled_at IS NULL",
         )
         .bind(fingerprint)
         .fetch_optional(&self.pool)
         .await?;
         let Some(user) = user else { return Ok(None) };
+        let memberships = self.memberships(user.id).await?;
+        Ok(Some(Identity { user, memberships }))
+    }
+
+    /// A user with their memberships; none if they are gone or disabled.
+    pub async fn identity(&self, user: UserId) -> Result<Option<Identity>> {
+        let found: Option<User> =
+            sqlx::query_as("SELECT id, email, is_admin FROM users WHERE id = $1 AND disabled_at IS NULL")
+                .bind(user)
+                .fetch_optional(&self.pool)
+                .await?;
+        let Some(user) = found else { return Ok(None) };
         let memberships = self.memberships(user.id).await?;
         Ok(Some(Identity { user, memberships }))
     }

@@ -1,0 +1,92 @@
+//! API tokens: made, listed and revoked by their user.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::{Value, json};
+
+use super::{Actions, Actor, Scope};
+use crate::credentials::{Credential, TOKEN_PREFIX};
+use crate::model::{ApiToken, TokenId};
+use crate::store::{AuditEntry, audit, tokens};
+use crate::{Error, Result};
+
+/// Most tokens a user may have at a time.
+const MAX_TOKENS: usize = 100;
+/// Longest name, in characters.
+const MAX_NAME: usize = 100;
+
+impl Actions {
+    /// Makes a token for the actor. A token can only make tokens that may do no more than itself.
+    ///
+    /// `lifetime` counts from now; none for a token that does not end by itself.
+    pub async fn create_token(
+        &self,
+        actor: &Actor,
+        name: &str,
+        scope: Scope,
+        lifetime: Option<TimeDelta>,
+    ) -> Result<(ApiToken, Credential)> {
+        let user = actor.user()?;
+        actor.needs(Scope::Manage)?;
+        let name = name.trim();
+        if name.is_empty() || name.chars().count() > MAX_NAME || name.chars().any(char::is_control) {
+            return Err(Error::field("name", format!("Use 1 to {MAX_NAME} characters.")));
+        }
+        let now = self.clock.now();
+        if self.store.api_tokens(user.id, now).await?.len() >= MAX_TOKENS {
+            return Err(Error::Conflict(format!(
+                "You have {MAX_TOKENS} tokens, which is the most there can be. Revoke one that you do not need."
+            )));
+        }
+        let expires_at: Option<DateTime<Utc>> = match lifetime {
+            Some(lifetime) if lifetime <= TimeDelta::zero() => {
+                return Err(Error::field("expires_in_days", "Choose a time to come."));
+            }
+            Some(lifetime) => Some(now + lifetime),
+            None => None,
+        };
+        let credential = Credential::new(TOKEN_PREFIX);
+        let mut transaction = self.store.pool().begin().await?;
+        let new = tokens::NewToken { user: user.id, name, scope, expires_at };
+        let token = tokens::insert(&mut transaction, &credential, new, now).await?;
+        let entry = AuditEntry {
+            action: "token.create",
+            organization: None,
+            target_kind: "token",
+            target: &token.id.to_string(),
+            before: Value::Null,
+            after: shown(&token),
+        };
+        audit::record(&mut transaction, actor, now, entry).await?;
+        transaction.commit().await?;
+        Ok((token, credential))
+    }
+
+    /// The actor's tokens.
+    pub async fn tokens(&self, actor: &Actor) -> Result<Vec<ApiToken>> {
+        self.store.api_tokens(actor.user()?.id, self.clock.now()).await
+    }
+
+    /// Ends one of the actor's tokens at once.
+    pub async fn revoke_token(&self, actor: &Actor, token: TokenId) -> Result<()> {
+        let user = actor.user()?;
+        actor.needs(Scope::Manage)?;
+        let now = self.clock.now();
+        let mut transaction = self.store.pool().begin().await?;
+        let revoked = tokens::revoke(&mut transaction, user.id, token, now).await?;
+        let entry = AuditEntry {
+            action: "token.revoke",
+            organization: None,
+            target_kind: "token",
+            target: &token.to_string(),
+            before: shown(&revoked),
+            after: Value::Null,
+        };
+        audit::record(&mut transaction, actor, now, entry).await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+}
+
+fn shown(token: &ApiToken) -> Value {
+    json!({ "name": token.name, "prefix": token.prefix, "scope": token.scope, "expires_at": token.expires_at })
+}
