@@ -8,6 +8,7 @@ mod app;
 mod credential;
 mod deployment;
 mod digest;
+mod git_url;
 mod money;
 mod names;
 mod tenancy;
@@ -19,6 +20,7 @@ pub use deployment::{
     Artifact, Deployment, DeploymentStatus, NewDeployment, ReleaseVersion, Stage, StageTiming, Trigger,
 };
 pub use digest::Sha256Digest;
+pub use git_url::{CommitHash, GitBranch, GitTransport, GitUrl};
 pub use money::Money;
 pub use names::{AppSlug, ConfigKey, ProcessType};
 pub use tenancy::{Organization, Role, SshKey, User};
@@ -65,6 +67,10 @@ id! {
     DeploymentId,
     /// Id of a [`Plan`].
     PlanId,
+    /// Id of a webhook.
+    WebhookId,
+    /// Id of a call of a webhook.
+    WebhookDeliveryId,
     /// Id of an [`ApiToken`].
     TokenId,
     /// Id of a [`Session`].
