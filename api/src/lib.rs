@@ -3,24 +3,23 @@
 
 mod error;
 mod health;
+mod http;
 mod images;
 mod layer;
 mod pages;
+mod plans;
+mod routes;
 mod server;
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 use axum::Router;
-use axum::routing::any;
-use skypanel_core::blob::Blobs;
-use skypanel_core::store::Store;
+use skypanel_core::actions::Actions;
 use skypanel_core::{Error, Result};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::health::Health;
-use crate::pages::Welcome;
+use crate::http::Shared;
 
 /// Where to listen, and what the texts say.
 #[derive(Clone, Debug)]
@@ -33,6 +32,9 @@ pub struct ApiOptions {
     pub ssh_host: String,
     /// Port of the SSH receiver in those addresses.
     pub ssh_port: u16,
+    /// Where browsers find the API, such as `https://paas.example`. Cookies are for encrypted connections only when
+    /// it begins with `https`.
+    pub public_url: String,
 }
 
 /// Both HTTP servers, bound and ready to run.
@@ -44,7 +46,7 @@ pub struct Api {
 
 impl Api {
     /// Binds both addresses. Fails with words for the operator when one is in use or not loopback.
-    pub async fn bind(store: Store, blobs: Blobs, options: ApiOptions) -> Result<Self> {
+    pub async fn bind(actions: Actions, options: ApiOptions) -> Result<Self> {
         if !options.image_listen.ip().is_loopback() {
             return Err(Error::Invalid(format!(
                 "Images are served without authentication, so {} cannot be their address. \
@@ -54,9 +56,8 @@ impl Api {
         }
         let api = server::bind(options.listen, "The API", "SKYPANEL_API_LISTEN").await?;
         let images = server::bind(options.image_listen, "The image endpoint", "SKYPANEL_IMAGE_LISTEN").await?;
-        let welcome = Welcome { ssh_host: options.ssh_host, ssh_port: options.ssh_port };
-        let api_routes = api_routes(Arc::new(Health::new(store, blobs.clone())), Arc::new(welcome));
-        Ok(Self { people: (api, api_routes), engine: (images, images::routes(blobs)) })
+        let image_routes = images::routes(actions.blobs.clone());
+        Ok(Self { people: (api, router(actions, options)), engine: (images, image_routes) })
     }
 
     /// The addresses that are listened on, API first: the real ports where port 0 was asked for.
@@ -78,15 +79,12 @@ impl Api {
     }
 }
 
-fn api_routes(health: Arc<Health>, welcome: Arc<Welcome>) -> Router {
-    Router::new()
-        .route("/api/health", axum::routing::get(health::show).with_state(health).fallback(error::wrong_method))
-        .route("/api", any(error::unknown_path))
-        .route("/api/{*path}", any(error::unknown_path))
-        .route("/_edge/unknown", any(pages::unknown_host))
-        .route("/_edge/stopped/{slug}", any(pages::stopped))
-        .route("/_edge/suspended/{slug}", any(pages::suspended))
-        .route("/_edge/starting/{slug}", any(pages::starting))
-        .route("/", axum::routing::get(pages::welcome).with_state(welcome))
-        .fallback(pages::nothing_here)
+/// Everything that people and programs ask for, without a listener: what [`Api`] serves, for tests.
+pub fn router(actions: Actions, options: ApiOptions) -> Router {
+    routes::all(Shared::new(actions, options))
+}
+
+/// The OpenAPI document of the API, as at `/api/openapi.json`.
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    routes::document()
 }

@@ -1,25 +1,18 @@
 //! The pages people see: those that the edge shows in place of an app that cannot answer, and the start page.
 //! Self-contained: no script, no image, one style whose hash the content policy names.
 
-use std::sync::Arc;
-
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use skypanel_core::model::AppSlug;
+
+use crate::http::Shared;
 
 const STYLE: &str = "body{margin:0;min-height:100vh;display:grid;place-items:center;font:1rem/1.6 system-ui,sans-serif;color:#1d2330;background:#f4f6fa}main{max-width:34rem;padding:2rem}h1{font-size:1.6rem;line-height:1.25;margin:0 0 .75rem}p{margin:.5rem 0}code,pre{font-family:ui-monospace,monospace;font-size:.9em}pre{padding:1rem;overflow:auto;background:#e6eaf2;border-radius:.4rem}a{color:#2a52be}small{color:#596173}@media(prefers-color-scheme:dark){body{color:#e4e8f0;background:#141821}pre{background:#222938}a{color:#8fb0ff}small{color:#99a3b8}}";
 /// A test holds it against [`STYLE`].
 const POLICY: &str = "default-src 'none'; style-src 'sha256-+NnK2oCFvIVrzyOs+dTJ47GK6llFxjrTca3zM8WjaTc='; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 /// Seconds after which a client may try a starting app again.
 const RETRY_AFTER: &str = "5";
-
-/// What the start page tells.
-#[derive(Debug)]
-pub(crate) struct Welcome {
-    pub(crate) ssh_host: String,
-    pub(crate) ssh_port: u16,
-}
 
 /// A message of the edge.
 struct Notice {
@@ -101,8 +94,8 @@ pub(crate) async fn nothing_here(headers: HeaderMap) -> Response {
 }
 
 /// What this is and how to push to it.
-pub(crate) async fn welcome(State(welcome): State<Arc<Welcome>>) -> Response {
-    let (host, port) = (escape(&welcome.ssh_host), welcome.ssh_port);
+pub(crate) async fn welcome(State(shared): State<Shared>) -> Response {
+    let (host, port) = (escape(&shared.options.ssh_host), shared.options.ssh_port);
     let version = env!("CARGO_PKG_VERSION");
     let main = format!(
         "<h1>Skypanel</h1>\

@@ -14,6 +14,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tower::util::MapRequest;
+
+use crate::http::request::Peer;
 
 /// Most connections of one listener; more wait in the kernel's queue.
 const MAX_CONNECTIONS: usize = 512;
@@ -21,8 +24,10 @@ const MAX_CONNECTIONS: usize = 512;
 const MAX_HEAD: usize = 32 * 1024;
 /// Longest a client may take for a request's head, and longest an idle connection is kept.
 const HEAD_LIMIT: Duration = Duration::from_secs(30);
-/// Longest an answer to a person may take.
-const PEOPLE_LIMIT: Duration = Duration::from_secs(120);
+/// How long connections of people are kept for further requests.
+const PEOPLE_KEPT: Duration = Duration::from_secs(60);
+/// Longest one connection of a person may live: live streams are taken up again by their clients after that.
+const PEOPLE_LIMIT: Duration = Duration::from_secs(3600);
 /// Longest one connection of the engine may live: several layers of some GB.
 const ENGINE_LIMIT: Duration = Duration::from_secs(4 * 3600);
 /// Longest the requests in flight may take once the server is told to stop.
@@ -68,10 +73,10 @@ pub(crate) async fn run(listener: TcpListener, routes: Router, patience: Patienc
             accepted = accept(&listener, &places) => accepted,
         };
         match accepted {
-            Ok((stream, place)) => {
+            Ok((stream, peer, place)) => {
                 let (routes, cancel) = (routes.clone(), cancel.clone());
                 connections.spawn(async move {
-                    serve(stream, routes, patience, &cancel).await;
+                    serve(stream, peer, routes, patience, &cancel).await;
                     drop(place);
                 });
             }
@@ -93,14 +98,24 @@ pub(crate) async fn run(listener: TcpListener, routes: Router, patience: Patienc
 async fn accept(
     listener: &TcpListener,
     places: &Arc<Semaphore>,
-) -> std::io::Result<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
+) -> std::io::Result<(TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
     let place = places.clone().acquire_owned().await.map_err(std::io::Error::other)?;
-    let (stream, _) = listener.accept().await?;
+    let (stream, peer) = listener.accept().await?;
     stream.set_nodelay(true)?;
-    Ok((stream, place))
+    Ok((stream, peer, place))
 }
 
-async fn serve(stream: TcpStream, routes: Router, patience: Patience, cancel: &CancellationToken) {
+async fn serve(
+    stream: TcpStream,
+    peer: SocketAddr,
+    routes: Router,
+    patience: Patience,
+    cancel: &CancellationToken,
+) {
+    let routes = MapRequest::new(routes, move |mut request: hyper::Request<hyper::body::Incoming>| {
+        request.extensions_mut().insert(Peer(peer));
+        request
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_LIMIT)
@@ -109,7 +124,7 @@ async fn serve(stream: TcpStream, routes: Router, patience: Patience, cancel: &C
     let mut connection = std::pin::pin!(connection);
     // Kept-alive connections of people are closed between two requests after a while, or cut if one hangs.
     let (graceful, hard) = match patience {
-        Patience::People => (PEOPLE_LIMIT / 2, PEOPLE_LIMIT),
+        Patience::People => (PEOPLE_KEPT, PEOPLE_LIMIT),
         Patience::Engine => (ENGINE_LIMIT / 2, ENGINE_LIMIT),
     };
     let aged = async {

@@ -91,6 +91,11 @@ impl Error {
         Self::Repository { field, reason: reason.into() }
     }
 
+    /// Whether the same may well work in a moment.
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::Database(sqlx::Error::PoolTimedOut | sqlx::Error::Io(_)) | Self::Blob(_))
+    }
+
     /// The stable code of this error, as in API answers.
     pub fn code(&self) -> &'static str {
         match self {

@@ -63,6 +63,8 @@ config! {
     host: String, "SKYPANEL_HOST", || "localhost".to_owned();
     /// Where the API and the dashboard listen [default: 127.0.0.1:8080]
     api_listen: SocketAddr, "SKYPANEL_API_LISTEN", || SocketAddr::from(([127, 0, 0, 1], 8080));
+    /// Where browsers find the API and the dashboard; https makes cookies secure [default: http:// and api_listen]
+    public_url: String, "SKYPANEL_PUBLIC_URL", String::new;
     /// Where the engine pulls images from; loopback only [default: 127.0.0.1:5100]
     image_listen: SocketAddr, "SKYPANEL_IMAGE_LISTEN", || SocketAddr::from(([127, 0, 0, 1], 5100));
     /// Port of the edge for HTTP [default: 80]
@@ -113,6 +115,16 @@ impl Config {
             return Err(Error::Invalid("concurrency must be 1 or more.".to_owned()));
         }
         Ok(config)
+    }
+}
+
+impl Config {
+    /// Where browsers find the API and the dashboard.
+    pub(crate) fn public_url(&self) -> String {
+        match self.public_url.trim_end_matches('/') {
+            "" => format!("http://{}", self.api_listen),
+            url => url.to_owned(),
+        }
     }
 }
 

@@ -8,7 +8,9 @@ use std::time::Duration;
 use bollard::Docker;
 use skypanel_api::{Api, ApiOptions};
 use skypanel_buildkit::{BuildKit, BuildKitOptions};
+use skypanel_core::actions::Actions;
 use skypanel_core::blob::{Blobs, ConfiguredBlobs};
+use skypanel_core::clock::Clock;
 use skypanel_core::embedded_postgres::EmbeddedPostgres;
 use skypanel_core::jobs::Jobs;
 use skypanel_core::model::AddressFormat;
@@ -92,17 +94,26 @@ async fn serve(config: &Config, store: &Store, roles: &[Role], only_worker: bool
         }
     });
 
+    let deployer = Deployer::new(engine.clone(), deployer_options(config, &installation));
+    let actions = Actions {
+        store: store.clone(),
+        streams: streams.clone(),
+        jobs: jobs.clone(),
+        blobs: blobs.clone(),
+        console: Arc::new(SwarmConsole::new(deployer.clone(), store.clone())),
+        clock: Clock::system(),
+    };
     if has(Role::Api) {
         let options = ApiOptions {
             listen: config.api_listen,
             image_listen: config.image_listen,
             ssh_host: config.host.clone(),
             ssh_port: config.ssh_listen.port(),
+            public_url: config.public_url(),
         };
-        let api = Api::bind(store.clone(), blobs.clone(), options).await?;
+        let api = Api::bind(actions.clone(), options).await?;
         running.spawn(api.run(stop.clone()));
     }
-    let deployer = Deployer::new(engine.clone(), deployer_options(config, &installation));
     let buildkit = BuildKit::new(
         engine.clone(),
         blobs.clone(),

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::model::{AppSlug, Application, OrganizationId, Role};
+use crate::model::{AppRef, AppSlug, Application, OrganizationId, Role};
 use crate::store::{Access, Identity};
 use crate::{Error, Result};
 
@@ -131,13 +131,33 @@ impl super::Actions {
     /// The app of that slug, if the actor may have `access` to it. To anyone outside its organisation it does not
     /// exist.
     pub async fn app(&self, actor: &Actor, slug: &AppSlug, access: Access) -> Result<Application> {
-        let missing = || {
+        let app = self.store.app_by_slug(slug).await?;
+        Self::checked(actor, app, access, || {
             Error::NotFound(format!(
                 "There is no app \"{slug}\" that you have access to. `apps` lists yours; `apps:create {slug}` makes it."
             ))
-        };
-        let app = self.store.app_by_slug(slug).await?.ok_or_else(missing)?;
+        })
+    }
+
+    /// The same for an app named by slug or id.
+    pub async fn app_of(&self, actor: &Actor, app: &AppRef, access: Access) -> Result<Application> {
+        match app {
+            AppRef::Slug(slug) => self.app(actor, slug, access).await,
+            AppRef::Id(id) => Self::checked(actor, self.store.app_by_id(*id).await?, access, || {
+                Error::NotFound("There is no app of that id that you have access to.".to_owned())
+            }),
+        }
+    }
+
+    fn checked(
+        actor: &Actor,
+        app: Option<Application>,
+        access: Access,
+        missing: impl Fn() -> Error,
+    ) -> Result<Application> {
+        let app = app.ok_or_else(&missing)?;
         actor.check(app.organization_id, access, missing)?;
+        let slug = &app.slug;
         if app.status == crate::model::AppStatus::Deleting && access != Access::Read {
             return Err(Error::Conflict(format!("The app \"{slug}\" is being destroyed.")));
         }

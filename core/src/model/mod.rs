@@ -22,7 +22,7 @@ pub use deployment::{
 pub use digest::Sha256Digest;
 pub use git_url::{CommitHash, GitBranch, GitTransport, GitUrl};
 pub use money::Money;
-pub use names::{AppSlug, ConfigKey, ProcessType};
+pub use names::{AppRef, AppSlug, ConfigKey, ProcessType};
 pub use tenancy::{Organization, Role, SshKey, User};
 
 /// Declares a UUID newtype: an id of one kind of thing cannot be passed where another is meant.

@@ -54,6 +54,43 @@ impl FromStr for AppSlug {
     }
 }
 
+/// An app as a client names it: by slug or by id. Slugs begin with a letter and have 30 characters at most, so that
+/// no id can be one.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum AppRef {
+    /// By its slug.
+    Slug(AppSlug),
+    /// By its id.
+    Id(super::AppId),
+}
+
+impl FromStr for AppRef {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        match text.parse::<uuid::Uuid>() {
+            Ok(id) => Ok(Self::Id(super::AppId(id))),
+            Err(_) => text.parse().map(Self::Slug),
+        }
+    }
+}
+
+impl fmt::Display for AppRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Slug(slug) => slug.fmt(f),
+            Self::Id(id) => id.fmt(f),
+        }
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for AppRef {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = <std::borrow::Cow<'de, str> as serde::Deserialize>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
 /// A process type of a `Procfile`, such as `web`: 1 to 20 of `A-Z a-z 0-9 _ -`, starting with a letter.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ProcessType(String);

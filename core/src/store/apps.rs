@@ -55,14 +55,15 @@ impl Store {
         Ok(sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(slug).fetch_optional(&self.pool).await?)
     }
 
-    /// The app of that id.
-    pub async fn app(&self, id: AppId) -> Result<Application> {
+    /// The app of that id, if there is one.
+    pub async fn app_by_id(&self, id: AppId) -> Result<Option<Application>> {
         let sql = format!("SELECT {APP_COLUMNS} FROM paas_applications WHERE id = $1");
-        sqlx::query_as(sqlx::AssertSqlSafe(sql))
-            .bind(id)
-            .fetch_optional(&self.pool)
-            .await?
-            .ok_or_else(|| Error::NotFound("That app does not exist any more.".to_owned()))
+        Ok(sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(id).fetch_optional(&self.pool).await?)
+    }
+
+    /// The app of that id; one that is gone is an error.
+    pub async fn app(&self, id: AppId) -> Result<Application> {
+        self.app_by_id(id).await?.ok_or_else(|| Error::NotFound("That app does not exist any more.".to_owned()))
     }
 
     /// All apps of these organisations, by name; all there are for `None`.
@@ -168,6 +169,11 @@ impl Store {
     /// The plan of that id.
     pub async fn plan(&self, id: PlanId) -> Result<Plan> {
         Ok(sqlx::query_as("SELECT * FROM paas_plans WHERE id = $1").bind(id).fetch_one(&self.pool).await?)
+    }
+
+    /// All plans, smallest first.
+    pub async fn plans(&self) -> Result<Vec<Plan>> {
+        Ok(sqlx::query_as("SELECT * FROM paas_plans ORDER BY position, name").fetch_all(&self.pool).await?)
     }
 
     /// Replicas asked for, by process type. Types never scaled are absent: `web` then runs once, others not at all.

@@ -1,0 +1,21 @@
+//! What all handlers stand on: who calls, what they may send, how answers look.
+
+pub(crate) mod caller;
+pub(crate) mod input;
+pub(crate) mod openapi;
+pub(crate) mod page;
+pub(crate) mod request;
+pub(crate) mod schema;
+mod shared;
+
+pub(crate) use caller::{AdminCaller, Caller};
+pub(crate) use input::{PathOf, QueryOf, ValidJson};
+pub(crate) use page::{Listed, Page};
+pub(crate) use shared::Shared;
+
+use axum::Json;
+
+use crate::error::ApiError;
+
+/// What most handlers answer: JSON, or an error.
+pub(crate) type Answer<T> = Result<Json<T>, ApiError>;

@@ -1,0 +1,51 @@
+//! Schemas of the domain's values, for `#[schema(value_type = schema::Role)]`: the domain itself knows no HTTP.
+
+use std::borrow::Cow;
+
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::openapi::RefOr;
+use utoipa::{PartialSchema, ToSchema};
+
+macro_rules! enums {
+    ($($name:ident = $of:ty),+ $(,)?) => {$(
+        #[doc = concat!("Schema of `", stringify!($of), "`.")]
+        #[derive(Debug)]
+        pub(crate) struct $name;
+
+        impl PartialSchema for $name {
+            fn schema() -> RefOr<Schema> {
+                ObjectBuilder::new()
+                    .schema_type(Type::String)
+                    .enum_values(Some(<$of>::ALL.iter().map(|value| value.as_str())))
+                    .into()
+            }
+        }
+
+        impl ToSchema for $name {
+            fn name() -> Cow<'static, str> {
+                Cow::Borrowed(stringify!($name))
+            }
+        }
+    )+};
+}
+
+enums! {
+    Role = skypanel_core::model::Role,
+    Scope = skypanel_core::actions::Scope,
+}
+
+/// An exact decimal in text, such as `"0.0347"`.
+#[derive(Debug)]
+pub(crate) struct Money;
+
+impl PartialSchema for Money {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new().schema_type(Type::String).pattern(Some(r"^-?\d+(\.\d+)?$")).into()
+    }
+}
+
+impl ToSchema for Money {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("Money")
+    }
+}

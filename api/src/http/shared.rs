@@ -1,0 +1,39 @@
+//! What every handler can ask for, made once when the API starts.
+
+use std::sync::Arc;
+
+use axum::extract::FromRef;
+use skypanel_core::actions::Actions;
+
+use crate::ApiOptions;
+use crate::health::Health;
+
+/// State of the API. Cheap to clone. Most handlers want `State<Actions>` only.
+#[derive(Clone)]
+pub(crate) struct Shared {
+    /// What users do.
+    pub(crate) actions: Actions,
+    /// Where this API is and what its texts say.
+    pub(crate) options: Arc<ApiOptions>,
+    /// The checks of the platform's health.
+    pub(crate) health: Arc<Health>,
+}
+
+impl Shared {
+    pub(crate) fn new(actions: Actions, options: ApiOptions) -> Self {
+        let health = Arc::new(Health::new(actions.store.clone(), actions.blobs.clone()));
+        Self { actions, options: Arc::new(options), health }
+    }
+}
+
+impl FromRef<Shared> for Actions {
+    fn from_ref(shared: &Shared) -> Self {
+        shared.actions.clone()
+    }
+}
+
+impl FromRef<Shared> for Arc<Health> {
+    fn from_ref(shared: &Shared) -> Self {
+        shared.health.clone()
+    }
+}

@@ -1,0 +1,56 @@
+//! `GET /api/paas/plans`.
+
+use axum::Json;
+use axum::extract::State;
+use rust_decimal::Decimal;
+use serde::Serialize;
+use skypanel_core::actions::Actions;
+use skypanel_core::model::{Money, Plan};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::http::{Answer, Caller, Listed, schema};
+
+/// A plan as its users see it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct PlanItem {
+    id: Uuid,
+    /// Unique name.
+    name: String,
+    /// CPU limit of a replica, in cores.
+    #[schema(value_type = String, example = "0.5")]
+    cpu_cores: Decimal,
+    /// Memory limit of a replica, in MB (2^20 bytes).
+    ram_mb: u32,
+    /// Most replicas of one process type.
+    max_replicas: u32,
+    /// Price of one replica for an hour.
+    #[schema(value_type = schema::Money)]
+    price_per_hour: Money,
+    /// The same for a month of 730 hours.
+    #[schema(value_type = schema::Money)]
+    price_per_month: Money,
+}
+
+impl From<Plan> for PlanItem {
+    fn from(plan: Plan) -> Self {
+        Self {
+            id: plan.id.0,
+            name: plan.name,
+            cpu_cores: plan.cpu_cores.normalize(),
+            ram_mb: plan.ram_mb,
+            max_replicas: plan.max_replicas,
+            price_per_hour: plan.price_per_hour,
+            price_per_month: plan.price_per_hour.per_month(),
+        }
+    }
+}
+
+/// List plans
+///
+/// All plans that an app can be on, smallest first.
+#[utoipa::path(get, path = "/api/paas/plans", tag = "plans", responses((status = OK, body = Listed<PlanItem>)))]
+pub(crate) async fn list_plans(State(actions): State<Actions>, _caller: Caller) -> Answer<Listed<PlanItem>> {
+    let plans = actions.store.plans().await?;
+    Ok(Json(Listed::whole(plans.into_iter().map(PlanItem::from).collect())))
+}

@@ -1,0 +1,43 @@
+//! The route table: each noun lists its own routes, and all stand behind the same layers.
+
+use axum::extract::DefaultBodyLimit;
+use axum::routing::{any, get};
+use axum::{Json, Router, middleware};
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::http::{Shared, input, openapi, request};
+use crate::{error, health, pages, plans};
+
+/// Everything that is served to people, programs and the edge.
+pub(crate) fn all(shared: Shared) -> Router {
+    let (api, mut document) = nouns().split_for_parts();
+    openapi::complete(&mut document);
+    let document = Json(document);
+    api.route("/api/health", get(health::show))
+        .route("/api/openapi.json", get(move || std::future::ready(document.clone())))
+        .route("/api", any(error::unknown_path))
+        .route("/api/{*path}", any(error::unknown_path))
+        .method_not_allowed_fallback(error::wrong_method)
+        .layer(DefaultBodyLimit::max(input::MAX_BODY))
+        .route("/_edge/unknown", any(pages::unknown_host))
+        .route("/_edge/stopped/{slug}", any(pages::stopped))
+        .route("/_edge/suspended/{slug}", any(pages::suspended))
+        .route("/_edge/starting/{slug}", any(pages::starting))
+        .route("/", get(pages::welcome))
+        .fallback(pages::nothing_here)
+        .layer(middleware::from_fn(request::answer))
+        .with_state(shared)
+}
+
+/// The document alone.
+pub(crate) fn document() -> OpenApi {
+    let mut document = nouns().into_openapi();
+    openapi::complete(&mut document);
+    document
+}
+
+/// All operations of the API, noun by noun.
+fn nouns() -> OpenApiRouter<Shared> {
+    OpenApiRouter::with_openapi(openapi::begin()).merge(plans::routes())
+}
