@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use graphile_worker::{JobKeyMode, JobSpec, JobSpecBuilder, WorkerUtils};
 use serde::{Deserialize, Serialize};
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 
 use crate::model::{AppId, DeploymentId, StreamId};
 use crate::{Error, Result};
@@ -62,6 +62,10 @@ pub struct SaveCache {
 /// Drop old releases, blobs nothing refers to, old streams, expired caches, leftovers of crashes.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct CleanUp {}
+
+/// Settle the hours that are over: usage, charges, suspensions, warnings.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct SettleUsage {}
 
 /// A payload with the name of its task.
 pub trait Payload: Serialize + Send + Sync + 'static {
@@ -148,6 +152,56 @@ impl Payload for CleanUp {
     fn delay(&self) -> Duration {
         Duration::from_secs(120)
     }
+}
+
+impl Payload for SettleUsage {
+    const TASK: &'static str = "settle_usage";
+    // The next hour tries again anyway.
+    const ATTEMPTS: i16 = 3;
+    fn queue(&self) -> Option<String> {
+        Some(Self::TASK.to_owned())
+    }
+    fn key(&self) -> Option<String> {
+        Some(Self::TASK.to_owned())
+    }
+}
+
+/// Enqueues jobs as part of a transaction: they exist if and when it commits. The queue's tables must be there.
+/// Delays are not for this way.
+pub async fn add_within<P: Payload>(connection: &mut PgConnection, payloads: &[P]) -> Result<()> {
+    let mut texts = Vec::with_capacity(payloads.len());
+    for payload in payloads {
+        let text = serde_json::to_string(payload)
+            .map_err(|error| Error::System(format!("The job could not be written down: {error}.")))?;
+        texts.push(text);
+    }
+    let queues: Vec<Option<String>> = payloads.iter().map(Payload::queue).collect();
+    let keys: Vec<Option<String>> = payloads.iter().map(Payload::key).collect();
+    let sql = format!(
+        "SELECT count({SCHEMA}.add_job($1, payload::json, queue_name := queue, max_attempts := $5, job_key := key))
+         FROM unnest($2::text[], $3::text[], $4::text[]) WITH ORDINALITY AS jobs (payload, queue, key, place)"
+    );
+    sqlx::query(sqlx::AssertSqlSafe(sql))
+        .bind(P::TASK)
+        .bind(texts)
+        .bind(queues)
+        .bind(keys)
+        .bind(i32::from(P::ATTEMPTS))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Enqueues, as part of a transaction, what makes these apps run as the store says, each with a stream of its own.
+pub async fn apply_within(connection: &mut PgConnection, apps: &[AppId]) -> Result<Vec<StreamId>> {
+    let jobs: Vec<Apply> = apps.iter().map(|app| Apply { app: *app, stream: StreamId::new() }).collect();
+    sqlx::query("INSERT INTO paas_streams (id, application_id) SELECT * FROM unnest($1::uuid[], $2::uuid[])")
+        .bind(jobs.iter().map(|job| job.stream.0).collect::<Vec<_>>())
+        .bind(jobs.iter().map(|job| job.app.0).collect::<Vec<_>>())
+        .execute(&mut *connection)
+        .await?;
+    add_within(connection, &jobs).await?;
+    Ok(jobs.into_iter().map(|job| job.stream).collect())
 }
 
 fn app_queue(app: AppId) -> String {

@@ -177,6 +177,14 @@ settings! {
     rollout_drain_ms: u64 = "rollout.drain_ms", 3_000u64 => 0..=600_000;
     /// Time a process has to end after SIGTERM before it is killed, in seconds.
     rollout_stop_seconds: u64 = "rollout.stop_seconds", 10u64 => 1..=600;
+    /// Whether hours are charged to wallets. Off, usage is only written down, and no wallet stops an app.
+    billing_enabled: bool = "billing.enabled", false;
+    /// Hours a wallet must last for at the current use; below that its organisation is warned. 0 for no warning.
+    billing_low_balance_hours: u64 = "billing.low_balance_hours", 72u64 => 0..=8_760;
+    /// The same for the last warning.
+    billing_last_warning_hours: u64 = "billing.last_warning_hours", 24u64 => 0..=8_760;
+    /// Who issues invoices: name and address, on one line.
+    billing_issuer: String = "billing.issuer", "";
     /// Domain under which every app has its name.
     apps_default_domain: String = "apps.default_domain", "localhost";
     /// Where blobs (slugs, caches, sources) are kept: `local` or `s3`.

@@ -267,6 +267,8 @@ fn nanoseconds(count: u64, unit: i64) -> i64 {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use serde_json::Value;
     use skypanel_core::model::{AppId, AppStatus, Money, OrganizationId, PlanId};
 
@@ -282,7 +284,9 @@ mod tests {
             buildpack: None,
             stack: "skypanel-12".to_owned(),
             status: AppStatus::Running,
+            suspended_reason: None,
             plan_id: PlanId::new(),
+            price_per_hour: Money::default(),
             health_check_path: None,
             current_deployment_id: None,
             config_version: 1,
@@ -298,8 +302,11 @@ mod tests {
             name: "small".to_owned(),
             cpu_cores: "0.25".parse().expect("a number"),
             ram_mb: 512,
+            disk_gb: 10,
             max_replicas: 4,
             price_per_hour: Money::default(),
+            features: BTreeMap::new(),
+            position: 1,
         };
         let ground = Ground {
             installation: "ours",

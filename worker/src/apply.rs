@@ -2,12 +2,11 @@
 
 use skypanel_core::Result;
 use skypanel_core::jobs::Apply;
-use skypanel_core::model::AppStatus;
+use skypanel_core::model::{AppStatus, resolve_formation};
 use skypanel_core::stream::StreamWriter;
 use skypanel_deployer::Release;
 use tokio_util::sync::CancellationToken;
 
-use crate::deploy::resolve_formation;
 use crate::failure::Failure;
 use crate::{Job, Worker};
 
@@ -46,7 +45,7 @@ async fn apply(job: &Apply, worker: &Worker, log: &StreamWriter) -> Result<(), F
     let settings = store.settings().await?;
     let (config_version, config) = store.config_vars(app.id).await?;
     let plan = store.plan(app.plan_id).await?;
-    let formation = resolve_formation(&artifact, &store.formation(app.id).await?);
+    let formation = resolve_formation(&artifact.processes, &store.formation(app.id).await?);
     let release = Release {
         app: &app,
         plan: &plan,
@@ -62,7 +61,7 @@ async fn apply(job: &Apply, worker: &Worker, log: &StreamWriter) -> Result<(), F
     };
     let rollout = worker.deployer.rollout(&release).await;
     let status = if rollout.is_ok() { AppStatus::Running } else { app.status };
-    store.set_app_status(app.id, status).await?;
+    store.report_app_status(app.id, status).await?;
     rollout?;
     for (process, replicas) in &formation {
         log.detail(&format!("{process}: {replicas} running")).await;

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use skypanel_buildkit::BuildRequest;
 use skypanel_core::jobs::{Apply, CleanUp, Deploy, SaveCache};
 use skypanel_core::model::{
-    AppStatus, Application, Artifact, Deployment, DeploymentId, DeploymentStatus, Formation, ProcessType, Stage,
-    StreamId, Trigger,
+    AppStatus, Application, Artifact, Deployment, DeploymentId, DeploymentStatus, ProcessType, Stage, StreamId, Trigger,
+    resolve_formation,
 };
 use skypanel_core::settings::Settings;
 use skypanel_core::store::Store;
@@ -124,7 +124,7 @@ async fn conclude(
             if let Ok(now) = app_now
                 && now.status.should_run()
             {
-                store.set_app_status(app.id, if serving { AppStatus::Running } else { AppStatus::Failed }).await?;
+                store.report_app_status(app.id, if serving { AppStatus::Running } else { AppStatus::Failed }).await?;
             }
         }
     }
@@ -150,6 +150,7 @@ struct Run<'a> {
 
 impl Run<'_> {
     async fn deploy(&self) -> Result<(), Failure> {
+        self.worker.store.ensure_funds(self.app.organization_id).await?;
         let settings = self.worker.store.settings().await?;
         let (artifact, built) = match self.existing_artifact().await? {
             Some(artifact) => (artifact, false),
@@ -190,7 +191,7 @@ impl Run<'_> {
             cancel: self.cancel,
         };
         if self.app.current_deployment_id.is_none() {
-            self.worker.store.set_app_status(self.app.id, AppStatus::Building).await?;
+            self.worker.store.report_app_status(self.app.id, AppStatus::Building).await?;
         }
         let kit = &self.worker.buildkit;
         let build = async { kit.build(&request).await.map_err(Failure::from) };
@@ -205,7 +206,7 @@ impl Run<'_> {
         let (config_version, config) = store.config_vars(self.app.id).await?;
         let version = store.assign_version(self.deployment.id, config_version).await?;
         let plan = store.plan(self.app.plan_id).await?;
-        let formation = resolve_formation(artifact, &store.formation(self.app.id).await?);
+        let formation = resolve_formation(&artifact.processes, &store.formation(self.app.id).await?);
         let release = Release {
             app: self.app,
             plan: &plan,
@@ -226,10 +227,12 @@ impl Run<'_> {
             self.stage(Stage::Release, DeploymentStatus::Releasing, run).await?;
         }
         // Stopped or suspended while it was built: it must not start by itself.
-        let runs = store.app(self.app.id).await?.status.should_run() || self.app.current_deployment_id.is_none();
+        let status = store.app(self.app.id).await?.status;
+        let runs =
+            status.should_run() || (self.app.current_deployment_id.is_none() && status != AppStatus::Suspended);
         if runs {
             self.log.step(&format!("Launching {version}")).await;
-            store.set_app_status(self.app.id, AppStatus::Deploying).await?;
+            store.report_app_status(self.app.id, AppStatus::Deploying).await?;
             let rollout = async { deployer.rollout(&release).await.map_err(Failure::from) };
             self.stage(Stage::Deploy, DeploymentStatus::Deploying, rollout).await?;
         }
@@ -237,10 +240,14 @@ impl Run<'_> {
             return Err(Failure::Cancelled);
         }
         if !runs {
-            self.log.detail(&format!("{version} is ready. The app is stopped; `ps:start` starts it.")).await;
+            let why = match status {
+                AppStatus::Suspended => "The app is suspended; it starts with this release once that is lifted.",
+                _ => "The app is stopped; `ps:start` starts it.",
+            };
+            self.log.detail(&format!("{version} is ready. {why}")).await;
             return Ok(());
         }
-        store.set_app_status(self.app.id, AppStatus::Running).await?;
+        store.report_app_status(self.app.id, AppStatus::Running).await?;
         let took = started.elapsed().as_secs_f32();
         if formation.get(&ProcessType::web()).is_some_and(|replicas| *replicas > 0) {
             let address = self.worker.addresses.of(&self.app.subdomain, &settings.apps_default_domain);
@@ -278,17 +285,4 @@ impl Run<'_> {
             outcome => outcome,
         }
     }
-}
-
-/// How many of each process type to run: as scaled; of those never scaled `web` once and others not at all.
-pub(crate) fn resolve_formation(artifact: &Artifact, scaled: &Formation) -> Formation {
-    artifact
-        .processes
-        .keys()
-        .filter(|process| **process != ProcessType::release())
-        .map(|process| {
-            let default = u32::from(process.is_routed());
-            (process.clone(), scaled.get(process).copied().unwrap_or(default))
-        })
-        .collect()
 }

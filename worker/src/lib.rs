@@ -2,6 +2,7 @@
 //! runs the jobs of one app one after the other and gives the jobs of a worker that died to another.
 
 mod apply;
+mod billing;
 mod caches;
 mod clean_up;
 mod deploy;
@@ -68,6 +69,8 @@ impl Worker {
             let deploy = jobs::Deploy { app: deployment.application_id, deployment: deployment.id };
             self.jobs.add_if_missing(deploy).await?;
         }
+        // Hours that ended while nothing ran here.
+        self.jobs.add_if_missing(jobs::SettleUsage {}).await?;
         for app in self.store.apps(None).await? {
             if app.status == AppStatus::Deleting {
                 self.jobs.add_if_missing(jobs::Destroy { app: app.id, slug: app.slug }).await?;
@@ -96,6 +99,9 @@ impl Worker {
             .define_job::<Task<jobs::PurgeCache>>()
             .define_job::<Task<jobs::SaveCache>>()
             .define_job::<Task<jobs::CleanUp>>()
+            .define_job::<Task<jobs::SettleUsage>>()
+            .with_cron("0 * * * * settle_usage ?id=hourly_settlement {}")
+            .map_err(|error| Error::System(format!("The schedule of the worker is broken: {error}.")))?
             .with_cron("17 * * * * clean_up ?id=hourly_clean_up {}")
             .map_err(|error| Error::System(format!("The schedule of the worker is broken: {error}.")))?
             .add_extension(self)

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 
-use super::{AppId, AppSlug, DeploymentId, Money, OrganizationId, PlanId, ProcessType};
+use crate::{Error, Result};
+
+use super::{AppId, AppSlug, DeploymentId, Money, OrganizationId, PlanId, ProcessType, SuspensionReason};
 
 text_enum! {
     /// What an app is doing, as its users see it.
@@ -55,8 +57,12 @@ pub struct Application {
     pub stack: String,
     /// What it is doing.
     pub status: AppStatus,
+    /// Why it is suspended, where that is known.
+    pub suspended_reason: Option<SuspensionReason>,
     /// Its plan.
     pub plan_id: PlanId,
+    /// What an hour of a replica costs: the plan's price when the plan was chosen.
+    pub price_per_hour: Money,
     /// HTTP path of the health check; none means: `/health` if it answers, else the port.
     pub health_check_path: Option<String>,
     /// The release that should be running.
@@ -72,6 +78,19 @@ pub struct Application {
 /// How many replicas of each process type an app should run.
 pub type Formation = BTreeMap<ProcessType, u32>;
 
+/// How many of each process type of a release to run: as scaled; of those never scaled `web` once and others not at
+/// all. The `release` process runs once per release and is none of them.
+pub fn resolve_formation(processes: &BTreeMap<ProcessType, String>, scaled: &Formation) -> Formation {
+    processes
+        .keys()
+        .filter(|process| **process != ProcessType::release())
+        .map(|process| {
+            let default = u32::from(process.is_routed());
+            (process.clone(), scaled.get(process).copied().unwrap_or(default))
+        })
+        .collect()
+}
+
 /// What an app may use, and what an hour of a replica costs.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct Plan {
@@ -84,9 +103,33 @@ pub struct Plan {
     /// Memory limit of a replica, in MB (2^20 bytes).
     #[sqlx(try_from = "i32")]
     pub ram_mb: u32,
+    /// Disk of a replica, in GB (10^9 bytes); told, not enforced.
+    #[sqlx(try_from = "i32")]
+    pub disk_gb: u32,
     /// Most replicas of one process type.
     #[sqlx(try_from = "i32")]
     pub max_replicas: u32,
-    /// Price of one replica for an hour.
+    /// Price of one replica for an hour, for apps that choose the plan from now on.
     pub price_per_hour: Money,
+    /// Named extras, as the plan's page shows them.
+    #[sqlx(json)]
+    pub features: BTreeMap<String, serde_json::Value>,
+    /// Its place in lists; the first is what new apps get.
+    pub position: i32,
+}
+
+impl Plan {
+    /// Whether a formation keeps within the plan.
+    pub fn check(&self, formation: &Formation) -> Result<()> {
+        for (process, replicas) in formation {
+            if *replicas > self.max_replicas {
+                return Err(Error::PlanLimitReached(format!(
+                    "The plan \"{}\" allows {} replica(s) of a process type; {process}={replicas} is more. \
+                     Choose a larger plan.",
+                    self.name, self.max_replicas
+                )));
+            }
+        }
+        Ok(())
+    }
 }

@@ -9,21 +9,25 @@ mod credential;
 mod deployment;
 mod digest;
 mod git_url;
+mod metering;
 mod money;
 mod names;
 mod tenancy;
+mod wallet;
 
 pub use address::AddressFormat;
-pub use app::{AppStatus, Application, Formation, Plan};
+pub use app::{AppStatus, Application, Formation, Plan, resolve_formation};
 pub use credential::{ApiToken, Invitation, Session};
 pub use deployment::{
     Artifact, Deployment, DeploymentStatus, NewDeployment, ReleaseVersion, Stage, StageTiming, Trigger,
 };
 pub use digest::Sha256Digest;
 pub use git_url::{CommitHash, GitBranch, GitTransport, GitUrl};
+pub use metering::{Hour, HourOfApp, Metered, Month, UsageKey, UsageLine, cost_of_hour, cost_over};
 pub use money::Money;
 pub use names::{AppRef, AppSlug, ConfigKey, ProcessType};
 pub use tenancy::{Organization, Role, SshKey, User};
+pub use wallet::{LedgerEntry, LedgerKind, NewLedgerEntry, SuspensionReason};
 
 /// Declares a UUID newtype: an id of one kind of thing cannot be passed where another is meant.
 macro_rules! id {

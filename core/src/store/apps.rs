@@ -1,4 +1,7 @@
-//! Apps, plans and process formation.
+//! Apps and their process formation.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
 
 use super::{Identity, Store, is_taken};
 use crate::model::{
@@ -18,7 +21,8 @@ pub enum Access {
     Own,
 }
 
-const APP_COLUMNS: &str = "id, organization_id, slug, subdomain, git_branch, buildpack, stack, status, plan_id, \
+const APP_COLUMNS: &str = "id, organization_id, slug, subdomain, git_branch, buildpack, stack, status, \
+     suspended_reason, plan_id, price_per_hour, \
      health_check_path, current_deployment_id, config_version, restart_count, created_at";
 
 impl Store {
@@ -121,13 +125,28 @@ impl Store {
         }
     }
 
-    /// Sets what an app is doing. One that is being deleted stays that.
+    /// Sets what an app is meant to do. One that is being deleted stays that.
     pub async fn set_app_status(&self, app: AppId, status: AppStatus) -> Result<()> {
-        sqlx::query("UPDATE paas_applications SET status = $2 WHERE id = $1 AND status <> 'deleting'")
-            .bind(app)
-            .bind(status)
-            .execute(&self.pool)
-            .await?;
+        let mut transaction = self.pool.begin().await?;
+        set_status(&mut transaction, app, status, self.clock.now()).await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    /// Sets what an app was seen to do, for those who carry out what it is meant to do: an app that was suspended,
+    /// stopped or deleted meanwhile stays that. A first release may begin to run an app that was never started.
+    pub async fn report_app_status(&self, app: AppId, status: AppStatus) -> Result<()> {
+        let mut transaction = self.pool.begin().await?;
+        sqlx::query(
+            "UPDATE paas_applications SET status = $2 WHERE id = $1 AND status NOT IN ('suspended', 'deleting')
+             AND (status <> 'stopped' OR current_deployment_id IS NULL)",
+        )
+        .bind(app)
+        .bind(status)
+        .execute(&mut *transaction)
+        .await?;
+        super::metering::record(&mut transaction, app, self.clock.now()).await?;
+        transaction.commit().await?;
         Ok(())
     }
 
@@ -143,11 +162,14 @@ impl Store {
 
     /// Makes `deployment` the release that should be running.
     pub async fn set_current_deployment(&self, app: AppId, deployment: DeploymentId) -> Result<()> {
+        let mut transaction = self.pool.begin().await?;
         sqlx::query("UPDATE paas_applications SET current_deployment_id = $2 WHERE id = $1")
             .bind(app)
             .bind(deployment)
-            .execute(&self.pool)
+            .execute(&mut *transaction)
             .await?;
+        super::metering::record(&mut transaction, app, self.clock.now()).await?;
+        transaction.commit().await?;
         Ok(())
     }
 
@@ -160,64 +182,117 @@ impl Store {
         Ok(())
     }
 
-    /// Removes an app and, by cascade, all rows that are its.
+    /// Removes an app and, by cascade, all rows that are its. What it used stays written down.
     pub async fn delete_app(&self, app: AppId) -> Result<()> {
-        sqlx::query("DELETE FROM paas_applications WHERE id = $1").bind(app).execute(&self.pool).await?;
+        let mut transaction = self.pool.begin().await?;
+        set_status(&mut transaction, app, AppStatus::Deleting, self.clock.now()).await?;
+        sqlx::query("DELETE FROM paas_applications WHERE id = $1").bind(app).execute(&mut *transaction).await?;
+        transaction.commit().await?;
         Ok(())
-    }
-
-    /// The plan of that id.
-    pub async fn plan(&self, id: PlanId) -> Result<Plan> {
-        Ok(sqlx::query_as("SELECT * FROM paas_plans WHERE id = $1").bind(id).fetch_one(&self.pool).await?)
-    }
-
-    /// All plans, smallest first.
-    pub async fn plans(&self) -> Result<Vec<Plan>> {
-        Ok(sqlx::query_as("SELECT * FROM paas_plans ORDER BY position, name").fetch_all(&self.pool).await?)
     }
 
     /// Replicas asked for, by process type. Types never scaled are absent: `web` then runs once, others not at all.
     pub async fn formation(&self, app: AppId) -> Result<Formation> {
-        let rows: Vec<(ProcessType, i32)> =
-            sqlx::query_as("SELECT process_type, replicas FROM paas_process_formation WHERE application_id = $1")
-                .bind(app)
-                .fetch_all(&self.pool)
-                .await?;
-        Ok(rows.into_iter().map(|(process, replicas)| (process, u32::try_from(replicas).unwrap_or(0))).collect())
+        formation(&mut *self.pool.acquire().await?, app).await
     }
 
     /// Changes the replicas of some process types, within the plan's limit.
     pub async fn scale(&self, app: &Application, change: &Formation) -> Result<()> {
-        let plan = self.plan(app.plan_id).await?;
-        for (process, replicas) in change {
-            if *replicas > plan.max_replicas {
-                return Err(Error::PlanLimitReached(format!(
-                    "The plan \"{}\" allows {} replica(s) of a process type; {process}={replicas} is more. \
-                     Choose a larger plan.",
-                    plan.name, plan.max_replicas
-                )));
-            }
-        }
         let mut transaction = self.pool.begin().await?;
-        for (process, replicas) in change {
-            sqlx::query(
-                "INSERT INTO paas_process_formation (application_id, process_type, replicas) VALUES ($1, $2, $3)
-                 ON CONFLICT (application_id, process_type) DO UPDATE SET replicas = $3",
-            )
-            .bind(app.id)
-            .bind(process)
-            .bind(i32::try_from(*replicas).unwrap_or(i32::MAX))
-            .execute(&mut *transaction)
-            .await?;
-            if process.is_routed() {
-                sqlx::query("UPDATE paas_applications SET replicas = $2 WHERE id = $1")
-                    .bind(app.id)
-                    .bind(i32::try_from(*replicas).unwrap_or(i32::MAX))
-                    .execute(&mut *transaction)
-                    .await?;
-            }
-        }
+        scale(&mut transaction, app.id, change, self.clock.now()).await?;
         transaction.commit().await?;
         Ok(())
     }
+
+    /// Moves an app to another plan, at that plan's price of now. Refused where the app is scaled beyond the plan.
+    pub async fn change_plan(&self, app: AppId, plan: PlanId) -> Result<()> {
+        let mut transaction = self.pool.begin().await?;
+        change_plan(&mut transaction, app, plan, self.clock.now()).await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+}
+
+/// Sets what an app is meant to do, unless it is being deleted.
+pub(crate) async fn set_status(
+    connection: &mut PgConnection,
+    app: AppId,
+    status: AppStatus,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    sqlx::query("UPDATE paas_applications SET status = $2 WHERE id = $1 AND status <> 'deleting'")
+        .bind(app)
+        .bind(status)
+        .execute(&mut *connection)
+        .await?;
+    super::metering::record(connection, app, now).await
+}
+
+/// Replicas asked for, by process type.
+pub(crate) async fn formation(connection: &mut PgConnection, app: AppId) -> Result<Formation> {
+    let rows: Vec<(ProcessType, i32)> =
+        sqlx::query_as("SELECT process_type, replicas FROM paas_process_formation WHERE application_id = $1")
+            .bind(app)
+            .fetch_all(connection)
+            .await?;
+    Ok(rows.into_iter().map(|(process, replicas)| (process, u32::try_from(replicas).unwrap_or(0))).collect())
+}
+
+/// Changes the replicas of some process types, within the plan's limit.
+pub(crate) async fn scale(
+    connection: &mut PgConnection,
+    app: AppId,
+    change: &Formation,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let plan = locked_app_plan(connection, app).await?;
+    plan.check(change)?;
+    for (process, replicas) in change {
+        sqlx::query(
+            "INSERT INTO paas_process_formation (application_id, process_type, replicas) VALUES ($1, $2, $3)
+             ON CONFLICT (application_id, process_type) DO UPDATE SET replicas = $3",
+        )
+        .bind(app)
+        .bind(process)
+        .bind(i32::try_from(*replicas).unwrap_or(i32::MAX))
+        .execute(&mut *connection)
+        .await?;
+        if process.is_routed() {
+            sqlx::query("UPDATE paas_applications SET replicas = $2 WHERE id = $1")
+                .bind(app)
+                .bind(i32::try_from(*replicas).unwrap_or(i32::MAX))
+                .execute(&mut *connection)
+                .await?;
+        }
+    }
+    super::metering::record(connection, app, now).await
+}
+
+/// Moves an app to another plan, at that plan's price of now.
+pub(crate) async fn change_plan(
+    connection: &mut PgConnection,
+    app: AppId,
+    plan: PlanId,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    locked_app_plan(connection, app).await?;
+    let new = super::plans::plan(connection, plan).await?;
+    new.check(&formation(connection, app).await?)?;
+    sqlx::query("UPDATE paas_applications SET plan_id = $2, price_per_hour = $3 WHERE id = $1")
+        .bind(app)
+        .bind(plan)
+        .bind(new.price_per_hour)
+        .execute(&mut *connection)
+        .await?;
+    super::metering::record(connection, app, now).await
+}
+
+/// The plan of an app, which nobody else changes until the transaction ends.
+async fn locked_app_plan(connection: &mut PgConnection, app: AppId) -> Result<Plan> {
+    let (plan,): (PlanId,) = sqlx::query_as("SELECT plan_id FROM paas_applications WHERE id = $1 FOR NO KEY UPDATE")
+        .bind(app)
+        .fetch_optional(&mut *connection)
+        .await?
+        .ok_or_else(|| Error::NotFound("That app does not exist any more.".to_owned()))?;
+    super::plans::plan(connection, plan).await
 }

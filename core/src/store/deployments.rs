@@ -11,9 +11,11 @@ use crate::model::{
 use crate::{Error, Result};
 
 impl Store {
-    /// Writes down a deployment that was asked for, with its live stream.
+    /// Writes down a deployment that was asked for, with its live stream. Refused while the organisation's wallet is
+    /// empty.
     pub async fn create_deployment(&self, new: &NewDeployment) -> Result<()> {
         let mut transaction = self.pool.begin().await?;
+        super::suspension::ensure_app_funds(&mut transaction, new.application_id).await?;
         sqlx::query(
             "INSERT INTO paas_deployments
              (id, application_id, status, trigger, git_branch, git_commit, git_message, git_author, no_cache,
@@ -158,13 +160,16 @@ impl Store {
         if changed.rows_affected() == 0 {
             return Ok(false);
         }
-        sqlx::query(
+        let app: Option<(AppId,)> = sqlx::query_as(
             "UPDATE paas_applications SET current_deployment_id = $1
-             WHERE id = (SELECT application_id FROM paas_deployments WHERE id = $1)",
+             WHERE id = (SELECT application_id FROM paas_deployments WHERE id = $1) RETURNING id",
         )
         .bind(id)
-        .execute(&mut *transaction)
+        .fetch_optional(&mut *transaction)
         .await?;
+        if let Some((app,)) = app {
+            super::metering::record(&mut transaction, app, self.clock.now()).await?;
+        }
         transaction.commit().await?;
         Ok(true)
     }

@@ -6,9 +6,15 @@ mod build_cache;
 mod config_vars;
 mod deployments;
 mod events;
+mod ledger;
+pub(crate) mod metering;
+mod plans;
 mod settings;
+mod settlement;
+mod suspension;
 mod tenancy;
 pub(crate) mod tokens;
+mod usage;
 
 use std::time::Duration;
 
@@ -19,8 +25,11 @@ pub use apps::Access;
 pub use audit::AuditEntry;
 pub use build_cache::StoredCache;
 pub use config_vars::ConfigVars;
+pub use settlement::Settled;
 pub use tenancy::{Identity, NewUser};
+pub use usage::{UsageHour, UsagePosition};
 
+use crate::clock::Clock;
 use crate::secrets::Secrets;
 use crate::{Error, Result};
 
@@ -29,6 +38,7 @@ use crate::{Error, Result};
 pub struct Store {
     pool: PgPool,
     secrets: Secrets,
+    clock: Clock,
 }
 
 /// The tables, in numbered steps.
@@ -52,7 +62,18 @@ impl Store {
             .run(&pool)
             .await
             .map_err(|error| Error::System(format!("The database could not be brought up to date: {error}.")))?;
-        Ok(Self { pool, secrets })
+        Ok(Self { pool, secrets, clock: Clock::system() })
+    }
+
+    /// The same store with another clock: what it writes down happens at that clock's times.
+    #[must_use]
+    pub fn with_clock(self, clock: Clock) -> Self {
+        Self { clock, ..self }
+    }
+
+    /// The clock by which it writes down when things happen.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
     }
 
     /// The pool, for the queue and live streams.

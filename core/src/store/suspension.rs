@@ -1,0 +1,162 @@
+//! Holding an organisation's apps, by an empty wallet or an admin, and letting them go on as they were.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+
+use super::{Store, metering};
+use crate::jobs;
+use crate::model::{AppId, Money, OrganizationId, SuspensionReason};
+use crate::{Error, Result};
+
+impl Store {
+    /// Refuses what would make something run while billing is on and the organisation's wallet is empty.
+    pub async fn ensure_funds(&self, organization: OrganizationId) -> Result<()> {
+        ensure_funds(&mut *self.pool.acquire().await?, organization).await
+    }
+}
+
+/// Whether hours are charged now.
+pub(crate) async fn billing_is_on(connection: &mut PgConnection) -> Result<bool> {
+    let (on,) = sqlx::query_as("SELECT EXISTS (SELECT 1 FROM paas_billing_periods WHERE ended_at IS NULL)")
+        .fetch_one(connection)
+        .await?;
+    Ok(on)
+}
+
+/// See [`Store::ensure_funds`].
+pub(crate) async fn ensure_funds(connection: &mut PgConnection, organization: OrganizationId) -> Result<()> {
+    let empty: Option<(String,)> = sqlx::query_as(
+        "SELECT name FROM organizations WHERE id = $1 AND wallet_balance <= 0
+         AND EXISTS (SELECT 1 FROM paas_billing_periods WHERE ended_at IS NULL)",
+    )
+    .bind(organization)
+    .fetch_optional(connection)
+    .await?;
+    empty.map_or(Ok(()), |(name,)| Err(Error::InsufficientFunds(name)))
+}
+
+/// The same for the organisation of an app.
+pub(crate) async fn ensure_app_funds(connection: &mut PgConnection, app: AppId) -> Result<()> {
+    let organization: Option<(OrganizationId,)> =
+        sqlx::query_as("SELECT organization_id FROM paas_applications WHERE id = $1")
+            .bind(app)
+            .fetch_optional(&mut *connection)
+            .await?;
+    match organization {
+        Some((organization,)) => ensure_funds(connection, organization).await,
+        None => Ok(()),
+    }
+}
+
+/// Suspends all apps of an organisation that run or are about to, remembers what each was, and enqueues the jobs that
+/// stop them. Answers which. The caller holds the organisation's row.
+pub(crate) async fn hold(
+    connection: &mut PgConnection,
+    organization: OrganizationId,
+    reason: SuspensionReason,
+    now: DateTime<Utc>,
+) -> Result<Vec<AppId>> {
+    // In order, like all who take several.
+    let rows: Vec<(AppId,)> = sqlx::query_as(
+        "UPDATE paas_applications SET suspended_reason = $2, suspended_from = status, status = 'suspended'
+         WHERE id = ANY (ARRAY (
+             SELECT id FROM paas_applications WHERE organization_id = $1
+             AND status IN ('building', 'deploying', 'running', 'failed') ORDER BY id FOR NO KEY UPDATE))
+         RETURNING id",
+    )
+    .bind(organization)
+    .bind(reason)
+    .fetch_all(&mut *connection)
+    .await?;
+    let apps: Vec<AppId> = rows.into_iter().map(|(app,)| app).collect();
+    if !apps.is_empty() {
+        metering::stop(connection, &apps, now).await?;
+        let why = match reason {
+            SuspensionReason::Wallet => "Suspended: the organisation's wallet is empty. A top-up starts it again.",
+            SuspensionReason::Admin => "Suspended by an admin of the platform.",
+        };
+        tell(connection, &apps, "suspend", why, now).await?;
+        jobs::apply_within(connection, &apps).await?;
+    }
+    Ok(apps)
+}
+
+/// Lets the apps of an organisation go on that were suspended for `reason`, as they were, and enqueues the jobs that
+/// start them. Where the other reason holds them as well they stay suspended, for that one. Answers which go on. The
+/// caller holds the organisation's row.
+pub(crate) async fn release(
+    connection: &mut PgConnection,
+    organization: OrganizationId,
+    reason: SuspensionReason,
+    now: DateTime<Utc>,
+) -> Result<Vec<AppId>> {
+    let (suspended, balance): (bool, Money) =
+        sqlx::query_as("SELECT suspended_at IS NOT NULL, wallet_balance FROM organizations WHERE id = $1")
+            .bind(organization)
+            .fetch_one(&mut *connection)
+            .await?;
+    let wallet_is_empty = balance <= Money::ZERO && billing_is_on(connection).await?;
+    let other = match reason {
+        SuspensionReason::Wallet if suspended => Some(SuspensionReason::Admin),
+        SuspensionReason::Admin if wallet_is_empty => Some(SuspensionReason::Wallet),
+        _ => None,
+    };
+    if let Some(other) = other {
+        sqlx::query(
+            "UPDATE paas_applications SET suspended_reason = $3 WHERE organization_id = $1 AND suspended_reason = $2",
+        )
+        .bind(organization)
+        .bind(reason)
+        .bind(other)
+        .execute(connection)
+        .await?;
+        return Ok(Vec::new());
+    }
+    let rows: Vec<(AppId,)> = sqlx::query_as(
+        "UPDATE paas_applications SET status = CASE
+             WHEN suspended_from = 'failed' THEN 'failed'
+             WHEN current_deployment_id IS NULL THEN 'inactive'
+             ELSE 'running' END
+         WHERE id = ANY (ARRAY (
+             SELECT id FROM paas_applications WHERE organization_id = $1 AND status = 'suspended'
+             AND suspended_reason = $2 ORDER BY id FOR NO KEY UPDATE))
+         RETURNING id",
+    )
+    .bind(organization)
+    .bind(reason)
+    .fetch_all(&mut *connection)
+    .await?;
+    let apps: Vec<AppId> = rows.into_iter().map(|(app,)| app).collect();
+    if !apps.is_empty() {
+        for app in &apps {
+            metering::record(connection, *app, now).await?;
+        }
+        let why = match reason {
+            SuspensionReason::Wallet => "Started again: the wallet was topped up.",
+            SuspensionReason::Admin => "Started again: an admin of the platform lifted the suspension.",
+        };
+        tell(connection, &apps, "resume", why, now).await?;
+        jobs::apply_within(connection, &apps).await?;
+    }
+    Ok(apps)
+}
+
+async fn tell(
+    connection: &mut PgConnection,
+    apps: &[AppId],
+    kind: &str,
+    message: &str,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    sqlx::query(
+        "INSERT INTO paas_events (organization_id, application_id, kind, message, created_at)
+         SELECT organization_id, id, $2, $3, $4 FROM paas_applications WHERE id = ANY ($1)",
+    )
+    .bind(apps)
+    .bind(kind)
+    .bind(message)
+    .bind(now)
+    .execute(connection)
+    .await?;
+    Ok(())
+}

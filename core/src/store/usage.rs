@@ -1,0 +1,265 @@
+//! Usage as it is read: by app, process type, plan and time; what is settled and what is not yet.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, NaiveDate, Utc};
+use rust_decimal::Decimal;
+use sqlx::PgConnection;
+
+use super::Store;
+use super::metering::METERED_COLUMNS;
+use crate::model::{
+    AppId, AppSlug, Hour, Metered, Money, Month, OrganizationId, PlanId, ProcessType, UsageKey, UsageLine, cost_of_hour,
+};
+use crate::{Error, Result};
+
+/// A line of usage as the queries answer it.
+#[derive(sqlx::FromRow)]
+struct Row {
+    application_id: AppId,
+    app_slug: AppSlug,
+    process_type: ProcessType,
+    plan_id: PlanId,
+    plan_name: String,
+    price_per_hour: Money,
+    replica_microseconds: Decimal,
+    cost: Money,
+    charged: Money,
+}
+
+impl TryFrom<Row> for UsageLine {
+    type Error = Error;
+
+    fn try_from(row: Row) -> Result<Self> {
+        let damaged = |_| Error::System("The stored usage is damaged.".to_owned());
+        Ok(Self {
+            key: UsageKey {
+                application_id: row.application_id,
+                process_type: row.process_type,
+                plan_id: row.plan_id,
+                price_per_hour: row.price_per_hour,
+            },
+            app_slug: row.app_slug,
+            plan_name: row.plan_name,
+            replica_microseconds: u128::try_from(row.replica_microseconds.trunc().mantissa()).map_err(damaged)?,
+            cost: row.cost,
+            charged: row.charged,
+        })
+    }
+}
+
+/// An hour of usage, for exports.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct UsageHour {
+    /// When the hour began.
+    pub hour: DateTime<Utc>,
+    /// Of which app.
+    pub application_id: AppId,
+    /// The app's name.
+    pub app_slug: AppSlug,
+    /// What ran.
+    pub process_type: ProcessType,
+    /// On which plan.
+    pub plan_id: PlanId,
+    /// The plan's name.
+    pub plan_name: String,
+    /// What an hour of a replica cost.
+    pub price_per_hour: Money,
+    /// Replicas times the microseconds that they ran.
+    pub replica_microseconds: i64,
+    /// What it cost.
+    pub cost: Money,
+    /// Whether it was charged.
+    pub charged: bool,
+}
+
+/// The last line of a page of an export, after which the next one goes on.
+pub type UsagePosition = (DateTime<Utc>, AppId, ProcessType, PlanId, Money);
+
+impl UsageHour {
+    /// Where the next page begins.
+    pub fn position(&self) -> UsagePosition {
+        (self.hour, self.application_id, self.process_type.clone(), self.plan_id, self.price_per_hour)
+    }
+}
+
+impl Store {
+    /// What an organisation, or one of its apps, used between two hours, by app, process type, plan and price. Only
+    /// settled hours.
+    pub async fn usage(
+        &self,
+        organization: OrganizationId,
+        app: Option<AppId>,
+        from: Hour,
+        to: Hour,
+    ) -> Result<Vec<UsageLine>> {
+        let rows: Vec<Row> = sqlx::query_as(
+            "SELECT application_id, max(app_slug) AS app_slug, process_type, plan_id, max(plan_name) AS plan_name,
+                 price_per_hour, sum(replica_microseconds)::numeric AS replica_microseconds, sum(cost) AS cost,
+                 coalesce(sum(cost) FILTER (WHERE charged), 0) AS charged
+             FROM paas_resource_usage
+             WHERE organization_id = $1 AND hour >= $3 AND hour < $4 AND ($2::uuid IS NULL OR application_id = $2)
+             GROUP BY application_id, process_type, plan_id, price_per_hour
+             ORDER BY app_slug, process_type, plan_name, price_per_hour",
+        )
+        .bind(organization)
+        .bind(app)
+        .bind(from)
+        .bind(to)
+        .fetch_all(&self.pool)
+        .await?;
+        rows.into_iter().map(UsageLine::try_from).collect()
+    }
+
+    /// The same for a whole month, read from its sums.
+    pub async fn usage_of_month(
+        &self,
+        organization: OrganizationId,
+        app: Option<AppId>,
+        month: Month,
+    ) -> Result<Vec<UsageLine>> {
+        let rows: Vec<Row> = sqlx::query_as(
+            "SELECT application_id, app_slug, process_type, plan_id, plan_name, price_per_hour, replica_microseconds,
+                 cost, charged
+             FROM paas_usage_months
+             WHERE organization_id = $1 AND month = $3 AND ($2::uuid IS NULL OR application_id = $2)
+             ORDER BY app_slug, process_type, plan_name, price_per_hour",
+        )
+        .bind(organization)
+        .bind(app)
+        .bind(month.first_day())
+        .fetch_all(&self.pool)
+        .await?;
+        rows.into_iter().map(UsageLine::try_from).collect()
+    }
+
+    /// What was used up to `until` and is not settled: at least the current hour. Each of its hours is rounded as the
+    /// settlement will round it.
+    pub async fn unsettled_usage(
+        &self,
+        organization: OrganizationId,
+        app: Option<AppId>,
+        until: DateTime<Utc>,
+    ) -> Result<Vec<UsageLine>> {
+        let sql = format!(
+            "SELECT {METERED_COLUMNS} FROM paas_metering
+             WHERE organization_id = $1 AND (ended_at IS NULL OR settled_until < ended_at) AND settled_until < $3
+             AND ($2::uuid IS NULL OR application_id = $2)"
+        );
+        let rows: Vec<Metered> = sqlx::query_as(sqlx::AssertSqlSafe(sql))
+            .bind(organization)
+            .bind(app)
+            .bind(until)
+            .fetch_all(&self.pool)
+            .await?;
+        let mut apps: BTreeMap<AppId, Vec<&Metered>> = BTreeMap::new();
+        for metered in &rows {
+            apps.entry(metered.application_id).or_default().push(metered);
+        }
+        let mut lines: Vec<UsageLine> = Vec::new();
+        for history in apps.values() {
+            let mut hour =
+                history.iter().map(|metered| Hour::of(metered.settled_until)).min().unwrap_or(Hour::of(until));
+            while hour.begin() < until {
+                for line in cost_of_hour(history, hour, until).into_iter().flat_map(|cost| cost.lines) {
+                    add_line(&mut lines, line);
+                }
+                hour = hour.next();
+            }
+        }
+        Ok(lines)
+    }
+
+    /// Cost by day of settled hours, oldest first; days without usage are missing.
+    pub async fn usage_by_day(
+        &self,
+        organization: OrganizationId,
+        app: Option<AppId>,
+        from: Hour,
+        to: Hour,
+    ) -> Result<Vec<(NaiveDate, Money)>> {
+        Ok(sqlx::query_as(
+            "SELECT (hour AT TIME ZONE 'UTC')::date AS day, sum(cost) FROM paas_resource_usage
+             WHERE organization_id = $1 AND hour >= $3 AND hour < $4 AND ($2::uuid IS NULL OR application_id = $2)
+             GROUP BY day ORDER BY day",
+        )
+        .bind(organization)
+        .bind(app)
+        .bind(from)
+        .bind(to)
+        .fetch_all(&self.pool)
+        .await?)
+    }
+
+    /// Hours of usage in the order of an export, from after `position` on.
+    pub async fn usage_hours(
+        &self,
+        organization: OrganizationId,
+        app: Option<AppId>,
+        (from, to): (Hour, Hour),
+        position: Option<&UsagePosition>,
+        limit: u32,
+    ) -> Result<Vec<UsageHour>> {
+        let (hour, last, process, plan, price) = match position {
+            Some((hour, app, process, plan, price)) => {
+                (Some(*hour), Some(*app), Some(process), Some(*plan), Some(*price))
+            }
+            None => (None, None, None, None, None),
+        };
+        Ok(sqlx::query_as(
+            "SELECT hour, application_id, app_slug, process_type, plan_id, plan_name, price_per_hour, replica_microseconds,
+                 cost, charged
+             FROM paas_resource_usage
+             WHERE organization_id = $1 AND hour >= $3 AND hour < $4 AND ($2::uuid IS NULL OR application_id = $2)
+             AND ($5::timestamptz IS NULL OR hour >= $5)
+             AND ($5::timestamptz IS NULL OR (hour, application_id, process_type, plan_id, price_per_hour) > ($5, $6, $7, $8, $9))
+             ORDER BY hour, application_id, process_type, plan_id, price_per_hour LIMIT $10",
+        )
+        .bind(organization)
+        .bind(app)
+        .bind(from)
+        .bind(to)
+        .bind(hour)
+        .bind(last)
+        .bind(process)
+        .bind(plan)
+        .bind(price)
+        .bind(i64::from(limit))
+        .fetch_all(&self.pool)
+        .await?)
+    }
+
+    /// What everything that runs of an organisation, or of one of its apps, costs an hour.
+    pub async fn burn(&self, organization: OrganizationId, app: Option<AppId>) -> Result<Money> {
+        burn(&mut *self.pool.acquire().await?, organization, app).await
+    }
+}
+
+/// See [`Store::burn`].
+pub(super) async fn burn(
+    connection: &mut PgConnection,
+    organization: OrganizationId,
+    app: Option<AppId>,
+) -> Result<Money> {
+    let (burn,) = sqlx::query_as(
+        "SELECT coalesce(sum(price_per_hour * replicas), 0) FROM paas_metering
+         WHERE organization_id = $1 AND ended_at IS NULL AND ($2::uuid IS NULL OR application_id = $2)",
+    )
+    .bind(organization)
+    .bind(app)
+    .fetch_one(connection)
+    .await?;
+    Ok(burn)
+}
+
+/// Adds a line to the one of the same key, or to the end.
+pub(crate) fn add_line(lines: &mut Vec<UsageLine>, line: UsageLine) {
+    match lines.iter_mut().find(|other| other.key == line.key) {
+        Some(same) => {
+            same.replica_microseconds += line.replica_microseconds;
+            same.cost += line.cost;
+            same.charged += line.charged;
+        }
+        None => lines.push(line),
+    }
+}
