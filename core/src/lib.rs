@@ -8,6 +8,7 @@ pub mod console;
 pub mod credentials;
 pub mod embedded_postgres;
 pub mod error;
+pub mod invoice;
 pub mod jobs;
 #[macro_use]
 pub mod model;

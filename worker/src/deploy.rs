@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use skypanel_buildkit::BuildRequest;
 use skypanel_core::jobs::{Apply, CleanUp, Deploy, SaveCache};
 use skypanel_core::model::{
-    AppStatus, Application, Artifact, Deployment, DeploymentId, DeploymentStatus, ProcessType, Stage, StreamId, Trigger,
-    resolve_formation,
+    AppStatus, Application, Artifact, Deployment, DeploymentId, DeploymentStatus, ProcessType, Stage, StreamId,
+    Trigger, resolve_formation,
 };
 use skypanel_core::settings::Settings;
 use skypanel_core::store::Store;
@@ -228,8 +228,7 @@ impl Run<'_> {
         }
         // Stopped or suspended while it was built: it must not start by itself.
         let status = store.app(self.app.id).await?.status;
-        let runs =
-            status.should_run() || (self.app.current_deployment_id.is_none() && status != AppStatus::Suspended);
+        let runs = status.should_run() || (self.app.current_deployment_id.is_none() && status != AppStatus::Suspended);
         if runs {
             self.log.step(&format!("Launching {version}")).await;
             store.report_app_status(self.app.id, AppStatus::Deploying).await?;

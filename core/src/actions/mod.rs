@@ -3,11 +3,15 @@
 //! and the SSH commands parse, call an action and show what came of it.
 
 mod actor;
+mod billing;
+mod plans;
 mod tokens;
 
 use std::sync::Arc;
 
 pub use actor::{Actor, Scope, Via};
+pub use billing::{Movement, Period, Usage, Wallet};
+pub use plans::CostChange;
 
 use crate::blob::Blobs;
 use crate::clock::Clock;

@@ -92,7 +92,7 @@ pub fn resolve_formation(processes: &BTreeMap<ProcessType, String>, scaled: &For
 }
 
 /// What an app may use, and what an hour of a replica costs.
-#[derive(Clone, Debug, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq, sqlx::FromRow)]
 pub struct Plan {
     /// Its id.
     pub id: PlanId,

@@ -62,7 +62,8 @@ impl FromStr for Money {
 
     /// Reads `12.5` or `-0.000001`: at most six decimals, below a trillion, so that storing it loses nothing.
     fn from_str(text: &str) -> Result<Self, Error> {
-        let shape = || Error::Invalid(format!("{text:?} is not an amount. Write it like 12.50, with up to 6 decimals."));
+        let shape =
+            || Error::Invalid(format!("{text:?} is not an amount. Write it like 12.50, with up to 6 decimals."));
         let digits = text.strip_prefix('-').unwrap_or(text);
         let (whole, decimals) = digits.split_once('.').unwrap_or((digits, "0"));
         let numeric = |part: &str, most: usize| {
@@ -127,10 +128,14 @@ mod tests {
 
     #[test]
     fn amounts_are_read_exactly_or_not_at_all() {
-        for (text, millionths) in [("12.5", 12_500_000), ("-0.000001", -1), ("0", 0), ("999999999999.999999", 999_999_999_999_999_999)] {
+        for (text, millionths) in
+            [("12.5", 12_500_000), ("-0.000001", -1), ("0", 0), ("999999999999.999999", 999_999_999_999_999_999)]
+        {
             assert_eq!(text.parse::<Money>().expect("is an amount").millionths(), millionths, "{text}");
         }
-        for text in ["", "-", ".5", "5.", "1.0000001", "1e3", "NaN", "+1", "1_000", " 1", "1,5", "1000000000000", "--1", "١"] {
+        for text in
+            ["", "-", ".5", "5.", "1.0000001", "1e3", "NaN", "+1", "1_000", " 1", "1,5", "1000000000000", "--1", "١"]
+        {
             assert!(text.parse::<Money>().is_err(), "{text}");
         }
     }

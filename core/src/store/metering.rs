@@ -58,8 +58,7 @@ pub(crate) async fn record(connection: &mut PgConnection, app: AppId, now: DateT
         _ => Formation::new(),
     };
     let sql = format!("SELECT {METERED_COLUMNS} FROM paas_metering WHERE application_id = $1 AND ended_at IS NULL");
-    let open: Vec<Metered> =
-        sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(app).fetch_all(&mut *connection).await?;
+    let open: Vec<Metered> = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(app).fetch_all(&mut *connection).await?;
     let goes_on = |metered: &Metered| {
         formation.get(&metered.process_type) == Some(&metered.replicas)
             && (metered.organization_id, metered.plan_id) == (terms.organization_id, terms.plan_id)
@@ -127,8 +126,9 @@ pub(super) async fn stop(connection: &mut PgConnection, apps: &[AppId], now: Dat
 impl Store {
     /// What ran of an app, oldest first; of one that is gone, too.
     pub async fn metering(&self, app: AppId) -> Result<Vec<Metered>> {
-        let sql =
-            format!("SELECT {METERED_COLUMNS} FROM paas_metering WHERE application_id = $1 ORDER BY started_at, process_type, id");
+        let sql = format!(
+            "SELECT {METERED_COLUMNS} FROM paas_metering WHERE application_id = $1 ORDER BY started_at, process_type, id"
+        );
         Ok(sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(app).fetch_all(&self.pool).await?)
     }
 }

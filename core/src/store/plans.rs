@@ -68,7 +68,9 @@ pub(crate) async fn put(connection: &mut PgConnection, plan: &Plan) -> Result<()
 pub(crate) async fn delete(connection: &mut PgConnection, plan: &Plan) -> Result<()> {
     let (left,): (i64,) = sqlx::query_as("SELECT count(*) FROM paas_plans").fetch_one(&mut *connection).await?;
     if left <= 1 {
-        return Err(Error::Conflict("This is the last plan, which new apps need. Create another one first.".to_owned()));
+        return Err(Error::Conflict(
+            "This is the last plan, which new apps need. Create another one first.".to_owned(),
+        ));
     }
     let deleted = sqlx::query("DELETE FROM paas_plans WHERE id = $1").bind(plan.id).execute(&mut *connection).await;
     match deleted {

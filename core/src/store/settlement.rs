@@ -12,9 +12,7 @@ use sqlx::PgConnection;
 use super::ledger::Charge;
 use super::metering::METERED_COLUMNS;
 use super::{Store, ledger, suspension};
-use crate::model::{
-    AppId, Hour, HourOfApp, Metered, Money, OrganizationId, SuspensionReason, UsageLine, cost_of_hour,
-};
+use crate::model::{AppId, Hour, HourOfApp, Metered, Money, OrganizationId, SuspensionReason, UsageLine, cost_of_hour};
 use crate::settings::Settings;
 use crate::{Error, Result};
 
@@ -199,7 +197,12 @@ async fn settle_batch(
         .filter(|settled| settled.cost > Money::ZERO && is_charged(settled.hour))
         .filter_map(|settled| {
             let line = settled.lines.first()?;
-            Some(Charge { app: line.key.application_id, slug: &line.app_slug, hour: settled.hour, amount: settled.cost })
+            Some(Charge {
+                app: line.key.application_id,
+                slug: &line.app_slug,
+                hour: settled.hour,
+                amount: settled.cost,
+            })
         })
         .collect();
     let left = match balance {

@@ -13,6 +13,23 @@ impl Store {
     pub async fn ensure_funds(&self, organization: OrganizationId) -> Result<()> {
         ensure_funds(&mut *self.pool.acquire().await?, organization).await
     }
+
+    /// Whether hours are charged now.
+    pub async fn billing_is_on(&self) -> Result<bool> {
+        billing_is_on(&mut *self.pool.acquire().await?).await
+    }
+
+    /// How many apps of an organisation are suspended for a reason.
+    pub async fn apps_held(&self, organization: OrganizationId, reason: SuspensionReason) -> Result<u64> {
+        let (count,): (i64,) = sqlx::query_as(
+            "SELECT count(*) FROM paas_applications WHERE organization_id = $1 AND suspended_reason = $2",
+        )
+        .bind(organization)
+        .bind(reason)
+        .fetch_one(&self.pool)
+        .await?;
+        Ok(u64::try_from(count).unwrap_or(0))
+    }
 }
 
 /// Whether hours are charged now.

@@ -133,12 +133,13 @@ impl Store {
         rows.into_iter().map(UsageLine::try_from).collect()
     }
 
-    /// What was used up to `until` and is not settled: at least the current hour. Each of its hours is rounded as the
-    /// settlement will round it.
+    /// What was used from an hour on up to `until` and is not settled. Each of its hours is rounded as the settlement
+    /// will round it.
     pub async fn unsettled_usage(
         &self,
         organization: OrganizationId,
         app: Option<AppId>,
+        from: Hour,
         until: DateTime<Utc>,
     ) -> Result<Vec<UsageLine>> {
         let sql = format!(
@@ -158,8 +159,8 @@ impl Store {
         }
         let mut lines: Vec<UsageLine> = Vec::new();
         for history in apps.values() {
-            let mut hour =
-                history.iter().map(|metered| Hour::of(metered.settled_until)).min().unwrap_or(Hour::of(until));
+            let first = history.iter().map(|metered| Hour::of(metered.settled_until)).min();
+            let mut hour = first.unwrap_or(from).max(from);
             while hour.begin() < until {
                 for line in cost_of_hour(history, hour, until).into_iter().flat_map(|cost| cost.lines) {
                     add_line(&mut lines, line);
@@ -227,6 +228,21 @@ impl Store {
         .bind(i64::from(limit))
         .fetch_all(&self.pool)
         .await?)
+    }
+
+    /// Months in which an organisation was charged, newest first, and how much.
+    pub async fn charged_months(&self, organization: OrganizationId) -> Result<Vec<(Month, Money)>> {
+        let rows: Vec<(NaiveDate, Money)> = sqlx::query_as(
+            "SELECT month, sum(charged) FROM paas_usage_months WHERE organization_id = $1
+             GROUP BY month HAVING sum(charged) > 0 ORDER BY month DESC",
+        )
+        .bind(organization)
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(rows
+            .into_iter()
+            .map(|(day, charged)| (Month::of(day.and_time(chrono::NaiveTime::MIN).and_utc()), charged))
+            .collect())
     }
 
     /// What everything that runs of an organisation, or of one of its apps, costs an hour.

@@ -17,7 +17,7 @@ pub(crate) struct Database {
     admin_url: String,
     store: Store,
     server: Option<SharedServer>,
-    _secrets: tempfile::TempDir,
+    secrets: tempfile::TempDir,
 }
 
 impl Database {
@@ -33,7 +33,7 @@ impl Database {
         let secrets = tempfile::tempdir().expect("makes a directory");
         let keys = Secrets::open_or_create(&secrets.path().join("master.key")).expect("makes a key");
         let store = Store::connect(&url, keys).await.expect("connects");
-        Self { name, url, admin_url, store, server: Some(server), _secrets: secrets }
+        Self { name, url, admin_url, store, server: Some(server), secrets }
     }
 
     /// The store over it.
@@ -49,6 +49,12 @@ impl Database {
     /// A second pool, as another process would have.
     pub(crate) async fn other_pool(&self) -> PgPool {
         PgPool::connect(&self.url).await.expect("connects")
+    }
+
+    /// A second store, as another process would have.
+    pub(crate) async fn other_store(&self) -> Store {
+        let keys = Secrets::open_or_create(&self.secrets.path().join("master.key")).expect("opens the key");
+        Store::with_pool(self.other_pool().await, keys).await.expect("connects")
     }
 
     /// Drops the database, and stops the server if no other test uses it.

@@ -1,0 +1,266 @@
+//! Money as people see and move it: wallets, ledgers, usage, invoices.
+
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+
+use super::plans::admin;
+use super::{Actions, Actor};
+use crate::invoice::Invoice;
+use crate::model::{
+    AppId, Hour, LedgerEntry, LedgerKind, Money, Month, NewLedgerEntry, Organization, OrganizationId, SuspensionReason,
+    UsageLine, cost_over,
+};
+use crate::store::{Access, AuditEntry, add_line, audit, ledger, suspension};
+use crate::{Error, Result};
+
+/// A wallet and where it is going.
+#[derive(Clone, Debug)]
+pub struct Wallet {
+    /// What is in it.
+    pub balance: Money,
+    /// Whether hours are charged to it.
+    pub billing_enabled: bool,
+    /// What all that runs now costs an hour.
+    pub cost_per_hour: Money,
+    /// Whole hours the balance lasts at that; none where nothing costs anything or nothing is charged.
+    pub lasts_hours: Option<u64>,
+    /// The current month.
+    pub month: Month,
+    /// What was used in it until now, the current hour included.
+    pub month_to_date: Money,
+    /// What it comes to if everything goes on as it is, rounded half up.
+    pub forecast: Money,
+    /// Apps that an empty wallet holds.
+    pub suspended_apps: u64,
+}
+
+/// What was used in a time.
+#[derive(Clone, Debug)]
+pub struct Usage {
+    /// Since when.
+    pub from: DateTime<Utc>,
+    /// Until when: the end of the period, or now.
+    pub to: DateTime<Utc>,
+    /// By app, process type, plan and price.
+    pub lines: Vec<UsageLine>,
+    /// What all of it cost.
+    pub cost: Money,
+    /// What of it was charged.
+    pub charged: Money,
+    /// What of the cost belongs to hours that are not settled yet.
+    pub unsettled: Money,
+}
+
+/// A movement that an admin made, and what followed from it.
+#[derive(Clone, Debug)]
+pub struct Movement {
+    /// What the ledger has now.
+    pub entry: LedgerEntry,
+    /// Apps that go on, because the wallet is not empty any more.
+    pub resumed: Vec<AppId>,
+    /// Apps that were suspended, because it is.
+    pub suspended: Vec<AppId>,
+}
+
+/// Usage of a time, as asked for.
+#[derive(Clone, Copy, Debug)]
+pub enum Period {
+    /// A month.
+    Month(Month),
+    /// From the beginning of an hour until that of another.
+    Hours(Hour, Hour),
+}
+
+impl Period {
+    fn bounds(self) -> (Hour, Hour) {
+        match self {
+            Self::Month(month) => (Hour::of(month.begin()), Hour::of(month.end())),
+            Self::Hours(from, to) => (from, to),
+        }
+    }
+}
+
+impl Actions {
+    /// The wallet of an organisation.
+    pub async fn wallet(&self, actor: &Actor, organization: &Organization) -> Result<Wallet> {
+        check(actor, organization.id, Access::Read)?;
+        let now = self.clock.now();
+        let month = Month::of(now);
+        let usage = self.usage_of(organization.id, None, Period::Month(month), now).await?;
+        let cost_per_hour = self.store.burn(organization.id, None).await?;
+        let balance = self.store.balance(organization.id).await?;
+        let billing_enabled = self.store.billing_is_on().await?;
+        let charged = billing_enabled && cost_per_hour > Money::ZERO;
+        let lasts = |balance: Money| u64::try_from(balance.millionths() / cost_per_hour.millionths()).unwrap_or(0);
+        Ok(Wallet {
+            balance,
+            billing_enabled,
+            cost_per_hour,
+            lasts_hours: charged.then(|| lasts(balance)),
+            month,
+            month_to_date: usage.cost,
+            forecast: usage.cost + cost_over(cost_per_hour, month.end() - now),
+            suspended_apps: self.store.apps_held(organization.id, SuspensionReason::Wallet).await?,
+        })
+    }
+
+    /// The newest entries of a ledger, from before the entry `before` on.
+    pub async fn ledger(
+        &self,
+        actor: &Actor,
+        organization: OrganizationId,
+        before: Option<i64>,
+        limit: u32,
+    ) -> Result<Vec<LedgerEntry>> {
+        check(actor, organization, Access::Read)?;
+        self.store.ledger(organization, before, limit).await
+    }
+
+    /// What an organisation, or one of its apps, used in a period, up to this moment.
+    pub async fn usage(
+        &self,
+        actor: &Actor,
+        organization: OrganizationId,
+        app: Option<AppId>,
+        period: Period,
+    ) -> Result<Usage> {
+        check(actor, organization, Access::Read)?;
+        self.usage_of(organization, app, period, self.clock.now()).await
+    }
+
+    async fn usage_of(
+        &self,
+        organization: OrganizationId,
+        app: Option<AppId>,
+        period: Period,
+        now: DateTime<Utc>,
+    ) -> Result<Usage> {
+        let (from, to) = period.bounds();
+        let mut lines = match period {
+            Period::Month(month) => self.store.usage_of_month(organization, app, month).await?,
+            Period::Hours(from, to) => self.store.usage(organization, app, from, to).await?,
+        };
+        let until = to.begin().min(now).max(from.begin());
+        let mut unsettled = Money::ZERO;
+        for line in self.store.unsettled_usage(organization, app, from, until).await? {
+            unsettled += line.cost;
+            add_line(&mut lines, line);
+        }
+        Ok(Usage {
+            from: from.begin(),
+            to: until,
+            cost: lines.iter().map(|line| line.cost).sum(),
+            charged: lines.iter().map(|line| line.charged).sum(),
+            unsettled,
+            lines,
+        })
+    }
+
+    /// The invoice of a month: what was charged and what was paid. That of the current month is preliminary.
+    pub async fn invoice(&self, actor: &Actor, organization: &Organization, month: Month) -> Result<Invoice> {
+        check(actor, organization.id, Access::Read)?;
+        let now = self.clock.now();
+        if month.begin() > now {
+            return Err(Error::NotFound(format!("{month} has not begun, so it has no invoice.")));
+        }
+        let lines = self.store.usage_of_month(organization.id, None, month).await?;
+        Ok(Invoice {
+            issuer: self.store.settings().await?.billing_issuer,
+            organization: organization.name.clone(),
+            month,
+            lines: lines.into_iter().filter(|line| line.charged > Money::ZERO).collect(),
+            payments: self.store.payments(organization.id, month.begin(), month.end()).await?,
+            preliminary: month.end() > now,
+            made_at: now,
+        })
+    }
+
+    /// Months for which an organisation has an invoice, newest first, with what was charged in each.
+    pub async fn invoices(&self, actor: &Actor, organization: OrganizationId) -> Result<Vec<(Month, Money)>> {
+        check(actor, organization, Access::Read)?;
+        self.store.charged_months(organization).await
+    }
+
+    /// Moves money by an admin's hand: a top-up, a refund or an adjustment. Apps follow the balance at once: above
+    /// zero, those that the empty wallet held go on as they were.
+    pub async fn move_money(
+        &self,
+        actor: &Actor,
+        organization: OrganizationId,
+        new: NewLedgerEntry,
+    ) -> Result<Movement> {
+        admin(actor)?;
+        check_entry(&new)?;
+        let now = self.clock.now();
+        let mut transaction = self.store.pool().begin().await?;
+        let entry = ledger::add(&mut transaction, organization, actor, &new, now).await?;
+        let (mut resumed, mut suspended) = (Vec::new(), Vec::new());
+        if entry.balance_after > Money::ZERO {
+            resumed = suspension::release(&mut transaction, organization, SuspensionReason::Wallet, now).await?;
+        } else if suspension::billing_is_on(&mut transaction).await? {
+            suspended = suspension::hold(&mut transaction, organization, SuspensionReason::Wallet, now).await?;
+        }
+        let audited = AuditEntry {
+            action: match new.kind {
+                LedgerKind::TopUp => "wallet.top_up",
+                LedgerKind::Refund => "wallet.refund",
+                LedgerKind::Charge | LedgerKind::Adjustment => "wallet.adjust",
+            },
+            organization: Some(organization),
+            target_kind: "organization",
+            target: &organization.to_string(),
+            before: json!({ "balance": entry.balance_after - entry.amount }),
+            after: json!({
+                "balance": entry.balance_after, "amount": entry.amount, "reference": entry.reference, "note": entry.note,
+            }),
+        };
+        audit::record(&mut transaction, actor, now, audited).await?;
+        transaction.commit().await?;
+        Ok(Movement { entry, resumed, suspended })
+    }
+
+    /// Settles at once, rather than at the next full hour; for admins.
+    pub async fn settle_usage_now(&self, actor: &Actor) -> Result<crate::store::Settled> {
+        admin(actor)?;
+        let settled = self.store.settle_usage().await?;
+        let entry = AuditEntry {
+            action: "billing.settle",
+            organization: None,
+            target_kind: "platform",
+            target: "billing",
+            before: Value::Null,
+            after: json!({ "app_hours": settled.app_hours, "charged": settled.charged }),
+        };
+        let mut connection = self.store.pool().acquire().await?;
+        audit::record(&mut connection, actor, self.clock.now(), entry).await?;
+        Ok(settled)
+    }
+}
+
+fn check(actor: &Actor, organization: OrganizationId, access: Access) -> Result<()> {
+    actor.check(organization, access, || {
+        Error::NotFound("There is no such organisation that you have access to.".to_owned())
+    })
+}
+
+fn check_entry(new: &NewLedgerEntry) -> Result<()> {
+    let fits = match new.kind {
+        LedgerKind::Charge => false,
+        LedgerKind::TopUp | LedgerKind::Refund => new.amount > Money::ZERO,
+        LedgerKind::Adjustment => new.amount != Money::ZERO,
+    };
+    if !fits {
+        return Err(Error::field("amount", "Use an amount above zero; an adjustment may be below it."));
+    }
+    let limit = Money::from_millionths(100_000_000_000_000);
+    if new.amount > limit || new.amount < -limit {
+        return Err(Error::field("amount", "Use at most 100 million at a time."));
+    }
+    for (field, text, most) in [("reference", &new.reference, 200), ("note", &new.note, 1_000)] {
+        let Some(text) = text else { continue };
+        if text.trim().is_empty() || text.chars().count() > most || text.chars().any(char::is_control) {
+            return Err(Error::field(field, format!("Use 1 to {most} characters on one line.")));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,177 @@
+//! Plans: made, changed and removed by admins; what scaling or another plan would cost.
+
+use std::collections::BTreeMap;
+
+use rust_decimal::Decimal;
+use serde_json::{Value, json};
+
+use super::{Actions, Actor};
+use crate::model::{Application, Formation, Money, Plan, PlanId, ProcessType, resolve_formation};
+use crate::store::{AuditEntry, audit, plans};
+use crate::{Error, Result};
+
+/// What an app costs an hour while it runs, before and after a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CostChange {
+    /// As it is.
+    pub before: Money,
+    /// As it would be.
+    pub after: Money,
+}
+
+impl Actions {
+    /// All plans, smallest first.
+    pub async fn plans(&self) -> Result<Vec<Plan>> {
+        self.store.plans().await
+    }
+
+    /// Makes a plan; its id is chosen anew.
+    pub async fn create_plan(&self, actor: &Actor, new: Plan) -> Result<Plan> {
+        let plan = Plan { id: PlanId::new(), ..new };
+        self.put_plan(actor, "plan.create", None, plan).await
+    }
+
+    /// Changes a plan. Apps that are on it keep the price they chose it at; new limits hold for them from their next
+    /// rollout on.
+    pub async fn edit_plan(&self, actor: &Actor, plan: Plan) -> Result<Plan> {
+        admin(actor)?;
+        let before = self.store.plan(plan.id).await?;
+        self.put_plan(actor, "plan.edit", Some(before), plan).await
+    }
+
+    async fn put_plan(
+        &self,
+        actor: &Actor,
+        action: &'static str,
+        before: Option<Plan>,
+        mut plan: Plan,
+    ) -> Result<Plan> {
+        admin(actor)?;
+        plan.name = plan.name.trim().to_owned();
+        check(&plan)?;
+        let now = self.clock.now();
+        let mut transaction = self.store.pool().begin().await?;
+        plans::put(&mut transaction, &plan).await?;
+        let entry = AuditEntry {
+            action,
+            organization: None,
+            target_kind: "plan",
+            target: &plan.id.to_string(),
+            before: before.as_ref().map_or(Value::Null, shown),
+            after: shown(&plan),
+        };
+        audit::record(&mut transaction, actor, now, entry).await?;
+        transaction.commit().await?;
+        Ok(plan)
+    }
+
+    /// Removes a plan that no app is on.
+    pub async fn delete_plan(&self, actor: &Actor, plan: PlanId) -> Result<()> {
+        admin(actor)?;
+        let plan = self.store.plan(plan).await?;
+        let mut transaction = self.store.pool().begin().await?;
+        plans::delete(&mut transaction, &plan).await?;
+        let entry = AuditEntry {
+            action: "plan.delete",
+            organization: None,
+            target_kind: "plan",
+            target: &plan.id.to_string(),
+            before: shown(&plan),
+            after: Value::Null,
+        };
+        audit::record(&mut transaction, actor, self.clock.now(), entry).await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    /// What scaling would cost: the app's hour before and after `change`. Changes nothing; refuses what the plan does
+    /// not allow, as scaling itself would.
+    pub async fn cost_of_scaling(&self, app: &Application, change: &Formation) -> Result<CostChange> {
+        self.store.plan(app.plan_id).await?.check(change)?;
+        let (processes, before) = self.formation_of(app).await?;
+        let mut after = before.clone();
+        after.extend(change.iter().map(|(process, replicas)| (process.clone(), *replicas)));
+        Ok(CostChange {
+            before: hourly(&processes, &before, app.price_per_hour),
+            after: hourly(&processes, &after, app.price_per_hour),
+        })
+    }
+
+    /// What another plan would cost: the app's hour before and after. Changes nothing; refuses a plan the app is
+    /// scaled beyond, as the change itself would.
+    pub async fn cost_of_plan(&self, app: &Application, plan: &Plan) -> Result<CostChange> {
+        let (processes, formation) = self.formation_of(app).await?;
+        plan.check(&formation)?;
+        Ok(CostChange {
+            before: hourly(&processes, &formation, app.price_per_hour),
+            after: hourly(&processes, &formation, plan.price_per_hour),
+        })
+    }
+
+    /// The process types of the app's release and what they are scaled to. Before the first release: one `web`.
+    async fn formation_of(&self, app: &Application) -> Result<(BTreeMap<ProcessType, String>, Formation)> {
+        let processes = match app.current_deployment_id {
+            Some(deployment) => self.store.deployment(deployment).await?.process_types.map(|types| types.0),
+            None => None,
+        };
+        let processes = processes.unwrap_or_else(|| BTreeMap::from([(ProcessType::web(), String::new())]));
+        Ok((processes, self.store.formation(app.id).await?))
+    }
+}
+
+fn hourly(processes: &BTreeMap<ProcessType, String>, scaled: &Formation, price: Money) -> Money {
+    resolve_formation(processes, scaled).values().map(|replicas| price.times(*replicas)).sum()
+}
+
+/// Refuses everyone but the platform's admins.
+pub(super) fn admin(actor: &Actor) -> Result<()> {
+    if actor.is_admin() {
+        return Ok(());
+    }
+    Err(Error::Forbidden("Only an admin of the platform can do this.".to_owned()))
+}
+
+fn check(plan: &Plan) -> Result<()> {
+    let name_is_fine = (1..=40).contains(&plan.name.chars().count())
+        && plan.name.starts_with(|first: char| first.is_ascii_alphanumeric())
+        && plan.name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, ' ' | '-' | '_' | '.' | '+'));
+    let cores = plan.cpu_cores > Decimal::ZERO && plan.cpu_cores <= Decimal::from(512);
+    let price = plan.price_per_hour;
+    let checks = [
+        (
+            "name",
+            name_is_fine,
+            "Use up to 40 letters, digits, spaces and any of - _ . +, beginning with a letter or digit.",
+        ),
+        (
+            "cpu_cores",
+            cores && plan.cpu_cores.normalize().scale() <= 2,
+            "Use 0.01 to 512 cores, with up to two decimals.",
+        ),
+        ("ram_mb", (16..=4_194_304).contains(&plan.ram_mb), "Use 16 to 4194304 MB."),
+        ("disk_gb", (1..=1_000_000).contains(&plan.disk_gb), "Use 1 to 1000000 GB."),
+        ("max_replicas", (1..=100).contains(&plan.max_replicas), "Use 1 to 100 replicas."),
+        (
+            "price_per_hour",
+            price >= Money::ZERO
+                && price < Money(Decimal::from(1_000_000))
+                && price.0.normalize().scale() <= Money::DECIMALS,
+            "Use 0 to 999999.999999.",
+        ),
+        ("features", plan.features.len() <= 50, "Use up to 50 features."),
+    ];
+    let broken: Vec<crate::error::FieldError> = checks
+        .into_iter()
+        .filter(|(_, fine, _)| !fine)
+        .map(|(field, _, rule)| crate::error::FieldError { field: field.to_owned(), problem: rule.to_owned() })
+        .collect();
+    if broken.is_empty() { Ok(()) } else { Err(Error::InvalidFields(broken)) }
+}
+
+fn shown(plan: &Plan) -> Value {
+    json!({
+        "name": plan.name, "cpu_cores": plan.cpu_cores, "ram_mb": plan.ram_mb, "disk_gb": plan.disk_gb,
+        "max_replicas": plan.max_replicas, "price_per_hour": plan.price_per_hour, "features": plan.features,
+        "position": plan.position,
+    })
+}

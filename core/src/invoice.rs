@@ -1,0 +1,184 @@
+//! Invoices: what an organisation was charged in a month, as a page to print or keep.
+
+use std::fmt::{self, Write as _};
+
+use chrono::{DateTime, Utc};
+
+use crate::model::{LedgerEntry, Money, Month, UsageLine};
+
+/// An invoice of one month.
+#[derive(Clone, Debug)]
+pub struct Invoice {
+    /// Who issues it; may be empty.
+    pub issuer: String,
+    /// The organisation's name.
+    pub organization: String,
+    /// Which month.
+    pub month: Month,
+    /// What was charged; lines without a charge are not on it.
+    pub lines: Vec<UsageLine>,
+    /// Top-ups, refunds and adjustments of the month.
+    pub payments: Vec<LedgerEntry>,
+    /// Whether the month is not over.
+    pub preliminary: bool,
+    /// When it was made.
+    pub made_at: DateTime<Utc>,
+}
+
+impl Invoice {
+    /// The number it is known by.
+    pub fn number(&self) -> String {
+        format!("{}-{}", self.organization, self.month)
+    }
+
+    /// All charges together.
+    pub fn total(&self) -> Money {
+        self.lines.iter().map(|line| line.charged).sum()
+    }
+
+    /// As a page of HTML that needs nothing else.
+    pub fn html(&self) -> String {
+        let mut page = String::new();
+        // Writing to a string does not fail.
+        let _ = self.write(&mut page);
+        page
+    }
+
+    fn write(&self, page: &mut String) -> fmt::Result {
+        let title = format!("Invoice {}", self.number());
+        write!(
+            page,
+            "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{0}</title>\n\
+             <style>{STYLE}</style>\n</head>\n<body>\n<h1>{0}</h1>\n",
+            Escaped(&title)
+        )?;
+        if !self.issuer.is_empty() {
+            writeln!(page, "<p>From: {}</p>", Escaped(&self.issuer))?;
+        }
+        writeln!(page, "<p>To: {}</p>", Escaped(&self.organization))?;
+        let state = if self.preliminary { "Preliminary: the month is not over. " } else { "" };
+        writeln!(
+            page,
+            "<p>{state}Period: {} to {} (UTC). Made {}.</p>",
+            self.month.begin().format("%F"),
+            (self.month.end() - chrono::TimeDelta::days(1)).format("%F"),
+            self.made_at.format("%F %H:%M UTC")
+        )?;
+        page.push_str(
+            "<table>\n<thead><tr><th scope=\"col\">App</th><th scope=\"col\">Process</th><th scope=\"col\">Plan</th>\
+             <th scope=\"col\">Replica-hours</th><th scope=\"col\">Price per hour</th><th scope=\"col\">Amount</th></tr>\
+             </thead>\n<tbody>\n",
+        );
+        for line in &self.lines {
+            writeln!(
+                page,
+                "<tr><td>{}</td><td>{}</td><td>{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td></tr>",
+                Escaped(line.app_slug.as_str()),
+                Escaped(line.key.process_type.as_str()),
+                Escaped(&line.plan_name),
+                line.replica_hours(),
+                line.key.price_per_hour,
+                exact(line.charged)
+            )?;
+        }
+        if self.lines.is_empty() {
+            page.push_str("<tr><td colspan=\"6\">Nothing was charged.</td></tr>\n");
+        }
+        writeln!(
+            page,
+            "</tbody>\n<tfoot><tr><th scope=\"row\" colspan=\"5\">Total</th><td class=\"n\">{}</td></tr></tfoot>\n</table>",
+            exact(self.total())
+        )?;
+        if !self.payments.is_empty() {
+            page.push_str(
+                "<h2>Payments</h2>\n<table>\n<thead><tr><th scope=\"col\">Date</th><th scope=\"col\">Kind</th>\
+                 <th scope=\"col\">Reference</th><th scope=\"col\">Amount</th></tr></thead>\n<tbody>\n",
+            );
+            for payment in &self.payments {
+                writeln!(
+                    page,
+                    "<tr><td>{}</td><td>{}</td><td>{}</td><td class=\"n\">{}</td></tr>",
+                    payment.occurred_at.format("%F"),
+                    payment.kind.as_str().replace('_', "-"),
+                    Escaped(payment.reference.as_deref().unwrap_or_default()),
+                    exact(payment.amount)
+                )?;
+            }
+            page.push_str("</tbody>\n</table>\n");
+        }
+        page.push_str(
+            "<p>Every hour of an app is charged once: what ran in it is measured exactly, and its cost is rounded to \
+             six decimals. The amounts above are the sums of these charges.</p>\n</body>\n</html>\n",
+        );
+        Ok(())
+    }
+}
+
+/// The one style sheet of the page.
+pub const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;\
+     color:#111;background:#fff}table{border-collapse:collapse;width:100%}\
+     th,td{padding:.3rem .6rem;border-bottom:1px solid #ccc;text-align:left}td.n{text-align:right;\
+     font-variant-numeric:tabular-nums}";
+
+/// An amount with all its decimals.
+fn exact(amount: Money) -> String {
+    let sign = if amount < Money::ZERO { "-" } else { "" };
+    format!("{sign}${:.6}", amount.0.abs())
+}
+
+/// Text made safe inside HTML elements and quoted attributes.
+struct Escaped<'a>(&'a str);
+
+impl fmt::Display for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for c in self.0.chars() {
+            match c {
+                '&' => f.write_str("&amp;")?,
+                '<' => f.write_str("&lt;")?,
+                '>' => f.write_str("&gt;")?,
+                '"' => f.write_str("&quot;")?,
+                '\'' => f.write_str("&#39;")?,
+                c => f.write_char(c)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{AppId, PlanId, UsageKey};
+
+    #[test]
+    fn nothing_in_an_invoice_becomes_markup_and_its_total_is_the_sum() {
+        let line = |charged: i64| UsageLine {
+            key: UsageKey {
+                application_id: AppId::new(),
+                process_type: "web".parse().expect("is a type"),
+                plan_id: PlanId::new(),
+                price_per_hour: Money::from_millionths(6_900),
+            },
+            app_slug: "shop".parse().expect("is a slug"),
+            plan_name: "<b>big</b>".to_owned(),
+            replica_microseconds: 5_400_000_000,
+            cost: Money::from_millionths(charged),
+            charged: Money::from_millionths(charged),
+        };
+        let invoice = Invoice {
+            issuer: "A & B <script>alert(1)</script>".to_owned(),
+            organization: "acme".to_owned(),
+            month: "2026-11".parse().expect("is a month"),
+            lines: vec![line(10_350), line(1)],
+            payments: Vec::new(),
+            preliminary: false,
+            made_at: DateTime::UNIX_EPOCH,
+        };
+        let page = invoice.html();
+        assert!(page.contains("A &amp; B &lt;script&gt;"), "{page}");
+        assert!(!page.contains("<script>") && !page.contains("<b>"), "{page}");
+        assert!(page.contains("<td class=\"n\">1.500000</td>") && page.contains("$0.010351"), "{page}");
+        assert!(page.contains("Period: 2026-11-01 to 2026-11-30"), "{page}");
+    }
+}

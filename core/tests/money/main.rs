@@ -1,0 +1,13 @@
+//! Money against a real PostgreSQL: what ran becomes charges exactly and once, wallets are the sum of their ledger,
+//! and empty ones stop what costs.
+
+mod histories;
+mod ledger;
+mod metering;
+mod plans;
+mod settlement;
+#[path = "../support/mod.rs"]
+mod support;
+mod suspension;
+mod usage;
+mod world;

@@ -1,0 +1,76 @@
+//! Usage as it is shown: settled and not, by month and hour, and the invoice.
+
+use skypanel_core::actions::{Actor, Period};
+use skypanel_core::model::{AppStatus, Hour, Money};
+
+use crate::world::{World, at, money};
+
+#[tokio::test]
+async fn usage_counts_up_to_this_moment_and_months_and_hours_agree() {
+    let world = World::billing("2026-11-30T22:00:00Z").await;
+    let organization = world.organization("acme", "100").await;
+    let app = world.running_app(&organization, "shop").await;
+    world.price(app.id, "1").await;
+    let small = world.running_app(&organization, "small").await;
+    let system = Actor::system();
+    let november = Period::Month("2026-11".parse().expect("is a month"));
+
+    world.clock.set(at("2026-11-30T23:30:00Z"));
+    world.store.settle_usage().await.expect("settles");
+    let usage = world.actions.usage(&system, organization.id, None, november).await.expect("tells");
+    assert_eq!((usage.cost, usage.charged, usage.unsettled), (money("1.51035"), money("1.0069"), money("0.50345")));
+    assert_eq!(usage.lines.iter().map(|line| line.app_slug.as_str()).collect::<Vec<_>>(), ["shop", "small"]);
+    assert_eq!(usage.lines[0].replica_hours().to_string(), "1.500000");
+    let wallet = world.actions.wallet(&system, &organization).await.expect("tells");
+    assert_eq!(wallet.balance, money("98.9931"));
+    assert_eq!((wallet.month_to_date, wallet.forecast), (money("1.51035"), money("2.0138")));
+    assert_eq!((wallet.cost_per_hour, wallet.lasts_hours), (money("1.0069"), Some(98)));
+
+    world.clock.set(at("2026-12-01T00:30:00Z"));
+    world.store.settle_usage().await.expect("settles");
+    let whole = world.actions.usage(&system, organization.id, None, november).await.expect("tells");
+    assert_eq!((whole.cost, whole.charged, whole.unsettled), (money("2.0138"), money("2.0138"), Money::ZERO));
+    let hours = Period::Hours(Hour::of(at("2026-11-30T22:00:00Z")), Hour::of(at("2026-12-01T00:00:00Z")));
+    let by_hour = world.actions.usage(&system, organization.id, None, hours).await.expect("tells");
+    assert_eq!((by_hour.cost, by_hour.lines), (whole.cost, whole.lines));
+    let one = world.actions.usage(&system, organization.id, Some(small.id), november).await.expect("tells");
+    assert_eq!(one.cost, money("0.0138"));
+
+    let bounds = (Hour::of(at("2026-11-01T00:00:00Z")), Hour::of(at("2027-01-01T00:00:00Z")));
+    let mut exported = Vec::new();
+    loop {
+        let position = exported.last().map(skypanel_core::store::UsageHour::position);
+        let page = world.store.usage_hours(organization.id, None, bounds, position.as_ref(), 1).await.expect("pages");
+        if page.is_empty() {
+            break;
+        }
+        exported.extend(page);
+    }
+    assert_eq!(exported.len(), 4);
+    assert_eq!(exported.iter().map(|hour| hour.cost).sum::<Money>(), whole.cost);
+    let days = world.store.usage_by_day(organization.id, None, bounds.0, bounds.1).await.expect("adds up");
+    assert_eq!(days, [("2026-11-30".parse().expect("is a day"), whole.cost)]);
+
+    let invoice =
+        world.actions.invoice(&system, &organization, "2026-11".parse().expect("is one")).await.expect("is made");
+    assert_eq!((invoice.total(), invoice.payments.len(), invoice.preliminary), (whole.cost, 1, false));
+    assert!(invoice.html().contains("$2.013800"));
+    let months = world.actions.invoices(&system, organization.id).await.expect("lists");
+    assert_eq!(months, [("2026-11".parse().expect("is one"), whole.cost)]);
+    world.close().await;
+}
+
+#[tokio::test]
+async fn what_a_stopped_app_used_in_this_hour_is_not_forgotten_and_has_no_forecast() {
+    let world = World::new("2026-11-22T10:00:00Z").await;
+    let organization = world.organization("acme", "0").await;
+    let app = world.running_app(&organization, "shop").await;
+    world.price(app.id, "1").await;
+    world.clock.set(at("2026-11-22T10:15:00Z"));
+    world.store.set_app_status(app.id, AppStatus::Stopped).await.expect("stops");
+    world.clock.set(at("2026-11-22T10:45:00Z"));
+    let wallet = world.actions.wallet(&Actor::system(), &organization).await.expect("tells");
+    assert_eq!((wallet.month_to_date, wallet.forecast), (money("0.25"), money("0.25")));
+    assert_eq!((wallet.billing_enabled, wallet.lasts_hours), (false, None));
+    world.close().await;
+}
