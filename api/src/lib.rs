@@ -19,6 +19,8 @@ use skypanel_core::{Error, Result};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+pub use crate::http::request::Peer;
+
 use crate::http::Shared;
 
 /// Where to listen, and what the texts say.

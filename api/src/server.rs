@@ -105,13 +105,7 @@ async fn accept(
     Ok((stream, peer, place))
 }
 
-async fn serve(
-    stream: TcpStream,
-    peer: SocketAddr,
-    routes: Router,
-    patience: Patience,
-    cancel: &CancellationToken,
-) {
+async fn serve(stream: TcpStream, peer: SocketAddr, routes: Router, patience: Patience, cancel: &CancellationToken) {
     let routes = MapRequest::new(routes, move |mut request: hyper::Request<hyper::body::Incoming>| {
         request.extensions_mut().insert(Peer(peer));
         request

@@ -62,12 +62,8 @@ fn not_as_described(error: &serde_path_to_error::Error<serde_json::Error>) -> Ap
             Some(name) => format!("{path}.{name}"),
             None => path,
         };
-        return ApiError::new(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "INVALID_INPUT",
-            format!("{field}: {problem}."),
-        )
-        .with_details(json!({ "fields": { field: problem } }));
+        return ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "INVALID_INPUT", format!("{field}: {problem}."))
+            .with_details(json!({ "fields": { field: problem } }));
     }
     ApiError::malformed(format!("The body is not JSON: {inner}."))
 }

@@ -1,7 +1,9 @@
 //! The OpenAPI document: what the handlers say of themselves, completed by what is true of all of them.
 
 use utoipa::openapi::path::{Operation, PathItem};
-use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::security::{
+    ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
+};
 use utoipa::openapi::{Content, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, Ref, RefOr, ResponseBuilder};
 use utoipa::{PartialSchema as _, ToSchema as _};
 
@@ -74,7 +76,9 @@ fn add_errors(operation: &mut Operation, has_id: bool) {
     ];
     for (_, status, description) in errors.into_iter().filter(|(applies, ..)| *applies) {
         operation.responses.responses.entry(status.to_owned()).or_insert_with(|| {
-            RefOr::T(ResponseBuilder::new().description(description).content("application/json", error_content()).build())
+            RefOr::T(
+                ResponseBuilder::new().description(description).content("application/json", error_content()).build(),
+            )
         });
     }
 }

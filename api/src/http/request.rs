@@ -28,7 +28,7 @@ struct Context {
 
 /// The address that a connection comes from; put into every request by the server.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Peer(pub(crate) SocketAddr);
+pub struct Peer(pub SocketAddr);
 
 /// The id of the request that this task answers.
 pub(crate) fn current_id() -> Option<String> {

@@ -2,6 +2,8 @@
 
 mod images;
 mod pages;
+mod plans;
 mod serving;
 #[path = "../../../core/tests/support/mod.rs"]
 mod support;
+mod world;

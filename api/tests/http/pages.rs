@@ -9,7 +9,7 @@ use skypanel_core::blob::LocalBlobs;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::serving::{Serving, options, request, request_head};
+use crate::serving::{Serving, actions, options, request, request_head};
 
 const BROWSER: &str = "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8\r\n";
 
@@ -33,7 +33,9 @@ async fn health_says_what_fails() {
     let text = String::from_utf8_lossy(&body).into_owned();
     assert!(!text.contains(&*serving.directory.path().to_string_lossy()), "it is public: {text}");
 
-    serving.database.pool().close().await;
+    // Closed at once; what is waited for here is the connection that live streams listen on.
+    let closing = serving.database.pool().close();
+    tokio::time::timeout(Duration::from_millis(100), closing).await.expect_err("is listened on");
     tokio::time::sleep(Duration::from_millis(2_100)).await;
     let (_, body) = request(serving.api, "GET", "/api/health", "").await;
     let report: Value = serde_json::from_slice(&body).expect("is JSON");
@@ -123,7 +125,7 @@ async fn an_address_in_use_or_open_to_all_is_refused_with_the_setting_to_change(
         (SocketAddr::from(([192, 0, 2, 1], 0)), free, "SKYPANEL_API_LISTEN"),
     ] {
         let options = ApiOptions { listen, image_listen, ..options() };
-        let outcome = Api::bind(serving.database.store().clone(), blobs.clone(), options).await;
+        let outcome = Api::bind(actions(serving.database.store(), blobs.clone()).await, options).await;
         let error = outcome.expect_err("cannot bind").to_string();
         assert!(error.contains(setting), "{error}");
     }

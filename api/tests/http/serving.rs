@@ -4,8 +4,18 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
+use futures_util::StreamExt as _;
+use futures_util::stream::BoxStream;
 use skypanel_api::{Api, ApiOptions};
-use skypanel_core::blob::LocalBlobs;
+use skypanel_core::actions::Actions;
+use skypanel_core::blob::{Blobs, LocalBlobs};
+use skypanel_core::clock::Clock;
+use skypanel_core::console::{Console, LogLine, LogQuery, OneOff, OneOffSession, ProcessState};
+use skypanel_core::jobs::Jobs;
+use skypanel_core::model::Application;
+use skypanel_core::store::Store;
+use skypanel_core::stream::Streams;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -29,7 +39,8 @@ impl Serving {
         let database = Database::new().await;
         let directory = tempfile::tempdir().expect("makes a directory");
         let blobs = Arc::new(LocalBlobs::open(&directory.path().join("blobs")).expect("opens"));
-        let api = Api::bind(database.store().clone(), blobs.clone(), options()).await.expect("binds");
+        let actions = actions(database.store(), blobs.clone()).await;
+        let api = Api::bind(actions, options()).await.expect("binds");
         let (address, images) = api.addresses().expect("has addresses");
         let cancel = CancellationToken::new();
         let running = tokio::spawn(api.run(cancel.clone()));
@@ -47,9 +58,50 @@ impl Serving {
     }
 }
 
+/// Actions over a store whose time stands still, in 2026, until a test moves it.
+pub(crate) async fn actions(store: &Store, blobs: Blobs) -> Actions {
+    let pool = store.pool().clone();
+    Actions {
+        store: store.clone(),
+        streams: Streams::connect(pool.clone()).await.expect("listens"),
+        jobs: Jobs::connect(pool).await.expect("has a queue"),
+        blobs,
+        console: Arc::new(NoEngine),
+        clock: Clock::standing_at("2026-03-01T12:00:00Z".parse().expect("is a time")),
+    }
+}
+
 pub(crate) fn options() -> ApiOptions {
     let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
-    ApiOptions { listen: any_port, image_listen: any_port, ssh_host: "paas.example".to_owned(), ssh_port: 2222 }
+    ApiOptions {
+        listen: any_port,
+        image_listen: any_port,
+        ssh_host: "paas.example".to_owned(),
+        ssh_port: 2222,
+        public_url: "http://paas.example".to_owned(),
+    }
+}
+
+/// In place of a container engine.
+struct NoEngine;
+
+#[async_trait]
+impl Console for NoEngine {
+    async fn logs(
+        &self,
+        _app: &Application,
+        _query: LogQuery,
+    ) -> skypanel_core::Result<BoxStream<'static, skypanel_core::Result<LogLine>>> {
+        Ok(futures_util::stream::empty().boxed())
+    }
+
+    async fn processes(&self, _app: &Application) -> skypanel_core::Result<Vec<ProcessState>> {
+        Ok(Vec::new())
+    }
+
+    async fn run(&self, _app: &Application, _one_off: OneOff) -> skypanel_core::Result<OneOffSession> {
+        Err(skypanel_core::Error::System("There is no engine here.".to_owned()))
+    }
 }
 
 pub(crate) fn request_head(method: &str, path: &str, headers: &str) -> String {

@@ -84,10 +84,7 @@ impl Actor {
         if self.scope >= scope {
             return Ok(());
         }
-        Err(Error::Forbidden(format!(
-            "This token has the scope \"{}\"; this needs the scope \"{scope}\".",
-            self.scope
-        )))
+        Err(Error::Forbidden(format!("This token has the scope \"{}\"; this needs the scope \"{scope}\".", self.scope)))
     }
 
     /// The user's id, for what is recorded.

@@ -342,8 +342,22 @@ mod tests {
             ("https://[2001:db8::1]:8443/x.git", GitTransport::Https, None, "2001:db8::1", 8443, "x"),
             ("http://127.0.0.1:3000/x.git", GitTransport::Http, None, "127.0.0.1", 3000, "x"),
             ("git@github.com:acme/shop.git", GitTransport::Ssh, Some("git"), "github.com", 22, "acme/shop"),
-            ("ssh://git@gitlab.com/group/sub/shop.git", GitTransport::Ssh, Some("git"), "gitlab.com", 22, "group/sub/shop"),
-            ("ssh://git@git.example.com:2222/~me/x.git", GitTransport::Ssh, Some("git"), "git.example.com", 2222, "~me/x"),
+            (
+                "ssh://git@gitlab.com/group/sub/shop.git",
+                GitTransport::Ssh,
+                Some("git"),
+                "gitlab.com",
+                22,
+                "group/sub/shop",
+            ),
+            (
+                "ssh://git@git.example.com:2222/~me/x.git",
+                GitTransport::Ssh,
+                Some("git"),
+                "git.example.com",
+                2222,
+                "~me/x",
+            ),
             ("me@[2001:db8::1]:x.git", GitTransport::Ssh, Some("me"), "2001:db8::1", 22, "x"),
         ] {
             let url: GitUrl = text.parse().unwrap_or_else(|error| panic!("{text}: {error}"));
@@ -359,14 +373,46 @@ mod tests {
     #[test]
     fn what_git_or_others_would_read_otherwise_is_refused() {
         for text in [
-            "", "shop", "/srv/git/shop.git", "../shop", "file:///etc/passwd", "git://github.com/a/b", "ext::sh -c id",
-            "--upload-pack=id", "-oProxyCommand=id@host:x", "ssh://-oProxyCommand=id/x", "ssh://git@-host/x", "git@host:-x",
-            "https://user:token@github.com/a/b", "https://token@github.com/a/b", "https://github.com", "https://github.com/",
-            "https://git hub.com/a", "https://github.com/a?b", "https://github.com/a#b", "https://github.com/../a",
-            "https://2130706433/x", "https://0x7f000001/x", "https://127.1/x", "https://localhost./x", "https://a..b/x",
-            "https://github.com:0/x", "https://github.com:+443/x", "https://github.com:99999/x", "https://münchen.de/x",
-            "https://[::1/x", "https://[fe80::1%25eth0]/x", "ftp://github.com/a", "ssh://git@host", "host:x.git",
-            "git@host:", "git@ho st:x", "git@host:a\nb", "git@host:$(id)", "git@host:`id`", "git@host:a'b",
+            "",
+            "shop",
+            "/srv/git/shop.git",
+            "../shop",
+            "file:///etc/passwd",
+            "git://github.com/a/b",
+            "ext::sh -c id",
+            "--upload-pack=id",
+            "-oProxyCommand=id@host:x",
+            "ssh://-oProxyCommand=id/x",
+            "ssh://git@-host/x",
+            "git@host:-x",
+            "https://user:token@github.com/a/b",
+            "https://token@github.com/a/b",
+            "https://github.com",
+            "https://github.com/",
+            "https://git hub.com/a",
+            "https://github.com/a?b",
+            "https://github.com/a#b",
+            "https://github.com/../a",
+            "https://2130706433/x",
+            "https://0x7f000001/x",
+            "https://127.1/x",
+            "https://localhost./x",
+            "https://a..b/x",
+            "https://github.com:0/x",
+            "https://github.com:+443/x",
+            "https://github.com:99999/x",
+            "https://münchen.de/x",
+            "https://[::1/x",
+            "https://[fe80::1%25eth0]/x",
+            "ftp://github.com/a",
+            "ssh://git@host",
+            "host:x.git",
+            "git@host:",
+            "git@ho st:x",
+            "git@host:a\nb",
+            "git@host:$(id)",
+            "git@host:`id`",
+            "git@host:a'b",
         ] {
             let error = text.parse::<GitUrl>().expect_err(text);
             assert_eq!(error.code(), "INVALID_GIT_URL", "{text}");
@@ -379,7 +425,10 @@ mod tests {
         for good in ["main", "feature/x", "release-1.2", "ä", "v1"] {
             assert!(good.parse::<GitBranch>().is_ok(), "{good}");
         }
-        for bad in ["", "-x", "a..b", "a b", "a~1", "a^", "a:b", "a*", "/a", "a/", "a//b", ".a", "a/.b", "a.lock", "a.", "@{u}", "@", "HEAD", "a\\b"] {
+        for bad in [
+            "", "-x", "a..b", "a b", "a~1", "a^", "a:b", "a*", "/a", "a/", "a//b", ".a", "a/.b", "a.lock", "a.",
+            "@{u}", "@", "HEAD", "a\\b",
+        ] {
             assert!(bad.parse::<GitBranch>().is_err(), "{bad}");
         }
     }

@@ -11,8 +11,7 @@ use crate::credentials::{self, Credential};
 use crate::model::{ApiToken, TokenId, UserId};
 use crate::{Error, Result};
 
-const COLUMNS: &str =
-    "id, user_id, name, prefix, scope, created_at, expires_at, last_used_at, last_used_address";
+const COLUMNS: &str = "id, user_id, name, prefix, scope, created_at, expires_at, last_used_at, last_used_address";
 
 impl Store {
     /// Who holds the API token `presented` and what it may be used for; none if it is unknown, revoked, expired or

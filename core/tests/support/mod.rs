@@ -1,13 +1,16 @@
 //! A real PostgreSQL for tests. Test runners give each test a process of its own, so that the server is shared
-//! between processes: the first that needs it starts it, the last one stops it. Each test has its own database.
+//! between processes: the first that needs it starts it, the last one stops it. Each test has its own database, a
+//! copy of a template that has all tables already.
 #![allow(dead_code, reason = "each test program uses a part of this")]
 
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 
 use skypanel_core::embedded_postgres::EmbeddedPostgres;
+use skypanel_core::jobs::Jobs;
+use skypanel_core::model::Sha256Digest;
 use skypanel_core::secrets::Secrets;
-use skypanel_core::store::Store;
+use skypanel_core::store::{MIGRATIONS, Store};
 use sqlx::{Connection as _, Executor as _, PgConnection, PgPool};
 
 /// A database for one test, dropped with it.
@@ -26,10 +29,12 @@ impl Database {
         let server = SharedServer::join().await;
         let admin_url = server.postgres.url();
         let name = format!("test_{}", uuid::Uuid::new_v4().simple());
+        let template = template(&server).await;
         let mut admin = PgConnection::connect(&admin_url).await.expect("connects");
-        admin.execute(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"))).await.expect("makes a database");
+        let create = format!("CREATE DATABASE {name} TEMPLATE {template}");
+        admin.execute(sqlx::AssertSqlSafe(create)).await.expect("makes a database");
         admin.close().await.expect("closes");
-        let url = admin_url.replacen("/postgres?", &format!("/{name}?"), 1);
+        let url = database_url(&admin_url, &name);
         let secrets = tempfile::tempdir().expect("makes a directory");
         let keys = Secrets::open_or_create(&secrets.path().join("master.key")).expect("makes a key");
         let store = Store::connect(&url, keys).await.expect("connects");
@@ -82,6 +87,39 @@ impl Drop for Database {
     }
 }
 
+fn database_url(admin_url: &str, name: &str) -> String {
+    admin_url.replacen("/postgres?", &format!("/{name}?"), 1)
+}
+
+/// The database that is copied: made by the first test that needs this version of the tables.
+async fn template(server: &SharedServer) -> String {
+    let migrations: Vec<u8> = MIGRATIONS.iter().flat_map(|migration| migration.checksum.to_vec()).collect();
+    let name = format!("template_{}", &Sha256Digest::of(&migrations).hex()[..16]);
+    let making = format!("{name}_making");
+    let _making = exclusive(&server.directory, "template.lock").await;
+    let admin_url = server.postgres.url();
+    let mut admin = PgConnection::connect(&admin_url).await.expect("connects");
+    let (exists,): (bool,) = sqlx::query_as("SELECT EXISTS (SELECT 1 FROM pg_database WHERE datname = $1)")
+        .bind(&name)
+        .fetch_one(&mut admin)
+        .await
+        .expect("looks");
+    if !exists {
+        for sql in [format!("DROP DATABASE IF EXISTS {making} WITH (FORCE)"), format!("CREATE DATABASE {making}")] {
+            admin.execute(sqlx::AssertSqlSafe(sql)).await.expect("makes a database");
+        }
+        let pool = PgPool::connect(&database_url(&admin_url, &making)).await.expect("connects");
+        MIGRATIONS.run(&pool).await.expect("makes the tables");
+        Jobs::connect(pool.clone()).await.expect("makes the queue");
+        pool.close().await;
+        // Renamed when it is complete, so that a test that dies half-way leaves no broken template.
+        let rename = format!("ALTER DATABASE {making} RENAME TO {name}");
+        admin.execute(sqlx::AssertSqlSafe(rename)).await.expect("is a template");
+    }
+    admin.close().await.expect("closes");
+    name
+}
+
 /// The server of all tests of this user. Locks on files say who uses it: they go with their process, however
 /// that ends.
 struct SharedServer {
@@ -95,7 +133,7 @@ impl SharedServer {
         // The system's directory for temporary files: PostgreSQL's user may enter it, whoever we are.
         let directory = std::env::temp_dir().join(format!("skypanel-tests-{}", whoami()));
         std::fs::create_dir_all(&directory).expect("makes a directory");
-        let _starting = exclusive(&directory).await;
+        let _starting = exclusive(&directory, "start.lock").await;
         let postgres = EmbeddedPostgres::start(&directory.join("postgres")).await.expect("PostgreSQL starts");
         let used = open(&directory.join("used.lock"));
         used.lock_shared().expect("locks");
@@ -103,7 +141,7 @@ impl SharedServer {
     }
 
     async fn leave(self) {
-        let _starting = exclusive(&self.directory).await;
+        let _starting = exclusive(&self.directory, "start.lock").await;
         self.used.unlock().expect("unlocks");
         if self.used.try_lock().is_ok() {
             self.postgres.stop().await.expect("PostgreSQL stops");
@@ -111,8 +149,8 @@ impl SharedServer {
     }
 }
 
-async fn exclusive(directory: &Path) -> File {
-    let path = directory.join("start.lock");
+async fn exclusive(directory: &Path, name: &str) -> File {
+    let path = directory.join(name);
     let locked = tokio::task::spawn_blocking(move || {
         let file = open(&path);
         file.lock().expect("locks");

@@ -1,0 +1,215 @@
+//! The API without a listener, over a real database with a few people: what the tests of handlers stand on.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{HeaderMap, Method, Request, StatusCode, header};
+use serde_json::{Value, json};
+use skypanel_core::actions::{Actions, Actor, Scope};
+use skypanel_core::blob::LocalBlobs;
+use skypanel_core::model::{AppSlug, Application, Organization, Role, User};
+use skypanel_core::store::{Identity, NewUser, Store};
+use tempfile::TempDir;
+use tower::ServiceExt as _;
+
+use crate::serving::{actions, options};
+use crate::support::Database;
+
+/// Password of everybody.
+pub(crate) const PASSWORD: &str = "correct horse battery";
+
+/// Everything a test of a handler needs. People, each with a token of the scope `manage` unless told otherwise:
+/// `owner`, `developer` and `viewer` of the organisation `acme`; `outsider`, who owns `globex`; `loner`, who is in no
+/// organisation; `admin` of the platform, likewise in none.
+pub(crate) struct World {
+    pub(crate) router: Router,
+    pub(crate) actions: Actions,
+    pub(crate) acme: Organization,
+    pub(crate) globex: Organization,
+    pub(crate) users: HashMap<&'static str, User>,
+    tokens: HashMap<&'static str, String>,
+    database: Database,
+    _directory: TempDir,
+}
+
+impl World {
+    pub(crate) async fn new() -> Self {
+        let database = Database::new().await;
+        let directory = tempfile::tempdir().expect("makes a directory");
+        let blobs = Arc::new(LocalBlobs::open(&directory.path().join("blobs")).expect("opens"));
+        let actions = actions(database.store(), blobs).await;
+        let store = &actions.store;
+        let acme = store.ensure_organization("acme").await.expect("makes it");
+        let globex = store.ensure_organization("globex").await.expect("makes it");
+        let mut world = Self {
+            router: skypanel_api::router(actions.clone(), options()),
+            actions: actions.clone(),
+            acme: acme.clone(),
+            globex: globex.clone(),
+            users: HashMap::new(),
+            tokens: HashMap::new(),
+            database,
+            _directory: directory,
+        };
+        for (name, role) in [("owner", Role::Owner), ("developer", Role::Developer), ("viewer", Role::Viewer)] {
+            world.person(name, Some((&acme, role))).await;
+        }
+        world.person("outsider", Some((&globex, Role::Owner))).await;
+        world.person("loner", None).await;
+        world.person("admin", None).await;
+        world
+    }
+
+    async fn person(&mut self, name: &'static str, member: Option<(&Organization, Role)>) {
+        let store = &self.actions.store;
+        let email = format!("{name}@example.com");
+        let new = NewUser { email: &email, password: PASSWORD, is_admin: name == "admin" };
+        let user = store.create_user(new).await.expect("makes a user");
+        if let Some((organization, role)) = member {
+            store.set_member(organization.id, user.id, role).await.expect("joins");
+        }
+        self.users.insert(name, user);
+        let token = self.token(name, Scope::Manage).await;
+        self.tokens.insert(name, token);
+    }
+
+    /// An app of `acme`.
+    pub(crate) async fn app(&self, slug: &str) -> Application {
+        let slug: AppSlug = slug.parse().expect("is a slug");
+        self.store().create_app(&slug, &self.acme).await.expect("makes an app")
+    }
+
+    /// Another token of somebody.
+    pub(crate) async fn token(&self, name: &str, scope: Scope) -> String {
+        let actor = self.actor(name).await;
+        let (_, token) = self.actions.create_token(&actor, "test", scope, None).await.expect("makes a token");
+        token.as_str().to_owned()
+    }
+
+    /// Somebody as actions know them.
+    pub(crate) async fn actor(&self, name: &str) -> Actor {
+        let identity: Identity = self.store().identity(self.users[name].id).await.expect("answers").expect("is a user");
+        Actor::browser(identity, None, None)
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.actions.store
+    }
+
+    pub(crate) fn get(&self, path: &str) -> Call<'_> {
+        self.call(Method::GET, path)
+    }
+
+    pub(crate) fn post(&self, path: &str) -> Call<'_> {
+        self.call(Method::POST, path)
+    }
+
+    pub(crate) fn delete(&self, path: &str) -> Call<'_> {
+        self.call(Method::DELETE, path)
+    }
+
+    pub(crate) fn call(&self, method: Method, path: &str) -> Call<'_> {
+        let request = Request::builder().method(method).uri(path);
+        Call { world: self, request, body: Body::empty() }
+    }
+
+    pub(crate) async fn close(self) {
+        let Self { router, actions, database, .. } = self;
+        // Live streams hold a connection for as long as anybody could follow one.
+        drop((router, actions));
+        database.close().await;
+    }
+}
+
+/// A request to be sent.
+pub(crate) struct Call<'a> {
+    world: &'a World,
+    request: axum::http::request::Builder,
+    body: Body,
+}
+
+impl Call<'_> {
+    /// With the token of somebody in the world.
+    pub(crate) fn by(self, name: &str) -> Self {
+        let token = self.world.tokens[name].clone();
+        self.token(&token)
+    }
+
+    pub(crate) fn token(self, token: &str) -> Self {
+        self.header("authorization", &format!("Bearer {token}"))
+    }
+
+    pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
+        self.request = self.request.header(name, value);
+        self
+    }
+
+    pub(crate) fn json(mut self, body: &Value) -> Self {
+        self.body = Body::from(body.to_string());
+        self.header("content-type", "application/json")
+    }
+
+    pub(crate) fn body(mut self, body: impl Into<Body>) -> Self {
+        self.body = body.into();
+        self
+    }
+
+    pub(crate) async fn send(self) -> Answered {
+        let peer = SocketAddr::from(([192, 0, 2, 7], 4711));
+        let request = self.request.extension(skypanel_api::Peer(peer)).body(self.body).expect("is a request");
+        let response = self.world.router.clone().oneshot(request).await.expect("answers");
+        let (parts, body) = response.into_parts();
+        let bytes = axum::body::to_bytes(body, 16 * 1024 * 1024).await.expect("ends");
+        let json = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+        Answered { status: parts.status, headers: parts.headers, json, text: String::from_utf8_lossy(&bytes).into() }
+    }
+}
+
+/// An answer, read to its end.
+#[derive(Debug)]
+pub(crate) struct Answered {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    /// Null if it is none.
+    pub(crate) json: Value,
+    pub(crate) text: String,
+}
+
+impl Answered {
+    #[track_caller]
+    pub(crate) fn is(self, status: u16) -> Self {
+        assert_eq!(self.status.as_u16(), status, "{self:#?}");
+        self
+    }
+
+    /// Asserts an error with that code, and that it has the form of all errors.
+    #[track_caller]
+    pub(crate) fn fails(self, status: u16, code: &str) -> Self {
+        let answered = self.is(status);
+        assert_eq!(answered.json["code"], code, "{answered:#?}");
+        assert_eq!(answered.json["request_id"], answered.headers["x-request-id"].to_str().expect("is text"));
+        assert!(answered.json["error"].as_str().is_some_and(|text| text.ends_with('.')), "{answered:#?}");
+        answered
+    }
+
+    /// Why the field was refused.
+    #[track_caller]
+    pub(crate) fn field(&self, name: &str) -> &str {
+        self.json["details"]["fields"][name].as_str().unwrap_or_else(|| panic!("{name} is not named: {self:#?}"))
+    }
+
+    /// Status and body, for a snapshot. Redact what differs from run to run: ids, hashes, times of errors.
+    pub(crate) fn snapshot(&self) -> Value {
+        json!({ "status": self.status.as_u16(), "body": self.json })
+    }
+
+    /// Values of all cookies that were set, by name.
+    pub(crate) fn cookies(&self) -> HashMap<String, String> {
+        let lines = self.headers.get_all(header::SET_COOKIE).iter().filter_map(|value| value.to_str().ok());
+        let pairs = lines.filter_map(|line| line.split(';').next()?.split_once('='));
+        pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    }
+}
