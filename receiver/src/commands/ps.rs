@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Args;
 use skypanel_core::Error;
 use skypanel_core::console::ProcessState;
-use skypanel_core::model::{AppStatus, Application, Formation, ProcessType};
+use skypanel_core::model::{AppStatus, Application, Formation, ProcessType, SuspensionReason};
 use skypanel_core::store::Access;
 
 use crate::commands::context::{AppChoice, Context, Failure};
@@ -156,8 +156,9 @@ pub(crate) async fn start(context: &Context, arguments: &StartArguments) -> Resu
     let app = context.app(&arguments.choice, Access::Change).await?;
     if app.status == AppStatus::Suspended {
         return Err(Error::Forbidden(format!(
-            "The app \"{}\" is suspended. Ask an owner or the operator why.",
-            app.slug
+            "The app \"{}\" is suspended. {}",
+            app.slug,
+            why_suspended(&app)
         ))
         .into());
     }
@@ -168,6 +169,7 @@ pub(crate) async fn start(context: &Context, arguments: &StartArguments) -> Resu
         ))
         .into());
     }
+    context.shared.store.ensure_funds(app.organization_id).await?;
     context.shared.store.set_app_status(app.id, AppStatus::Running).await?;
     context.note(&app, "start", "Started").await;
     context.output.line(&format!("-----> Starting {}", app.slug)).await?;
@@ -204,8 +206,16 @@ fn numbers(formation: &Formation, known: &BTreeMap<ProcessType, String>) -> Stri
 fn not_running(app: &Application) -> Error {
     let why = match app.status {
         AppStatus::Stopped => "it is stopped. Start it with ps:start",
-        AppStatus::Suspended => "it is suspended. Ask an owner or the operator why",
+        AppStatus::Suspended => return Error::Conflict(format!("{} is suspended. {}", app.slug, why_suspended(app))),
         _ => "it has no release yet. Push first",
     };
     Error::Conflict(format!("{} does not run: {why}.", app.slug))
+}
+
+fn why_suspended(app: &Application) -> &'static str {
+    match app.suspended_reason {
+        Some(SuspensionReason::Wallet) => "Its organisation's wallet is empty; a top-up starts it again.",
+        Some(SuspensionReason::Admin) => "An admin of the platform suspended its organisation.",
+        None => "Ask an owner or the operator why.",
+    }
 }
