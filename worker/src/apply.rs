@@ -15,7 +15,7 @@ impl Job for Apply {
     async fn run(self, worker: Worker, _attempt: i16) -> Result<()> {
         let log = worker.streams.writer(self.stream).await?;
         let outcome = apply(&self, &worker, &log).await;
-        if let Err(Failure::Told { text, .. }) = &outcome {
+        if let Err(Failure::Told { text, .. } | Failure::Passing { text, .. }) = &outcome {
             log.error(text).await;
         }
         log.close(outcome.is_ok()).await

@@ -20,6 +20,8 @@ use crate::{Job, Worker};
 
 /// A deployment whose worker died this often is given up: it may be what kills the workers.
 const MAX_ATTEMPTS: i16 = 3;
+/// Pauses before a build is tried again whose failure was ours, and so may have passed.
+const BUILD_RETRIES: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(8)];
 /// How often a running deployment looks whether it was cancelled.
 const CANCEL_CHECK: Duration = Duration::from_millis(500);
 
@@ -113,7 +115,9 @@ async fn conclude(
             let app_now = store.app(app.id).await;
             let serving = app_now.as_ref().is_ok_and(|app| app.current_deployment_id.is_some());
             let (status, code, text) = match failure {
-                Failure::Told { code, text } => (DeploymentStatus::Failed, code, text),
+                Failure::Told { code, text } | Failure::Passing { code, text } => {
+                    (DeploymentStatus::Failed, code, text)
+                }
                 Failure::Cancelled => (DeploymentStatus::Cancelled, "CANCELLED", "Cancelled.".to_owned()),
             };
             log.error(&text).await;
@@ -192,10 +196,25 @@ impl Run<'_> {
         if self.app.current_deployment_id.is_none() {
             self.worker.store.set_app_status(self.app.id, AppStatus::Building).await?;
         }
+        for pause in BUILD_RETRIES {
+            match self.build_and_package(&request).await {
+                Err(Failure::Passing { text, .. }) => self.log.error(&text).await,
+                outcome => return outcome,
+            }
+            self.log.step(&format!("Building again in {} s", pause.as_secs())).await;
+            tokio::select! {
+                () = self.cancel.cancelled() => return Err(Failure::Cancelled),
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+        self.build_and_package(&request).await
+    }
+
+    async fn build_and_package(&self, request: &BuildRequest<'_>) -> Result<Artifact, Failure> {
         let kit = &self.worker.buildkit;
-        let build = async { kit.build(&request).await.map_err(Failure::from) };
+        let build = async { kit.build(request).await.map_err(Failure::from) };
         let built = self.stage(Stage::Build, DeploymentStatus::Building, build).await?;
-        let package = async { kit.package(&request, built).await.map_err(Failure::from) };
+        let package = async { kit.package(request, built).await.map_err(Failure::from) };
         self.stage(Stage::Package, DeploymentStatus::Packaging, package).await
     }
 

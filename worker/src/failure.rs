@@ -15,6 +15,13 @@ pub(crate) enum Failure {
         /// Words for users.
         text: String,
     },
+    /// The same, but what failed was ours (the engine, the blob store, the database) and may be over soon.
+    Passing {
+        /// Stable code, as in API answers.
+        code: &'static str,
+        /// Words for users.
+        text: String,
+    },
     /// Its owner cancelled it, or the app is being destroyed.
     Cancelled,
 }
@@ -22,7 +29,8 @@ pub(crate) enum Failure {
 impl From<BuildError> for Failure {
     fn from(error: BuildError) -> Self {
         tracing::info!(error = %chain(&error), "a build failed");
-        Self::Told { code: error.code(), text: error.to_string() }
+        let (code, text) = (error.code(), error.to_string());
+        if error.is_retryable() { Self::Passing { code, text } } else { Self::Told { code, text } }
     }
 }
 
