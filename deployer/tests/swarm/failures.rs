@@ -1,8 +1,10 @@
 //! Releases that go wrong: the pusher learns why, and what ran before goes on serving.
 
+use std::time::Duration;
+
 use skypanel_deployer::DeployError;
 
-use crate::task::command;
+use crate::task::{brief, command};
 use crate::world::World;
 
 async fn fails(
@@ -51,12 +53,44 @@ async fn the_release_before_serves_on_and_the_failure_is_told() {
     let text = fails(&world, &app, &[("web", &web), ("worker", "exit 0")], &[("web", 1), ("worker", 1)]).await;
     assert!(text.contains("worker.1 ended by itself (exit status 0)"), "{text}");
     world.until(&app, |status, body| (status, body) == (200, " v2 web.1")).await;
-    tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
     assert_eq!(world.get(&app).await, (200, " v2 web.1".to_owned()));
     let services = self::services(&world, &app).await;
     assert_eq!(services, [(format!("skypanel-{}-web", app.slug), Some(1))]);
 
     // And the next good one goes live as ever.
+    world.release(&app, &[("web", &web)], &[("web", 1)]).await.expect("goes live");
+    assert_eq!(world.get(&app).await, (200, " v6 web.1".to_owned()));
+    world.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_release_that_ends_right_after_its_first_success_is_not_called_live() {
+    let mut world = World::new().await;
+    let app = world.app().await;
+    let web = command("web");
+    // The engine itself goes back while it watches its update, and restarts the task later. A route that is long in
+    // coming makes sure that the task ends between its first success and the release's.
+    for (before, lifetime_ms) in [(None, 0), (None, 100), (Some(" v3 web.1"), 100), (Some(" v3 web.1"), 1_000)] {
+        if before.is_some() && lifetime_ms == 100 {
+            world.release(&app, &[("web", &web)], &[("web", 1)]).await.expect("goes live");
+        }
+        let lifetime = Duration::from_millis(lifetime_ms);
+        let agent = world.pause().await;
+        let begun = std::time::Instant::now();
+        let text = fails(&world, &app, &[("web", &brief(lifetime))], &[("web", 1)]).await;
+        println!("{lifetime:?}: told after {:?}: {text}", begun.elapsed());
+        assert!(text.contains("web.1 crashed with exit status 5.") && text.contains("served for"), "{text}");
+        world.resume(agent);
+        let Some(before) = before else {
+            assert_eq!(services(&world, &app).await, Vec::<(String, Option<i64>)>::new());
+            continue;
+        };
+        // It is the release before for good, and not its last breath.
+        world.until(&app, |status, body| (status, body) == (200, before)).await;
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        assert_eq!(world.get(&app).await, (200, before.to_owned()));
+    }
     world.release(&app, &[("web", &web)], &[("web", 1)]).await.expect("goes live");
     assert_eq!(world.get(&app).await, (200, " v6 web.1".to_owned()));
     world.close().await;
@@ -70,7 +104,7 @@ async fn a_rollout_that_was_cut_short_is_taken_up_again() {
     world.release(&app, &[("web", &web)], &[("web", 1)]).await.expect("goes live");
     let prepared = world.deployment(&app, &[("web", &web)]).await;
     for cut_ms in [30, 200, 600] {
-        let cut = std::time::Duration::from_millis(cut_ms);
+        let cut = Duration::from_millis(cut_ms);
         // What a killed worker leaves: a rollout that stopped anywhere.
         let _ = tokio::time::timeout(cut, world.roll(&app, &prepared, &[("web", 1)])).await;
     }
@@ -81,11 +115,10 @@ async fn a_rollout_that_was_cut_short_is_taken_up_again() {
     world.settings.health_start_seconds = 3;
     let crash = command("crash");
     let prepared = world.deployment(&app, &[("web", &crash)]).await;
-    let _ =
-        tokio::time::timeout(std::time::Duration::from_millis(150), world.roll(&app, &prepared, &[("web", 1)])).await;
+    let _ = tokio::time::timeout(Duration::from_millis(150), world.roll(&app, &prepared, &[("web", 1)])).await;
     let error = world.roll(&app, &prepared, &[("web", 1)]).await.expect_err("fails").to_string();
     println!("{error}");
-    tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
     assert_eq!(world.get(&app).await, (200, " v2 web.1".to_owned()));
 
     // Cancelled by its owner.

@@ -93,6 +93,18 @@ impl World {
         }
     }
 
+    /// Keeps the routes as they are until the agent this answers is given to [`World::resume`]. Rollouts wait for it.
+    pub(crate) async fn pause(&mut self) -> Agent {
+        self.cancel.cancel();
+        (&mut self.agent).await.expect("ends");
+        Agent::new(self.deployer.clone(), self.database.store().clone())
+    }
+
+    pub(crate) fn resume(&mut self, agent: Agent) {
+        self.cancel = CancellationToken::new();
+        self.agent = tokio::spawn(agent.run(self.cancel.clone()));
+    }
+
     pub(crate) fn console(&self) -> SwarmConsole {
         SwarmConsole::new(self.deployer.clone(), self.database.store().clone())
     }
