@@ -54,7 +54,9 @@ async fn one_off_processes_run_in_the_current_release() {
 
     // A terminal of the right size, which can be resized, and Ctrl-C.
     let terminal = Terminal { term: "xterm-256color".to_owned(), columns: 100, rows: 30 };
-    let mut session = start("sleep 0.5; stty size; echo $TERM; read; stty size; sleep 60", Some(terminal)).await;
+    let script = "stty size; echo $TERM; until [ \"$(stty size)\" = '20 90' ]; do sleep 0.05; done; echo resized; \
+                  read; echo waiting; exec sleep 60";
+    let mut session = start(script, Some(terminal)).await;
     let mut seen = String::new();
     let mut until = async |seen: &mut String, wanted: &str| {
         while !seen.contains(wanted) {
@@ -67,9 +69,10 @@ async fn one_off_processes_run_in_the_current_release() {
     until(&mut seen, "30 100").await;
     until(&mut seen, "xterm-256color").await;
     session.resize.send((90, 20)).await.expect("is taken");
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    until(&mut seen, "resized").await;
     session.input.send(Bytes::from_static(b"\n")).await.expect("is taken");
-    until(&mut seen, "20 90").await;
+    // Now no child of bash is about to end: one that ends well in the moment of Ctrl-C makes bash go on.
+    until(&mut seen, "waiting").await;
     session.input.send(Bytes::from_static(b"\x03")).await.expect("is taken");
     let (_, _, exit) = finish("what Ctrl-C ended", session).await;
     assert_eq!(exit, 130);
