@@ -66,7 +66,7 @@ pub(crate) async fn upload(
                 add_file(&mut builder, Path::new("tmp/env").join(key.as_str()), 0o400, APP_ID, 0, value)?;
             }
             let rule = Move { from: "", to: "tmp/app", modified: None, layer: false };
-            members::visit(source, |member| rule.member(member, &mut builder).map(drop))?;
+            members::visit(source, |member| rule.member(member, &mut builder))?;
             builder.into_inner()?;
             Ok(io::Write::flush(&mut writer)?)
         })();

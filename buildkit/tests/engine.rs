@@ -119,11 +119,13 @@ async fn failures_say_why_and_leave_nothing() {
     let (error, _) = world.failure(&[procfile, ("build.sh", random)]).await;
     let text = error.to_string();
     assert!(text.contains("it may have 1 MB") && text.contains(".slugignore"), "{text}");
+    assert!(text.contains("/big/data (3.0 MB)"), "{text}");
     assert_eq!(error.code(), "SLUG_TOO_BIG");
     // What compresses well must not fill the disk where it is unpacked.
     let zeros = "dd if=/dev/zero of=zeros bs=1M count=30 2>&1";
     let (error, _) = world.failure(&[procfile, ("build.sh", zeros)]).await;
     assert_eq!(error.code(), "SLUG_TOO_BIG");
+    assert!(error.to_string().contains("/zeros (30.0 MB)"), "{error}");
 
     world.settings.set("build.memory_mb", "128").expect("sets");
     let hungry = "x=$(dd if=/dev/zero bs=1M count=400 2>/dev/null | while read -r -N 1000000 y; do :; done); \
