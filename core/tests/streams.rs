@@ -8,6 +8,7 @@ use bytes::Bytes;
 use skypanel_core::Error;
 use skypanel_core::model::StreamId;
 use skypanel_core::stream::{StreamFollower, StreamItem, Streams};
+use sqlx::PgPool;
 use support::Database;
 
 struct World {
@@ -79,7 +80,9 @@ async fn followers_before_during_and_after_read_the_same() {
 async fn output_arrives_within_moments_also_in_another_process() {
     let world = World::new().await;
     // As another process: its own pool and its own listener.
-    let elsewhere = Streams::connect(world.database.other_pool().await).await.expect("listens");
+    let options = world.database.pool().connect_options().as_ref().clone();
+    let elsewhere = PgPool::connect_with(options).await.expect("connects");
+    let elsewhere = Streams::connect(elsewhere).await.expect("listens");
     let mut here = world.streams.follow(world.id, 0);
     let mut there = elsewhere.follow(world.id, 0);
     let writer = world.streams.writer(world.id).await.expect("opens");

@@ -1,6 +1,5 @@
 //! A real PostgreSQL for tests. Test runners give each test a process of its own, so that the server is shared
 //! between processes: the first that needs it starts it, the last one stops it. Each test has its own database.
-#![allow(dead_code, reason = "each test program uses a part of this")]
 
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
@@ -13,7 +12,6 @@ use sqlx::{Connection as _, Executor as _, PgConnection, PgPool};
 /// A database for one test, dropped with it.
 pub(crate) struct Database {
     name: String,
-    url: String,
     admin_url: String,
     store: Store,
     server: Option<SharedServer>,
@@ -33,7 +31,7 @@ impl Database {
         let secrets = tempfile::tempdir().expect("makes a directory");
         let keys = Secrets::open_or_create(&secrets.path().join("master.key")).expect("makes a key");
         let store = Store::connect(&url, keys).await.expect("connects");
-        Self { name, url, admin_url, store, server: Some(server), _secrets: secrets }
+        Self { name, admin_url, store, server: Some(server), _secrets: secrets }
     }
 
     /// The store over it.
@@ -44,11 +42,6 @@ impl Database {
     /// The pool of that store.
     pub(crate) fn pool(&self) -> &PgPool {
         self.store.pool()
-    }
-
-    /// A second pool, as another process would have.
-    pub(crate) async fn other_pool(&self) -> PgPool {
-        PgPool::connect(&self.url).await.expect("connects")
     }
 
     /// Drops the database, and stops the server if no other test uses it.
