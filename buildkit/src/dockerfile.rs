@@ -1,6 +1,9 @@
 //! Apps with a Dockerfile: the engine's own builder makes the image, in the network and under the limits of
 //! builds, and tells its steps in the developer's terminal.
 
+mod lines;
+mod rules;
+
 use std::collections::{HashMap, HashSet};
 use std::io::{self, ErrorKind, Write as _};
 use std::sync::Arc;
@@ -22,6 +25,8 @@ use crate::cache::limited;
 use crate::container::proxies;
 use crate::stack::{Stack, join};
 use crate::{BuildError, BuildRequest, Built, BuiltFrom, Parts, network, source, transfer};
+
+pub(crate) use rules::check;
 
 /// Images being built lie in `skypanel-build/<installation>/<app>`, tagged by deployment. The newest of an app
 /// stays, because the engine finds its cached layers only through it.

@@ -6,7 +6,6 @@
 mod cache;
 mod container;
 mod dockerfile;
-mod dockerfile_rules;
 mod error;
 mod export;
 mod leftovers;
@@ -136,7 +135,7 @@ impl BuildKit {
             if let Some(dockerfile) = survey.dockerfile
                 && !chosen
             {
-                dockerfile_rules::check(&dockerfile)?;
+                dockerfile::check(&dockerfile)?;
                 network::ensure(&self.0).await?;
                 return dockerfile::build(&self.0, stack, request, survey.procfile, stop).await;
             }

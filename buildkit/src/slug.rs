@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use bollard::query_parameters::DownloadFromContainerOptionsBuilder;
 use futures_util::TryStreamExt as _;
 use sha2::{Digest as _, Sha256};
-use skypanel_core::blob::BlobKey;
+use skypanel_core::blob::{BlobKey, put_once};
 use skypanel_core::model::{Artifact, Sha256Digest};
 use tempfile::NamedTempFile;
 use tokio::task::spawn_blocking;
@@ -68,8 +68,8 @@ pub(crate) async fn package(
     let slug = packed.layer;
     let image = app_image(stack, slug)?;
     let (bytes, image, buildpack) = tokio::try_join!(
-        async { Ok(parts.blobs.put_file(&BlobKey::slug(slug.digest), packed.file).await?) },
-        image.store(&parts.blobs),
+        async { Ok(put_once(&parts.store, &*parts.blobs, &BlobKey::slug(slug.digest), packed.file).await?) },
+        image.store(parts),
         buildpack_names(parts, finished),
     )?;
     tracing::debug!(?streamed, stored = ?started.elapsed(), bytes, raw = slug.bytes, "packed a slug");
