@@ -2,8 +2,10 @@
 
 use std::io::{self, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use tempfile::NamedTempFile;
 use tokio::task::spawn_blocking;
 
@@ -93,6 +95,27 @@ impl BlobStore for LocalBlobs {
     async fn size(&self, key: &BlobKey) -> Result<Option<u64>, BlobError> {
         match tokio::fs::metadata(self.path(key)).await {
             Ok(metadata) => Ok(Some(metadata.len())),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(disk(format!("Looking for {key}"), source)),
+        }
+    }
+
+    async fn touch(&self, key: &BlobKey) -> Result<Option<u64>, BlobError> {
+        let path = self.path(key);
+        let touched = blocking(move || {
+            let file = match std::fs::File::open(path) {
+                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+                file => file?,
+            };
+            file.set_modified(SystemTime::now())?;
+            Ok(Some(file.metadata()?.len()))
+        });
+        touched.await.map_err(|source| disk(format!("Looking for {key}"), source))
+    }
+
+    async fn modified(&self, key: &BlobKey) -> Result<Option<DateTime<Utc>>, BlobError> {
+        match tokio::fs::metadata(self.path(key)).await.and_then(|metadata| metadata.modified()) {
+            Ok(modified) => Ok(Some(modified.into())),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(source) => Err(disk(format!("Looking for {key}"), source)),
         }
