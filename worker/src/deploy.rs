@@ -160,6 +160,10 @@ impl Run<'_> {
             None => (self.build(&settings).await?, true),
         };
         self.worker.store.set_artifact(self.deployment.id, &artifact).await?;
+        if !built {
+            // Clean-up may have dropped the release between our reading of it and our writing down that we need it.
+            self.existing_artifact().await?;
+        }
         self.release(&settings, &artifact).await?;
         if built && settings.cache_enabled {
             self.worker.jobs.add(SaveCache { app: self.app.id, deployment: self.deployment.id }).await?;
