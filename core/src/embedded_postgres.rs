@@ -138,11 +138,17 @@ impl EmbeddedPostgres {
         Ok(())
     }
 
+    /// Makes the server's files beside their place and renames them when they are whole and on the disk: PG_VERSION
+    /// is the first file that initdb writes, so that its being there tells nothing about the others.
     async fn initialise(&self) -> Result<()> {
-        // A first start that was cut short leaves a directory without PG_VERSION, which initdb would refuse.
-        if self.data.exists() {
-            std::fs::remove_dir_all(&self.data)
-                .map_err(|error| failed("clearing an unfinished first start", &error))?;
+        let unfinished = self.data.with_extension("new");
+        for directory in [&self.data, &unfinished] {
+            match std::fs::remove_dir_all(directory) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(failed("clearing an unfinished first start", &error));
+                }
+                _ => {}
+            }
         }
         let mut command = self.command("initdb");
         command.args([
@@ -152,8 +158,11 @@ impl EmbeddedPostgres {
             "--encoding=UTF8",
             "--locale=C",
         ]);
-        command.arg("--no-sync").arg("-D").arg(&self.data);
-        run(command, "initdb", INIT_LIMIT).await
+        command.arg("-D").arg(&unfinished).kill_on_drop(true);
+        run(command, "initdb", INIT_LIMIT).await?;
+        let kept = std::fs::rename(&unfinished, &self.data)
+            .and_then(|()| std::fs::File::open(self.data.parent().unwrap_or(Path::new("/")))?.sync_all());
+        kept.map_err(|error| failed("keeping what initdb made", &error))
     }
 
     /// Whether a server of an earlier start can be used. One that is on its way up or down is waited for.

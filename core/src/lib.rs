@@ -9,9 +9,11 @@ pub mod error;
 pub mod jobs;
 #[macro_use]
 pub mod model;
+pub mod private_file;
 pub mod secrets;
 pub mod settings;
 pub mod store;
 pub mod stream;
+pub mod terminal;
 
 pub use error::{Error, Result};

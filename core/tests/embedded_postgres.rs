@@ -56,6 +56,8 @@ async fn a_first_start_that_was_cut_short_begins_anew() {
     let home = directory.path().join("pg");
     std::fs::create_dir_all(home.join("data/base")).expect("makes what a cut initdb leaves");
     std::fs::write(home.join("data/postgresql.conf"), "half").expect("writes");
+    std::fs::create_dir_all(home.join("data.new/base")).expect("makes what a killed initdb leaves");
+    std::fs::write(home.join("data.new/PG_VERSION"), "15\n").expect("writes");
     let server = EmbeddedPostgres::start(&home).await.expect("starts");
     connect(&server).await.execute("SELECT 1").await.expect("answers");
     server.stop().await.expect("stops");

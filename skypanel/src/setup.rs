@@ -1,15 +1,14 @@
 //! What every role and admin command needs first: the data directory, the master key, the database, blobs.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::Write as _;
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use skypanel_core::embedded_postgres::EmbeddedPostgres;
 use skypanel_core::model::{Organization, Role};
 use skypanel_core::secrets::Secrets;
 use skypanel_core::store::{NewUser, Store};
-use skypanel_core::{Error, Result};
+use skypanel_core::{Error, Result, private_file};
 
 use crate::config::Config;
 
@@ -63,7 +62,7 @@ pub(crate) async fn first_admin(config: &Config, store: &Store) -> Result<Option
         return Ok(None);
     }
     let password = random_password();
-    write_private(&path, &format!("{password}\n"))?;
+    private_file::replace(&path, format!("{password}\n").as_bytes()).map_err(|error| unwritable(&path, &error))?;
     let organization: Organization = store.ensure_organization(DEFAULT_ORGANIZATION).await?;
     let user = store.create_user(NewUser { email: &config.admin_email, password: &password, is_admin: true }).await?;
     store.set_member(organization.id, user.id, Role::Owner).await?;
@@ -82,23 +81,22 @@ pub(crate) fn random_password() -> String {
 pub(crate) fn installation(config: &Config) -> Result<String> {
     let path = config.data_dir.join("installation");
     match std::fs::read_to_string(&path) {
-        Ok(id) => Ok(id.trim().to_owned()),
+        Ok(id) if !id.trim().is_empty() => Ok(id.trim().to_owned()),
+        Ok(_) => Err(Error::System(format!(
+            "{} is empty: it must hold the id that marks what this installation made in the engine. Restore it from \
+             your backup, or read it from a label: docker inspect -f '{{{{index .Config.Labels \
+             \"skypanel.installation\"}}}}' skypanel-edge",
+            path.display()
+        ))),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             let id = uuid::Uuid::new_v4().simple().to_string();
-            write_private(&path, &id)?;
+            private_file::create(&path, id.as_bytes()).map_err(|error| unwritable(&path, &error))?;
             Ok(id)
         }
         Err(error) => Err(Error::System(format!("{} cannot be read: {error}.", path.display()))),
     }
 }
 
-fn write_private(path: &Path, text: &str) -> Result<()> {
-    OpenOptions::new()
-        .create(true)
-        .truncate(true)
-        .write(true)
-        .mode(0o600)
-        .open(path)
-        .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()))
-        .map_err(|error| Error::System(format!("{} cannot be written: {error}.", path.display())))
+fn unwritable(path: &Path, error: &std::io::Error) -> Error {
+    Error::System(format!("{} cannot be written: {error}.", path.display()))
 }
