@@ -60,10 +60,8 @@ async fn apply(job: &Apply, worker: &Worker, log: &StreamWriter) -> Result<(), F
         log,
         cancel: &CancellationToken::new(),
     };
-    let rollout = worker.deployer.rollout(&release).await;
-    let status = if rollout.is_ok() { AppStatus::Running } else { app.status };
-    store.set_app_status(app.id, status).await?;
-    rollout?;
+    worker.deployer.rollout(&release).await?;
+    store.report_app_status(app.id, AppStatus::Running).await?;
     for (process, replicas) in &formation {
         log.detail(&format!("{process}: {replicas} running")).await;
     }

@@ -128,7 +128,8 @@ async fn conclude(
             if let Ok(now) = app_now
                 && now.status.should_run()
             {
-                store.set_app_status(app.id, if serving { AppStatus::Running } else { AppStatus::Failed }).await?;
+                let status = if serving { AppStatus::Running } else { AppStatus::Failed };
+                store.report_app_status(app.id, status).await?;
             }
         }
     }
@@ -198,7 +199,7 @@ impl Run<'_> {
             cancel: self.cancel,
         };
         if self.app.current_deployment_id.is_none() {
-            self.worker.store.set_app_status(self.app.id, AppStatus::Building).await?;
+            self.worker.store.report_app_status(self.app.id, AppStatus::Building).await?;
         }
         for pause in BUILD_RETRIES {
             match self.build_and_package(&request).await {
@@ -248,11 +249,10 @@ impl Run<'_> {
             let run = async { deployer.run_release_process(&release).await.map_err(Failure::from) };
             self.stage(Stage::Release, DeploymentStatus::Releasing, run).await?;
         }
-        // Stopped or suspended while it was built: it must not start by itself.
-        let runs = store.app(self.app.id).await?.status.should_run() || self.app.current_deployment_id.is_none();
+        // Stopped or suspended, before or while it was built: it must not start by itself.
+        let runs = store.report_app_status(self.app.id, AppStatus::Deploying).await?;
         if runs {
             self.log.step(&format!("Launching {version}")).await;
-            store.set_app_status(self.app.id, AppStatus::Deploying).await?;
             let rollout = async { deployer.rollout(&release).await.map_err(Failure::from) };
             self.stage(Stage::Deploy, DeploymentStatus::Deploying, rollout).await?;
         }
@@ -263,7 +263,11 @@ impl Run<'_> {
             self.log.detail(&format!("{version} is ready. The app is stopped; `ps:start` starts it.")).await;
             return Ok(());
         }
-        store.set_app_status(self.app.id, AppStatus::Running).await?;
+        if !store.report_app_status(self.app.id, AppStatus::Running).await? {
+            // The job that stops its processes waits behind this one.
+            self.log.detail(&format!("{version} is ready. The app was stopped meanwhile; `ps:start` starts it.")).await;
+            return Ok(());
+        }
         let took = started.elapsed().as_secs_f32();
         if formation.get(&ProcessType::web()).is_some_and(|replicas| *replicas > 0) {
             let address = self.worker.addresses.of(&self.app.subdomain, &settings.apps_default_domain);
@@ -275,7 +279,7 @@ impl Run<'_> {
     }
 
     /// Whether an earlier try of this deployment, which was interrupted later, ran the release command to its end.
-    /// It runs once.
+    /// It runs once, but for a crash between that end and its being written down.
     async fn has_run_release_command(&self) -> Result<bool> {
         let stages = self.worker.store.stages(self.deployment.id).await?;
         Ok(stages.iter().any(|stage| stage.stage == Stage::Release && stage.finished_at.is_some() && !stage.failed))

@@ -120,7 +120,7 @@ impl Store {
         }
     }
 
-    /// Sets what an app is doing. One that is being deleted stays that.
+    /// Sets what an app is to do, for its people. One that is being deleted stays that.
     pub async fn set_app_status(&self, app: AppId, status: AppStatus) -> Result<()> {
         sqlx::query("UPDATE paas_applications SET status = $2 WHERE id = $1 AND status <> 'deleting'")
             .bind(app)
@@ -128,6 +128,20 @@ impl Store {
             .execute(&self.pool)
             .await?;
         Ok(())
+    }
+
+    /// Notes what a worker sees an app do, unless its people have stopped it, or it was suspended or deleted
+    /// meanwhile: then that stays, and the answer is false.
+    pub async fn report_app_status(&self, app: AppId, status: AppStatus) -> Result<bool> {
+        let changed = sqlx::query(
+            "UPDATE paas_applications SET status = $2
+             WHERE id = $1 AND status NOT IN ('stopped', 'suspended', 'deleting')",
+        )
+        .bind(app)
+        .bind(status)
+        .execute(&self.pool)
+        .await?;
+        Ok(changed.rows_affected() == 1)
     }
 
     /// Sets the branch whose pushes are released.
@@ -170,6 +184,32 @@ impl Store {
         Ok(sqlx::query_as("SELECT * FROM paas_plans WHERE id = $1").bind(id).fetch_one(&self.pool).await?)
     }
 
+    /// All plans, from the smallest on.
+    pub async fn plans(&self) -> Result<Vec<Plan>> {
+        Ok(sqlx::query_as("SELECT * FROM paas_plans ORDER BY position").fetch_all(&self.pool).await?)
+    }
+
+    /// Puts an app on a plan; the caller enqueues the job that gives its processes the new limits. A conflict where
+    /// more replicas are asked for than the plan allows.
+    pub async fn set_plan(&self, app: &Application, plan: &Plan) -> Result<()> {
+        let changed = sqlx::query(
+            "UPDATE paas_applications SET plan_id = $2 WHERE id = $1 AND NOT EXISTS
+             (SELECT FROM paas_process_formation WHERE application_id = $1 AND replicas > $3)",
+        )
+        .bind(app.id)
+        .bind(plan.id)
+        .bind(i32::try_from(plan.max_replicas).unwrap_or(i32::MAX))
+        .execute(&self.pool)
+        .await?;
+        if changed.rows_affected() == 0 {
+            return Err(Error::Conflict(format!(
+                "The plan \"{}\" allows {} replica(s) of a process type, and {} has more. Scale it down first: ps:scale.",
+                plan.name, plan.max_replicas, app.slug
+            )));
+        }
+        Ok(())
+    }
+
     /// Replicas asked for, by process type. Types never scaled are absent: `web` then runs once, others not at all.
     pub async fn formation(&self, app: AppId) -> Result<Formation> {
         let rows: Vec<(ProcessType, i32)> =
@@ -187,8 +227,8 @@ impl Store {
             if *replicas > plan.max_replicas {
                 return Err(Error::PlanLimitReached(format!(
                     "The plan \"{}\" allows {} replica(s) of a process type; {process}={replicas} is more. \
-                     Choose a larger plan.",
-                    plan.name, plan.max_replicas
+                     The operator gives it a larger plan on the server: skypanel admin app:plan {} PLAN",
+                    plan.name, plan.max_replicas, app.slug
                 )));
             }
         }
