@@ -27,6 +27,11 @@ const RESERVED_SLUGS: &[&str] = &[
 /// Config vars that Skypanel itself sets in every container.
 const RESERVED_KEYS: &[&str] = &["PORT", "DYNO", "PS", "HOME"];
 
+/// A word as an error shows it: what follows an equals sign may be a config var's value and is not repeated.
+fn shown(text: &str) -> &str {
+    text.split_once('=').map_or(text, |(name, _)| name)
+}
+
 /// The name of an app, unique across all organisations: 1 to 30 of `a-z`, `0-9` and `-`, starting with a
 /// letter, not ending with or doubling a dash; so it is a DNS label as it is.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -43,8 +48,9 @@ impl FromStr for AppSlug {
             && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
         if !shape {
             return Err(Error::Invalid(format!(
-                "{text:?} cannot be an app's name. Use 1 to 30 lower-case letters, digits and single dashes, \
-                 starting with a letter, such as \"my-shop\"."
+                "{:?} cannot be an app's name. Use 1 to 30 lower-case letters, digits and single dashes, \
+                 starting with a letter, such as \"my-shop\".",
+                shown(text)
             )));
         }
         if RESERVED_SLUGS.contains(&text) {
@@ -86,7 +92,8 @@ impl FromStr for ProcessType {
             return Ok(Self(text.to_owned()));
         }
         Err(Error::Invalid(format!(
-            "{text:?} cannot be a process type. Use 1 to 20 letters, digits, dashes and underscores, starting with a letter."
+            "{:?} cannot be a process type. Use 1 to 20 letters, digits, dashes and underscores, starting with a letter.",
+            shown(text)
         )))
     }
 }
@@ -104,8 +111,9 @@ impl FromStr for ConfigKey {
             && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_');
         if !shape {
             return Err(Error::Invalid(format!(
-                "{text:?} cannot be a config var's name. Use capital letters, digits and underscores, \
-                 such as DATABASE_URL."
+                "{:?} cannot be a config var's name. Use capital letters, digits and underscores, \
+                 such as DATABASE_URL.",
+                shown(text)
             )));
         }
         if RESERVED_KEYS.contains(&text) {
@@ -165,6 +173,19 @@ mod tests {
         }
         for bad in ["", "a", "1A", "A-B", "A=B", "A\0", "PORT", "DYNO", "PS", &"A".repeat(129)] {
             assert!(bad.parse::<ConfigKey>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn errors_do_not_repeat_values() {
+        let word = "bad-NAME=s3cr3t";
+        let told = [
+            word.parse::<ConfigKey>().expect_err("no key").to_string(),
+            word.parse::<AppSlug>().expect_err("no slug").to_string(),
+            word.parse::<ProcessType>().expect_err("no type").to_string(),
+        ];
+        for text in told {
+            assert!(text.contains("\"bad-NAME\"") && !text.contains("s3cr3t"), "{text}");
         }
     }
 
