@@ -35,6 +35,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub use crate::commands::{ClientLine, command_help, command_list};
 pub use crate::keys::parse_public_key;
 
 use crate::git::Repositories;
@@ -64,6 +65,8 @@ pub struct Limits {
     pub connections_per_address: usize,
     /// Connections at once that have not authenticated yet.
     pub unauthenticated: usize,
+    /// The same, of one address.
+    pub unauthenticated_per_address: usize,
     /// Refused authentication tries until a connection is ended; each key a client offers is one.
     pub auth_tries: usize,
     /// Time a client has to authenticate.
@@ -88,7 +91,8 @@ impl Default for Limits {
         Self {
             connections: 512,
             connections_per_address: 64,
-            unauthenticated: 64,
+            unauthenticated: 128,
+            unauthenticated_per_address: 16,
             auth_tries: 12,
             auth_time: Duration::from_secs(30),
             idle_time: Duration::from_mins(5),
@@ -108,11 +112,13 @@ pub struct SourceLimits {
     pub entries: u64,
     /// Bytes of all files together, unpacked.
     pub bytes: u64,
+    /// Time that reading and packing it may take.
+    pub time: Duration,
 }
 
 impl Default for SourceLimits {
     fn default() -> Self {
-        Self { entries: 200_000, bytes: 4 << 30 }
+        Self { entries: 200_000, bytes: 4 << 30, time: Duration::from_mins(10) }
     }
 }
 

@@ -15,7 +15,14 @@ use crate::config::Settable;
 
 /// A Git-push PaaS on your own servers.
 #[derive(Parser)]
-#[command(name = "skypanel", version, about, long_about = None, disable_help_subcommand = true)]
+#[command(
+    name = "skypanel",
+    version,
+    about,
+    long_about = None,
+    disable_help_subcommand = true,
+    after_help = platform_commands()
+)]
 struct CommandLine {
     #[command(subcommand)]
     command: Command,
@@ -26,7 +33,7 @@ enum Command {
     /// Start everything on this machine: database, receiver, API, worker, agent and edge
     Up(Settable),
     /// Start only some roles here, for setups of several machines (needs a database address)
-    Run {
+    Serve {
         /// The roles: receiver, api, worker, agent
         #[arg(required = true)]
         roles: Vec<roles::Role>,
@@ -35,15 +42,22 @@ enum Command {
     },
     /// Administer the platform on its host: users, keys, organisations, settings
     Admin(admin::Admin),
-    /// Everything else is run on the platform, over SSH, as in `skypanel apps` or `skypanel logs -t`
+    // Everything else is run on the platform, over SSH.
     #[command(external_subcommand)]
     Remote(Vec<String>),
+}
+
+fn platform_commands() -> String {
+    format!(
+        "Everything else goes to the platform, over SSH. The app is the one of the Git remote \"skypanel\", or -a APP:\n{}",
+        skypanel_receiver::command_list()
+    )
 }
 
 fn main() -> ExitCode {
     let outcome = match CommandLine::parse().command {
         Command::Up(settable) => with_runtime(&settable, up::up),
-        Command::Run { roles, settable } => with_runtime(&settable, |config| up::run(config, roles)),
+        Command::Serve { roles, settable } => with_runtime(&settable, |config| up::serve_roles(config, roles)),
         Command::Admin(admin) => {
             let settable = admin.settable.clone();
             with_runtime(&settable, |config| admin::run(config, admin.action))

@@ -47,8 +47,8 @@ pub(crate) async fn up(config: Config) -> Result<()> {
     outcome
 }
 
-/// `skypanel run ROLE…`: some roles, with a database that others share.
-pub(crate) async fn run(config: Config, roles: Vec<Role>) -> Result<()> {
+/// `skypanel serve ROLE…`: some roles, with a database that others share.
+pub(crate) async fn serve_roles(config: Config, roles: Vec<Role>) -> Result<()> {
     start_logging(&config);
     setup::data_directory(&config)?;
     if config.database_url.is_empty() {

@@ -89,6 +89,7 @@ mod tests {
             ("run ls -a", "run --app=shop ls -a"),
             ("run -- ls --app=x", "run --app=shop -- ls --app=x"),
             ("run -a other ls -a", "run -a other ls -a"),
+            ("run bash -c -- -a", "run --app=shop bash -c -- -a"),
         ] {
             assert_eq!(sent(typed), expected);
         }
