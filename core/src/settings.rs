@@ -165,6 +165,8 @@ settings! {
     releases_keep: u64 = "releases.keep", 10u64 => 1..=1_000;
     /// Longest the `release` process may take, in seconds.
     release_timeout_seconds: u64 = "release.timeout_seconds", 600u64 => 5..=86_400;
+    /// Most one-off processes (`run`) of an app at the same time.
+    run_max_per_app: u64 = "run.max_per_app", 10u64 => 1..=1_000;
     /// Longest a new replica may take until it is healthy, in seconds.
     health_start_seconds: u64 = "health.start_seconds", 60u64 => 1..=3_600;
     /// Time between two health checks of a healthy replica, in seconds.
