@@ -119,8 +119,9 @@ pub(crate) async fn ensure_network(parts: &Parts, app: &Application) -> Result<S
         let options = None::<InspectNetworkOptions>;
         let found = find("Looking for the app's network", parts.engine.inspect_network(&name, options)).await?;
         if let Some(found) = found {
-            let ours = found.labels.unwrap_or_default().remove(names::INSTALLATION);
-            if ours.as_deref() != Some(&parts.options.installation) {
+            let labels = found.labels.unwrap_or_default();
+            let is = |label: &str, value: &str| labels.get(label).is_some_and(|found| found == value);
+            if !is(names::INSTALLATION, &parts.options.installation) || !is(names::APP, app.slug.as_str()) {
                 return Err(DeployError::Host(format!(
                     "There is a network {name} that belongs to something else. If nothing needs it any more, remove it: \
                      docker network rm {name}."

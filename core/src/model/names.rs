@@ -11,6 +11,9 @@ const RESERVED_SLUGS: &[&str] = &[
     "api",
     "app",
     "apps",
+    // The network of all builds is `skypanel-build`, and an app's is `skypanel-<slug>`.
+    "build",
+    "builds",
     "dashboard",
     "edge",
     "git",
@@ -37,10 +40,9 @@ fn shown(text: &str) -> &str {
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct AppSlug(String);
 
-impl FromStr for AppSlug {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self, Error> {
+impl AppSlug {
+    /// A name that an app has already, maybe from before it was reserved.
+    fn stored(text: &str) -> Result<Self, Error> {
         let shape = (1..=30).contains(&text.len())
             && text.starts_with(|c: char| c.is_ascii_lowercase())
             && !text.ends_with('-')
@@ -53,10 +55,19 @@ impl FromStr for AppSlug {
                 shown(text)
             )));
         }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl FromStr for AppSlug {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let slug = Self::stored(text)?;
         if RESERVED_SLUGS.contains(&text) {
             return Err(Error::Invalid(format!("The name {text:?} is reserved. Choose another one.")));
         }
-        Ok(Self(text.to_owned()))
+        Ok(slug)
     }
 }
 
@@ -78,6 +89,12 @@ impl ProcessType {
     /// Whether the edge sends requests to it.
     pub fn is_routed(&self) -> bool {
         self.0 == "web"
+    }
+
+    /// Under what name the app's other processes reach it, which is also in the name of its service: lower case, with
+    /// dashes for underscores. Process types that differ in nothing else share it.
+    pub fn dns_label(&self) -> String {
+        self.0.to_ascii_lowercase().replace('_', "-")
     }
 }
 
@@ -143,12 +160,13 @@ macro_rules! name {
                 fmt::Debug::fmt(&self.0, f)
             }
         }
-
-        text_value!($name);
     )+};
 }
 
 name!(AppSlug, ProcessType, ConfigKey);
+text_value!(AppSlug, AppSlug::stored);
+text_value!(ProcessType);
+text_value!(ConfigKey);
 
 #[cfg(test)]
 mod tests {
@@ -159,9 +177,23 @@ mod tests {
         for good in ["a", "hello", "my-shop-2", &"a".repeat(30)] {
             assert!(good.parse::<AppSlug>().is_ok(), "{good}");
         }
-        for bad in
-            ["", "-a", "a-", "a--b", "A", "1a", "a.b", "a/b", "../a", "ä", "a b", "a\n", "admin", &"a".repeat(31)]
-        {
+        for bad in [
+            "",
+            "-a",
+            "a-",
+            "a--b",
+            "A",
+            "1a",
+            "a.b",
+            "a/b",
+            "../a",
+            "ä",
+            "a b",
+            "a\n",
+            "admin",
+            "build",
+            &"a".repeat(31),
+        ] {
             assert!(bad.parse::<AppSlug>().is_err(), "{bad}");
         }
     }
