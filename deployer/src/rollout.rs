@@ -176,10 +176,14 @@ async fn start(
                  in the Procfile or the Dockerfile."
             )));
         }
-        let spec = service_spec(ground, process, command, *replicas);
+        let mut spec = service_spec(ground, process, command, *replicas);
         let fingerprint = spec.labels.as_ref().and_then(|labels| labels.get(names::FINGERPRINT)).cloned();
         match before.get(process) {
-            Some(service) => update(parts, release, service, spec).await?,
+            Some(service) => {
+                // The engine renames no service. One of an earlier version of Skypanel keeps its name.
+                spec.name = service.spec.as_ref().and_then(|spec| spec.name.clone()).or(spec.name);
+                update(parts, release, service, spec).await?;
+            }
             None if *replicas == 0 => continue,
             None => create(parts, spec).await?,
         }

@@ -150,7 +150,7 @@ fn task_spec(ground: &Ground<'_>, process: &ProcessType, command: &str, labels: 
         force_update: Some(u64::try_from(ground.app.restart_count).unwrap_or(0)),
         networks: Some(vec![NetworkAttachmentConfig {
             target: Some(ground.network.to_owned()),
-            aliases: Some(vec![process.as_str().to_lowercase().replace('_', "-")]),
+            aliases: Some(vec![process.dns_label()]),
             ..Default::default()
         }]),
         log_driver: Some(TaskSpecLogDriver {
@@ -326,7 +326,7 @@ mod tests {
         let spec = spec(&app(), "web", "gunicorn app:app", 2);
         let task = &spec["TaskTemplate"];
         let container = &task["ContainerSpec"];
-        assert_eq!(spec["Name"], "skypanel-hello-web");
+        assert_eq!(spec["Name"], "skypanel-hello--web");
         assert_eq!(spec["EndpointSpec"]["Mode"], "dnsrr");
         assert_eq!(spec["Mode"]["Replicated"]["Replicas"], 2);
         assert_eq!(container["Command"], json!(["/.skypanel/init"]));
@@ -377,7 +377,7 @@ mod tests {
     fn an_unrouted_process_has_neither_port_nor_check() {
         let spec = spec(&app(), "My_Worker", "work", 1);
         let container = &spec["TaskTemplate"]["ContainerSpec"];
-        assert_eq!(spec["Name"], "skypanel-hello-my-worker");
+        assert_eq!(spec["Name"], "skypanel-hello--my-worker");
         assert_eq!(container["HealthCheck"]["Test"], json!(["NONE"]));
         assert_eq!(container["Labels"]["skypanel.port"], Value::Null);
         assert_eq!(container["StopGracePeriod"], 10 * SECOND);

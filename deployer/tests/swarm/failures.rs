@@ -56,7 +56,7 @@ async fn the_release_before_serves_on_and_the_failure_is_told() {
     tokio::time::sleep(Duration::from_secs(3)).await;
     assert_eq!(world.get(&app).await, (200, " v2 web.1".to_owned()));
     let services = self::services(&world, &app).await;
-    assert_eq!(services, [(format!("skypanel-{}-web", app.slug), Some(1))]);
+    assert_eq!(services, [(format!("skypanel-{}--web", app.slug), Some(1))]);
 
     // And the next good one goes live as ever.
     world.release(&app, &[("web", &web)], &[("web", 1)]).await.expect("goes live");
@@ -137,7 +137,7 @@ async fn processes_that_the_new_release_lacks_are_removed() {
     let (web, worker) = (command("web"), command("worker"));
     let both = [("web", web.as_str()), ("worker", worker.as_str())];
     world.release(&app, &both, &[("web", 1), ("worker", 2)]).await.expect("goes live");
-    let name = |process: &str| format!("skypanel-{}-{process}", app.slug);
+    let name = |process: &str| format!("skypanel-{}--{process}", app.slug);
     assert_eq!(services(&world, &app).await, [(name("web"), Some(1)), (name("worker"), Some(2))]);
     world.release(&app, &both, &[("web", 1), ("worker", 0)]).await.expect("goes live");
     assert_eq!(services(&world, &app).await, [(name("web"), Some(1)), (name("worker"), Some(0))]);
