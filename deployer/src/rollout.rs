@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use bollard::models::{NetworkCreateRequest, Service, ServiceSpec, ServiceSpecMode, ServiceSpecModeReplicated};
 use bollard::query_parameters::{
@@ -18,6 +19,9 @@ use crate::{DeployError, Deployer, Parts, Release, image, names};
 
 /// Another rollout, or the engine's own rollback, may change a service between our reading and our writing of it.
 const UPDATE_TRIES: u32 = 5;
+/// Longest to wait for an engine that went away in mid-rollout; a restart with many containers takes a minute.
+const ENGINE_RETURN_LIMIT: Duration = Duration::from_mins(3);
+const ENGINE_RETURN_POLL: Duration = Duration::from_secs(1);
 
 impl Deployer {
     /// Rolls a release out; returns when its new tasks are healthy and the edge sends requests to them. The old
@@ -56,7 +60,7 @@ impl Deployer {
         if let Err(error) = rolled {
             parts.favoured().remove(release.app.slug.as_str());
             // The error to tell is the first one, also when going back meets another.
-            if let Err(undo) = undo(parts, release, &before).await {
+            if let Err(undo) = undo_when_back(parts, release, &before).await {
                 tracing::error!(app = %release.app.slug, error = %undo, "a failed rollout could not be taken back");
             }
             return Err(error);
@@ -231,6 +235,25 @@ async fn update(parts: &Parts, release: &Release<'_>, service: &Service, spec: S
         }
     }
     Ok(())
+}
+
+/// Takes back what this rollout did, as soon as the engine answers: one that restarts in mid-rollout would otherwise go
+/// on with a release that was called failed.
+async fn undo_when_back(
+    parts: &Parts,
+    release: &Release<'_>,
+    before: &BTreeMap<ProcessType, Service>,
+) -> Result<(), DeployError> {
+    let begun = Instant::now();
+    loop {
+        match undo(parts, release, before).await {
+            Err(error) if error.is_engine_away() && begun.elapsed() < ENGINE_RETURN_LIMIT => {
+                tracing::warn!(app = %release.app.slug, %error, "taking a rollout back waits for the engine");
+                tokio::time::sleep(ENGINE_RETURN_POLL).await;
+            }
+            done => return done,
+        }
+    }
 }
 
 /// Takes back what this rollout did, where it did something. Services of a release that is live already (a scale

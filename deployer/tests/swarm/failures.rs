@@ -131,6 +131,65 @@ async fn a_rollout_that_was_cut_short_is_taken_up_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_engine_that_goes_away_in_mid_rollout_comes_back_to_the_release_before() {
+    let mut world = World::new().await;
+    let app = world.app().await;
+    world.release(&app, &[("web", &command("web"))], &[("web", 1)]).await.expect("goes live");
+    let app = world.database.store().app(app.id).await.expect("is there");
+    let line = Line::new();
+    let up = line.carry();
+    let deployer = world.deployer_at(&line.path());
+    let prepared = world.deployment(&app, &[("web", &command("deaf"))]).await;
+    let cut = async {
+        tokio::time::sleep(Duration::from_millis(1_500)).await;
+        drop(up);
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        line.carry()
+    };
+    let rollout = world.with_release(&app, &prepared, &[("web", 1)], async |release| deployer.rollout(&release).await);
+    let (rolled, _up) = tokio::join!(rollout, cut);
+    let text = rolled.expect_err("fails").to_string();
+    println!("{text}");
+    assert!(text.contains("the Docker engine cannot be reached") && text.contains("try again"), "{text}");
+    world.until(&app, |status, body| (status, body) == (200, " v1 web.1")).await;
+    let fingerprints = world.containers(&[("skypanel.deployment", &prepared.id.to_string())]).await;
+    println!("{} of the new release's containers are ending", fingerprints.len());
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    assert_eq!(world.get(&app).await, (200, " v1 web.1".to_owned()));
+    world.close().await;
+}
+
+/// A line to the engine that can be cut, as when the engine stops.
+struct Line(tempfile::TempDir);
+
+impl Line {
+    fn new() -> Self {
+        Self(tempfile::tempdir().expect("makes a directory"))
+    }
+
+    fn path(&self) -> std::path::PathBuf {
+        self.0.path().join("engine.sock")
+    }
+
+    /// Carries connections until what this answers is dropped, and cuts all of them then.
+    fn carry(&self) -> tokio::task::JoinSet<()> {
+        let _ = std::fs::remove_file(self.path());
+        let listener = tokio::net::UnixListener::bind(self.path()).expect("binds");
+        let mut carrier = tokio::task::JoinSet::new();
+        carrier.spawn(async move {
+            let mut connections = tokio::task::JoinSet::new();
+            while let Ok((mut near, _)) = listener.accept().await {
+                connections.spawn(async move {
+                    let mut far = tokio::net::UnixStream::connect("/var/run/docker.sock").await.expect("connects");
+                    let _ = tokio::io::copy_bidirectional(&mut near, &mut far).await;
+                });
+            }
+        });
+        carrier
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn processes_that_the_new_release_lacks_are_removed() {
     let mut world = World::new().await;
     let app = world.app().await;
