@@ -40,7 +40,7 @@ enum Command {
         #[command(flatten)]
         settable: Settable,
     },
-    /// Administer the platform on its host: users, keys, organisations, settings
+    /// Administer the platform on its host: users, keys, organisations, plans, settings
     Admin(admin::Admin),
     // Everything else is run on the platform, over SSH.
     #[command(external_subcommand)]
