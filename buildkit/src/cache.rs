@@ -203,7 +203,7 @@ fn pack_tar(source: impl Read, file: NamedTempFile, limit: u64) -> io::Result<Pa
         entries += 1;
         // What may not be kept (a device) is no reason to keep nothing.
         match rule.member(member, &mut builder) {
-            Ok(_) | Err(MoveError::Refused(_)) => Ok(()),
+            Ok(()) | Err(MoveError::Refused(_)) => Ok(()),
             Err(MoveError::Io(error)) => Err(error),
         }
     });

@@ -276,3 +276,72 @@ async fn a_dockerfile_is_built_by_the_engine_and_honoured() {
     assert!(world.containers().await.is_empty());
     world.tear_down().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn steps_of_a_dockerfile_trust_what_the_operator_trusts() {
+    let mut world = World::small("trust").await;
+    let base = world.stack_reference();
+    // The stack of these tests has no certificates of its own.
+    let fetch = "curl -fsS https://pypi.org/simple/six/ -o /tmp/page && echo fetched";
+    let dockerfile = format!(
+        "# escape=`\n# the first stage\nfrom {base} `\n  # with a comment\n  as first\nRUN {fetch}\n\
+         FROM scratch AS empty\nCOPY hello /\n\
+         FROM {base}\nCOPY --from=first /tmp/page /page\nCOPY . /context/\nRUN {fetch} && ls -A /context\n"
+    );
+    let files = [("Dockerfile", dockerfile.as_str()), ("hello", "x"), (".skypanel.Dockerfile", "FROM nothing\n")];
+    let outcome = world.build(&source(&files)).await;
+    let artifact = outcome.result.unwrap_or_else(|error| panic!("{error:?}\n{}", outcome.log));
+    assert_eq!(outcome.log.matches("       fetched\n").count(), 2, "{}", outcome.log);
+    assert!(outcome.log.contains("       Step 8/8 : RUN"), "{}", outcome.log);
+    assert!(!outcome.log.contains("SSL_CERT_FILE") && !outcome.log.contains("skypanel-build"), "{}", outcome.log);
+    // Nothing of ours comes with the context.
+    assert!(outcome.log.contains("       Dockerfile\n       hello\n"), "{}", outcome.log);
+    let config = world.pull(artifact.image).await.config.expect("has one");
+    assert_eq!(config.env.unwrap_or_default().iter().filter(|variable| variable.contains("CERT")).count(), 0);
+
+    let (error, log) = world.failure(&[("Dockerfile", &format!("FROM {base}\nRUN cat /nothing\n"))]).await;
+    assert!(error.to_string().contains("Step 2/2 : RUN cat /nothing"), "{error}");
+    assert!(log.contains("Step 1/2 : FROM"), "{log}");
+    let (error, _) = world.failure(&[("Dockerfile", &format!("FROM {base}\nRUN a\n\nFRM x\n"))]).await;
+    assert!(error.to_string().contains("line 4: unknown instruction"), "{error}");
+
+    world.settings.set("build.ca_bundle", "image").expect("sets");
+    let (error, log) = world.failure(&[("Dockerfile", &format!("FROM {base}\nRUN {fetch}\n"))]).await;
+    assert!(error.to_string().contains("Step 2/2 : RUN curl"), "{error}");
+    assert!(log.contains("certificate"), "{log}");
+
+    world.kit.purge_cache(world.app.id).await.expect("purges");
+    world.kit.remove_leftovers().await.expect("removes");
+    world.tear_down().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dockerignore_keeps_files_out_of_the_build() {
+    let mut world = World::small("ignore").await;
+    let dockerfile = format!("FROM {}\nCOPY . /srv/\nRUN cd /srv && echo * .[a-z]* */*\n", world.stack_reference());
+    let ignore = "# not needed\nDockerfile\n*.md\n!README.md\nnode_modules\n**/*.log\n";
+    let files = [
+        (".dockerignore", ignore),
+        ("Dockerfile", dockerfile.as_str()),
+        ("README.md", "x"),
+        ("a.log", "x"),
+        ("lib/b.log", "x"),
+        ("lib/code", "x"),
+        ("node_modules/d/x", "x"),
+        ("notes.md", "x"),
+    ];
+    for trust in ["host", "image"] {
+        world.settings.set("build.ca_bundle", trust).expect("sets");
+        let outcome = world.build(&source(&files)).await;
+        assert!(outcome.result.is_ok(), "{:?}\n{}", outcome.result, outcome.log);
+        assert!(outcome.log.contains("       README.md lib .dockerignore lib/code\n"), "{}", outcome.log);
+    }
+    let with_all = [(".dockerignore", "*\n!lib/code\n"), files[1], files[5], files[7]];
+    let outcome = world.build(&source(&with_all)).await;
+    assert!(outcome.log.contains("       lib .[a-z]* lib/code\n"), "{}", outcome.log);
+    let (error, _) = world.failure(&[(".dockerignore", "a\n[b\n"), files[1]]).await;
+    assert!(error.to_string().contains("The pattern \"[b\" is not complete"), "{error}");
+
+    world.kit.purge_cache(world.app.id).await.expect("purges");
+    world.tear_down().await;
+}
