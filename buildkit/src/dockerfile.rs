@@ -5,6 +5,7 @@ mod context;
 mod ignore;
 mod lines;
 mod rules;
+mod steps;
 mod teller;
 mod trust;
 
@@ -79,7 +80,11 @@ pub(crate) async fn build(
         while let Some(item) = news.next().await {
             match item {
                 Ok(info) => {
-                    for line in teller.lines(&info) {
+                    let lines = teller.lines(&info);
+                    if let Some(container) = teller.container() {
+                        steps::limit(parts, request.settings, &container).await;
+                    }
+                    for line in lines {
                         request.log.detail(&line).await;
                     }
                 }

@@ -345,3 +345,21 @@ async fn a_dockerignore_keeps_files_out_of_the_build() {
     world.kit.purge_cache(world.app.id).await.expect("purges");
     world.tear_down().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn steps_of_a_dockerfile_may_have_so_many_processes_only() {
+    let mut world = World::small("processes").await;
+    world.settings.set("build.max_processes", "32").expect("sets");
+    let many = |count| {
+        format!(
+            "FROM {}\nRUN sleep 1; for i in $(echo {{1..{count}}}); do sleep 2 & done; wait; echo all of them\n",
+            world.stack_reference()
+        )
+    };
+    let outcome = world.build(&source(&[("Dockerfile", &many(20))])).await;
+    assert!(outcome.result.is_ok() && outcome.log.contains("all of them\n"), "{}", outcome.log);
+    let (_, log) = world.failure(&[("Dockerfile", &many(60))]).await;
+    assert!(log.contains("fork"), "{log}");
+    world.kit.purge_cache(world.app.id).await.expect("purges");
+    world.tear_down().await;
+}

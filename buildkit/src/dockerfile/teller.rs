@@ -18,6 +18,9 @@ const NOISE: [&str; 6] = [
     "[Warning] One or more build-args",
 ];
 
+/// What the name of a step's container follows.
+const RUNNING_IN: &str = " ---> Running in ";
+
 /// Turns the engine's news into lines for the developer, in which steps are numbered as in the repository's own
 /// Dockerfile.
 #[derive(Default)]
@@ -30,6 +33,8 @@ pub(super) struct Teller {
     ours: usize,
     /// Whether the step that runs is one.
     hidden: bool,
+    /// The container that the step runs in, until it is asked for.
+    container: Option<String>,
 }
 
 impl Teller {
@@ -53,6 +58,9 @@ impl Teller {
             let line = COLOURS.iter().fold(line, |line, colour| line.replace(colour, ""));
             let line = line.trim_end();
             let begun = self.begin(line);
+            if let Some(container) = line.strip_prefix(RUNNING_IN) {
+                self.container = Some(container.to_owned());
+            }
             if self.hidden {
                 continue;
             }
@@ -63,6 +71,12 @@ impl Teller {
             }
         }
         lines
+    }
+
+    /// The container of a step that has begun since this was called last. Only said to be one: a step may write the
+    /// same words.
+    pub(super) fn container(&mut self) -> Option<String> {
+        self.container.take()
     }
 
     /// Takes note of a step that begins; the line to tell it by.
