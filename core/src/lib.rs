@@ -7,6 +7,7 @@ pub mod console;
 pub mod embedded_postgres;
 pub mod error;
 pub mod jobs;
+pub mod locks;
 #[macro_use]
 pub mod model;
 pub mod private_file;
