@@ -1,37 +1,32 @@
 //! The Swarm service of one process type of a release, as a specification: pure, so that the same release always
 //! gives the same one and an unchanged service is not rolled.
 
+mod limits;
+
 use std::collections::HashMap;
 
 use bollard::models::{
-    EndpointSpec, EndpointSpecModeEnum, HealthConfig, HostConfigLogConfig, Limit, NetworkAttachmentConfig,
-    ResourcesUlimits, ServiceSpec, ServiceSpecMode, ServiceSpecModeReplicated, ServiceSpecRollbackConfig,
-    ServiceSpecRollbackConfigFailureActionEnum, ServiceSpecRollbackConfigOrderEnum, ServiceSpecUpdateConfig,
-    ServiceSpecUpdateConfigFailureActionEnum, ServiceSpecUpdateConfigOrderEnum, TaskSpec, TaskSpecContainerSpec,
-    TaskSpecContainerSpecFile, TaskSpecContainerSpecSecrets, TaskSpecLogDriver, TaskSpecResources,
-    TaskSpecRestartPolicy, TaskSpecRestartPolicyConditionEnum,
+    EndpointSpec, EndpointSpecModeEnum, HealthConfig, Limit, NetworkAttachmentConfig, ServiceSpec, ServiceSpecMode,
+    ServiceSpecModeReplicated, ServiceSpecRollbackConfig, ServiceSpecRollbackConfigFailureActionEnum,
+    ServiceSpecRollbackConfigOrderEnum, ServiceSpecUpdateConfig, ServiceSpecUpdateConfigFailureActionEnum,
+    ServiceSpecUpdateConfigOrderEnum, TaskSpec, TaskSpecContainerSpec, TaskSpecContainerSpecFile,
+    TaskSpecContainerSpecSecrets, TaskSpecResources, TaskSpecRestartPolicy, TaskSpecRestartPolicyConditionEnum,
 };
-use rust_decimal::Decimal;
-use rust_decimal::prelude::ToPrimitive as _;
 use serde_json::json;
 use skypanel_core::model::{Application, DeploymentId, Plan, ProcessType, ReleaseVersion, Sha256Digest};
 use skypanel_core::settings::Settings;
 
+pub(crate) use self::limits::{MAX_PROCESSES, container_log_config, memory_bytes, nano_cpus, no_core_dumps};
 use crate::config_secret::{self, ConfigSecret};
 use crate::image::ImageFacts;
 use crate::names;
 
 /// The program that is process 1 in every container.
 pub(crate) const INIT: &str = "/.skypanel/init";
-/// Most processes and threads of one replica.
-pub(crate) const MAX_PROCESSES: i64 = 1024;
 /// Up to this many replicas are replaced at once; of more, a quarter at a time, so that memory does not double.
 const ALL_AT_ONCE: u32 = 3;
 /// An unrouted task, which has no health check, counts as started when it has run this long.
 pub(crate) const UNROUTED_SETTLE_MS: u64 = 1_500;
-/// How the engine keeps what a container writes.
-const LOG_DRIVER: &str = "json-file";
-const LOG_OPTIONS: [(&str, &str); 2] = [("max-size", "10m"), ("max-file", "3")];
 
 const MS: i64 = 1_000_000;
 /// How long the engine counts the end of a new routed task as the update's failure.
@@ -153,10 +148,7 @@ fn task_spec(ground: &Ground<'_>, process: &ProcessType, command: &str, labels: 
             aliases: Some(vec![process.dns_label()]),
             ..Default::default()
         }]),
-        log_driver: Some(TaskSpecLogDriver {
-            name: Some(LOG_DRIVER.to_owned()),
-            options: Some(LOG_OPTIONS.map(|(key, value)| (key.to_owned(), value.to_owned())).into()),
-        }),
+        log_driver: Some(limits::task_log_driver()),
         ..Default::default()
     }
 }
@@ -234,30 +226,6 @@ fn secret_file(ground: &Ground<'_>) -> TaskSpecContainerSpecSecrets {
         }),
         secret_id: Some(ground.secret.id.clone()),
         secret_name: Some(ground.secret.name.clone()),
-    }
-}
-
-/// The plan's CPU limit in billionths of a core.
-pub(crate) fn nano_cpus(plan: &Plan) -> i64 {
-    (plan.cpu_cores * Decimal::from(SECOND)).to_i64().unwrap_or(i64::MAX)
-}
-
-/// The plan's memory limit in bytes.
-pub(crate) fn memory_bytes(plan: &Plan) -> i64 {
-    i64::from(plan.ram_mb) << 20
-}
-
-/// A core dump would fill the disk with what the process held in memory. The engine's limit on open files stays, which
-/// may be lower than any that we could ask for.
-pub(crate) fn no_core_dumps() -> ResourcesUlimits {
-    ResourcesUlimits { name: Some("core".to_owned()), soft: Some(0), hard: Some(0) }
-}
-
-/// How the engine keeps the output of containers that are no tasks.
-pub(crate) fn container_log_config() -> HostConfigLogConfig {
-    HostConfigLogConfig {
-        typ: Some(LOG_DRIVER.to_owned()),
-        config: Some(LOG_OPTIONS.map(|(key, value)| (key.to_owned(), value.to_owned())).into()),
     }
 }
 
