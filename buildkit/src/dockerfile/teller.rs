@@ -10,7 +10,7 @@ const COLOURS: [&str; 2] = ["\u{1b}[91m", "\u{1b}[0m"];
 const MAX_LINE: usize = 16 * 1024;
 /// Lines of the engine that tell a developer nothing.
 const NOISE: [&str; 6] = [
-    " ---> ",
+    " --->",
     "Removing intermediate container",
     "Successfully built",
     "Successfully tagged",
