@@ -27,6 +27,7 @@ use russh::keys::PrivateKey;
 use skypanel_core::blob::Blobs;
 use skypanel_core::console::Console;
 use skypanel_core::jobs::Jobs;
+use skypanel_core::locks::Locks;
 use skypanel_core::model::AddressFormat;
 use skypanel_core::store::Store;
 use skypanel_core::stream::Streams;
@@ -80,6 +81,8 @@ pub struct Limits {
     pub identity_time: Duration,
     /// Commands at once on one connection.
     pub channels: usize,
+    /// Time a push may wait until the ones to the same app before it have ended.
+    pub turn_time: Duration,
     /// Time a push may take until its pack is received.
     pub receive_time: Duration,
     /// Time that commands and pushes have to end when Skypanel stops.
@@ -99,6 +102,7 @@ impl Default for Limits {
             total_time: Duration::from_hours(24),
             identity_time: Duration::from_secs(30),
             channels: 10,
+            turn_time: Duration::from_hours(2),
             receive_time: Duration::from_hours(2),
             shutdown_time: Duration::from_secs(5),
         }
@@ -181,6 +185,7 @@ impl Receiver {
         options.listen = listener
             .local_addr()
             .map_err(|error| Error::System(format!("The SSH server's address is unknown: {error}.")))?;
+        let turns = Turns::new(Locks::new(store.pool()));
         let shared = Shared {
             store,
             blobs,
@@ -191,7 +196,7 @@ impl Receiver {
             limits: Limits::default(),
             source_limits: SourceLimits::default(),
             repositories,
-            turns: Turns::default(),
+            turns,
             pushes: TaskTracker::new(),
             stopping: CancellationToken::new(),
         };
