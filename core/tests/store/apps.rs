@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use skypanel_core::Error;
-use skypanel_core::model::{AppStatus, Formation, Sha256Digest, Stage};
+use skypanel_core::model::{AppSlug, AppStatus, Formation, Sha256Digest, Stage};
 use skypanel_core::store::StoredCache;
 use zeroize::Zeroizing;
 
@@ -75,6 +75,15 @@ async fn formations_stay_within_the_plan() {
     assert_eq!(store.formation(world.app.id).await.expect("reads"), wish("web=0 worker=1"), "nothing of it is kept");
     store.scale(&world.app, &wish("web=1")).await.expect("scales");
     assert_eq!(store.formation(world.app.id).await.expect("reads"), wish("web=1 worker=1"));
+    world.database.close().await;
+}
+
+#[tokio::test]
+async fn an_app_from_before_its_name_was_reserved_is_still_read() {
+    let world = World::new().await;
+    assert!("build".parse::<AppSlug>().is_err());
+    sqlx::query("UPDATE paas_applications SET slug = 'build'").execute(world.database.pool()).await.expect("renames");
+    assert_eq!(world.store().app(world.app.id).await.expect("reads").slug.as_str(), "build");
     world.database.close().await;
 }
 

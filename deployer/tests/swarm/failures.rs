@@ -205,6 +205,50 @@ async fn processes_that_the_new_release_lacks_are_removed() {
     world.close().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_of_an_earlier_version_keeps_its_name() {
+    let mut world = World::new().await;
+    let app = world.app().await;
+    let web = command("web");
+    world.release(&app, &[("web", &web)], &[("web", 1)]).await.expect("goes live");
+    let new = format!("skypanel-{}--web", app.slug);
+    let old = format!("skypanel-{}-web", app.slug);
+    let made = world.engine.inspect_service(&new, None).await.expect("is there").spec.expect("has one");
+    world.engine.delete_service(&new).await.expect("is removed");
+    let made = bollard::models::ServiceSpec { name: Some(old.clone()), ..made };
+    world.engine.create_service(made, None).await.expect("is made");
+    world.release(&app, &[("web", &web)], &[("web", 1)]).await.expect("goes live");
+    assert_eq!(services(&world, &app).await, [(old, Some(1))]);
+    assert_eq!(world.get(&app).await, (200, " v2 web.1".to_owned()));
+    world.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_network_that_is_not_the_app_s_own_is_not_joined() {
+    let mut world = World::new().await;
+    let (app, other) = (world.app().await, world.app().await);
+    let web = command("web");
+    world.release(&other, &[("web", &web)], &[("web", 1)]).await.expect("goes live");
+    let theirs = world
+        .engine
+        .inspect_network(&format!("skypanel-{}", other.slug), None::<bollard::query_parameters::InspectNetworkOptions>)
+        .await
+        .expect("is there");
+    let taken = bollard::models::NetworkCreateRequest {
+        name: format!("skypanel-{}", app.slug),
+        driver: Some("overlay".to_owned()),
+        attachable: Some(true),
+        labels: theirs.labels,
+        ..Default::default()
+    };
+    let taken = world.engine.create_network(taken).await.expect("is made").id;
+    let text = world.release(&app, &[("web", &web)], &[("web", 1)]).await.err().expect("does not go live").to_string();
+    world.engine.remove_network(&taken).await.expect("is removed");
+    assert!(text.contains("belongs to something else"), "{text}");
+    world.release(&app, &[("web", &web)], &[("web", 1)]).await.expect("goes live");
+    world.close().await;
+}
+
 async fn services(world: &World, app: &skypanel_core::model::Application) -> Vec<(String, Option<i64>)> {
     let label = vec![format!("skypanel.app={}", app.slug)];
     let options =
