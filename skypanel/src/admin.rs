@@ -84,12 +84,16 @@ pub(crate) enum Action {
 
 pub(crate) async fn run(config: Config, action: Action) -> Result<()> {
     setup::data_directory(&config)?;
+    let private = config.database_url.is_empty();
+    // Held in this order to the end; a running `skypanel up` holds the second for as long as it runs.
+    let _turn = if private { Some(setup::turn(&config).await?) } else { None };
+    let alone = if private { setup::lock(&config).ok() } else { None };
     let (store, postgres) = setup::open_store(&config).await?;
     let outcome = act(&config, &store, action).await;
     store.pool().close().await;
     // Leave the private database as it was: running under a running `skypanel up`, stopped otherwise.
     if let Some(postgres) = postgres
-        && setup::lock(&config).is_ok()
+        && alone.is_some()
     {
         postgres.stop().await?;
     }

@@ -3,6 +3,7 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use skypanel_core::embedded_postgres::EmbeddedPostgres;
 use skypanel_core::model::{Organization, Role};
@@ -14,6 +15,10 @@ use crate::config::Config;
 
 /// Name of the organisation made on the first start.
 pub(crate) const DEFAULT_ORGANIZATION: &str = "default";
+
+/// Longest an admin command may wait for another, and when it says that it does.
+const TURN_LIMIT: Duration = Duration::from_mins(2);
+const TELL_AFTER: Duration = Duration::from_secs(3);
 
 /// Makes the data directory, passable for PostgreSQL's user but readable for none but us.
 pub(crate) fn data_directory(config: &Config) -> Result<()> {
@@ -40,6 +45,34 @@ pub(crate) fn lock(config: &Config) -> Result<File> {
             config.data_dir.display()
         ))),
         Err(TryLockError::Error(error)) => Err(failed(error)),
+    }
+}
+
+/// Waits until no admin command uses the private database, and keeps others waiting until the answer is dropped:
+/// who has started the database stops it in the end, which must not happen under another.
+pub(crate) async fn turn(config: &Config) -> Result<File> {
+    let path = config.data_dir.join("admin.lock");
+    let failed = |error| Error::System(format!("{} cannot be locked: {error}.", path.display()));
+    let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
+    let began = Instant::now();
+    let mut told = false;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) if began.elapsed() < TURN_LIMIT => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(Error::Conflict(format!(
+                    "Another `skypanel admin` command has been running for {} s. Try again when it has ended.",
+                    TURN_LIMIT.as_secs()
+                )));
+            }
+            Err(TryLockError::Error(error)) => return Err(failed(error)),
+        }
+        if !told && began.elapsed() > TELL_AFTER {
+            told = true;
+            eprintln!("-----> Waiting for another `skypanel admin` command to end");
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
 

@@ -37,7 +37,10 @@ const SETTLE_LIMIT: Duration = Duration::from_secs(10);
 pub(crate) async fn up(config: Config) -> Result<()> {
     start_logging(&config);
     setup::data_directory(&config)?;
+    // An admin command holds the same lock while nothing else runs; it is waited for and not taken for a second us.
+    let turn = setup::turn(&config).await?;
     let _lock = setup::lock(&config)?;
+    drop(turn);
     say("Starting the database");
     let (store, postgres) = setup::open_store(&config).await?;
     let password = setup::first_admin(&config, &store).await?;
