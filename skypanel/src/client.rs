@@ -83,10 +83,12 @@ fn help(about: &[String]) -> ExitCode {
 
 fn explain(unknown: &Unknown) -> String {
     match unknown {
-        Unknown::NotSet => " !     Which platform? Neither is SKYPANEL_REMOTE set (such as ssh://git@panel.example:2222), \
+        Unknown::NotSet => {
+            " !     Which platform? Neither is SKYPANEL_REMOTE set (such as ssh://git@panel.example:2222), \
                             nor has this\n !     Git repository a remote named \"skypanel\". Add one:\n !     \
                             git remote add skypanel ssh://git@HOST:2222/APP.git"
-            .to_owned(),
+                .to_owned()
+        }
         Unknown::Unreadable { from, address } => format!(
             " !     {from} is {address:?}, which is no address of a platform over SSH. It looks like\n !     \
              ssh://git@HOST:2222 or, with an app, ssh://git@HOST:2222/APP.git."

@@ -153,7 +153,9 @@ async fn receive(
     requests: Requests,
 ) -> Result<ExitStatus> {
     let listening = push.listen()?;
-    let limit_mb = shared.store.settings().await?.git_max_pack_mb;
+    let settings = shared.store.settings().await?;
+    check_free_space(repository, settings.git_min_free_mb)?;
+    let limit_mb = settings.git_max_pack_mb;
     let limit = limit_mb.saturating_mul(1 << 20);
     let running = GitProcess::new(&shared.repositories, repository, &receive_settings(shared, limit))
         .arg("receive-pack")
@@ -182,6 +184,19 @@ async fn receive(
         )));
     }
     Ok(ended.status)
+}
+
+/// A full disk stops the database and the engine, and with them everybody's apps.
+fn check_free_space(repository: &Path, least_mb: u64) -> Result<()> {
+    let disk = rustix::fs::statvfs(repository).map_err(|error| not_started(&error.into()))?;
+    let free_mb = disk.f_bavail.saturating_mul(disk.f_frsize) >> 20;
+    if free_mb < least_mb {
+        return Err(Error::System(format!(
+            "The server's disk is nearly full ({free_mb} MB are left), so nothing can be pushed. Ask the operator to \
+             make room: what runs goes on running."
+        )));
+    }
+    Ok(())
 }
 
 fn receive_settings(shared: &Shared, pack_limit: u64) -> Vec<(&'static str, String)> {

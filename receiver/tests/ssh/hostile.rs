@@ -85,6 +85,17 @@ async fn a_commit_that_unfolds_to_gigabytes_is_refused_before_it_is_read() {
 }
 
 #[tokio::test]
+async fn a_push_that_would_fill_the_disk_is_refused() {
+    let world = World::new().await;
+    let copy = world.working_copy("hello", &[("a", "1")]).await;
+    world.store().set_setting("git.min_free_mb", "1000000000").await.expect("sets");
+    world.git(&copy, &["push", "skypanel", "main"]).await.failed().says(&["disk is nearly full"]);
+    world.store().set_setting("git.min_free_mb", "1").await.expect("sets");
+    world.git(&copy, &["push", "skypanel", "main"]).await.ok();
+    world.close().await;
+}
+
+#[tokio::test]
 async fn files_that_take_too_long_to_read_are_refused() {
     let limits = SourceLimits { time: std::time::Duration::ZERO, ..SourceLimits::default() };
     let world = World::with(Limits::default(), limits).await;
