@@ -69,13 +69,13 @@ fn help(about: &[String]) -> ExitCode {
         [name, ..] if own.find_subcommand(name).is_some() => {
             own.find_subcommand_mut(name).map(|command| command.render_help().to_string()).unwrap_or_default()
         }
-        words => match skypanel_receiver::command_help(words) {
-            Some(text) => text,
-            None => {
+        words => {
+            let Some(text) = skypanel_receiver::command_help(words) else {
                 eprintln!(" !     There is no such command. `skypanel help` lists them all.");
                 return ExitCode::FAILURE;
-            }
-        },
+            };
+            text
+        }
     };
     print!("{text}");
     ExitCode::SUCCESS
@@ -158,23 +158,23 @@ fn parse_remote(remote: &str) -> Option<Platform> {
 mod tests {
     use super::*;
 
-    type Parsed = (Option<String>, String, Option<String>, Option<String>);
-
-    fn parsed(remote: &str) -> Option<Parsed> {
-        parse_remote(remote).map(|platform| (platform.user, platform.host, platform.port, platform.app))
-    }
-
-    fn parts(user: Option<&str>, host: &str, port: Option<&str>, app: Option<&str>) -> Option<Parsed> {
-        Some((user.map(Into::into), host.into(), port.map(Into::into), app.map(Into::into)))
+    /// User, host, port and app of an address, with a dash for each it does not have.
+    fn parts(remote: &str) -> String {
+        let Some(platform) = parse_remote(remote) else { return "unreadable".to_owned() };
+        let shown = |part: Option<String>| part.unwrap_or_else(|| "-".to_owned());
+        [shown(platform.user), platform.host, shown(platform.port), shown(platform.app)].join(" ")
     }
 
     #[test]
     fn remotes() {
-        let (git, port, hello) = (Some("git"), Some("2222"), Some("hello"));
-        assert_eq!(parsed("ssh://git@panel.example:2222/hello.git"), parts(git, "panel.example", port, hello));
-        assert_eq!(parsed("ssh://git@[::1]:2222"), parts(git, "::1", port, None));
-        assert_eq!(parsed("ssh://panel/hello"), parts(None, "panel", None, hello));
-        assert_eq!(parsed("git@panel.example:hello.git"), parts(git, "panel.example", None, hello));
+        for (remote, expected) in [
+            ("ssh://git@panel.example:2222/hello.git", "git panel.example 2222 hello"),
+            ("ssh://git@[::1]:2222", "git ::1 2222 -"),
+            ("ssh://panel/hello", "- panel - hello"),
+            ("git@panel.example:hello.git", "git panel.example - hello"),
+        ] {
+            assert_eq!(parts(remote), expected);
+        }
         for bad in [
             "",
             "foo",

@@ -114,8 +114,8 @@ pub(crate) fn parse(line: &CommandLine, shared: &Shared) -> Result<Parsed, Answe
 
 /// The words with the command as one of them: `apps create` is `apps:create`, where there is such a command.
 pub(crate) fn one_spelling(mut words: Vec<String>) -> Vec<String> {
-    if matches!(words.first().map(String::as_str), Some("--help" | "-h")) {
-        words[0] = "help".to_owned();
+    if let Some(first) = words.first_mut().filter(|first| matches!(first.as_str(), "--help" | "-h")) {
+        "help".clone_into(first);
     }
     if let [noun, action, ..] = words.as_slice() {
         let joined = format!("{noun}:{action}");
@@ -134,7 +134,7 @@ fn answer(error: clap::Error, first: &str, shared: &Shared) -> Answer {
         }
         // A word in front of the command, such as an option.
         _ if Parsed::command().find_subcommand(first).is_none() => Answer { text: unknown(first, shared), status: 1 },
-        _ => Answer { text: trimmed(without_values(error)), status: 1 },
+        _ => Answer { text: trimmed(&without_values(error)), status: 1 },
     }
 }
 
@@ -164,7 +164,7 @@ fn without_values(mut error: clap::Error) -> clap::Error {
 }
 
 /// clap's message without its "error:", its hints for shells, and the line that advertises --help.
-fn trimmed(error: clap::Error) -> String {
+fn trimmed(error: &clap::Error) -> String {
     let rendered = error.render().to_string();
     let mut text = String::new();
     for line in rendered.lines().map(str::trim_end).filter(|line| !line.is_empty()) {
@@ -253,7 +253,7 @@ mod tests {
     #[test]
     fn errors_are_short_and_say_what_to_do() {
         let error = Parsed::try_parse_from(["ps:scale", "-x"]).expect_err("is refused");
-        let text = trimmed(error);
+        let text = trimmed(&error);
         assert!(text.starts_with("Unexpected argument '-x' found."), "{text}");
         assert!(text.contains("Usage: ps:scale"), "{text}");
         assert!(!text.contains("error:") && !text.contains("For more"), "{text}");
@@ -263,7 +263,7 @@ mod tests {
         for line in ["config TOKEN=s3cr3t", "ps --TOKEN=s3cr3t", "config --app=x -TOKEN=s3cr3t", "logs -n TOKEN=s3cr3t"]
         {
             let error = Parsed::try_parse_from(line.split(' ')).expect_err(line);
-            let text = trimmed(without_values(error));
+            let text = trimmed(&without_values(error));
             assert!(!text.contains("s3cr3t"), "{line}: {text}");
             assert!(text.contains("'-T' ") || text.contains("TOKEN"), "{line}: {text}");
         }
