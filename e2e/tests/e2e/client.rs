@@ -86,7 +86,6 @@ fn quoted(word: &str) -> String {
 }
 
 #[test]
-#[expect(clippy::too_many_lines, reason = "one app goes through all commands; the last step sees that none is missing")]
 fn every_command_works_in_both_spellings() {
     let app = App::probe("client");
     let client = Client::of(&app);
