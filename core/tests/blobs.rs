@@ -297,3 +297,16 @@ async fn read(blobs: &dyn BlobStore, key: &BlobKey) -> Vec<u8> {
     assert_eq!(content.len() as u64, bytes);
     content
 }
+
+#[tokio::test]
+async fn what_another_process_is_writing_is_left_alone() {
+    let directory = tempfile::tempdir().expect("makes a directory");
+    let first = LocalBlobs::open(directory.path()).expect("opens");
+    let writing = first.spool().expect("begins to write");
+    let second = LocalBlobs::open(directory.path()).expect("opens beside it");
+    assert!(writing.path().exists());
+    drop((first, second));
+    let (_, left) = writing.keep().expect("is left as a crash leaves it");
+    let _third = LocalBlobs::open(directory.path()).expect("opens alone");
+    assert!(!left.exists());
+}

@@ -174,7 +174,6 @@ impl Receiver {
         mut options: ReceiverOptions,
     ) -> Result<Self> {
         let host_key = host_key::open_or_create(&options.data_dir.join("ssh_host_ed25519_key"))?;
-        let repositories = Repositories::prepare(&options.data_dir, &options.hook_binary)?;
         let listener = TcpListener::bind(options.listen).await.map_err(|error| {
             Error::System(format!(
                 "The SSH server cannot listen on {}: {error}. Choose another address with SKYPANEL_SSH_LISTEN, \
@@ -182,6 +181,8 @@ impl Receiver {
                 options.listen
             ))
         })?;
+        // Only now: it clears away what an earlier receiver left, which another that has the address may be using.
+        let repositories = Repositories::prepare(&options.data_dir, &options.hook_binary)?;
         options.listen = listener
             .local_addr()
             .map_err(|error| Error::System(format!("The SSH server's address is unknown: {error}.")))?;

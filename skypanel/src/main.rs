@@ -80,11 +80,14 @@ where
 {
     let config = config::Config::load(settable)?;
     limit_arenas();
-    tokio::runtime::Builder::new_multi_thread()
+    let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .map_err(|error| skypanel_core::Error::System(format!("The runtime could not start: {error}.")))?
-        .block_on(work(config))
+        .map_err(|error| skypanel_core::Error::System(format!("The runtime could not start: {error}.")))?;
+    let outcome = runtime.block_on(work(config));
+    // Threads that read or pack files end by themselves, some time; nobody waits for what they make.
+    runtime.shutdown_timeout(std::time::Duration::from_secs(2));
+    outcome
 }
 
 /// glibc gives every thread an arena of its own and hardly gives memory back from them; two are enough for us

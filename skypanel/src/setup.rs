@@ -12,6 +12,7 @@ use skypanel_core::store::{NewUser, Store};
 use skypanel_core::{Error, Result, private_file};
 
 use crate::config::Config;
+use crate::roles;
 
 /// Name of the organisation made on the first start.
 pub(crate) const DEFAULT_ORGANIZATION: &str = "default";
@@ -35,10 +36,23 @@ pub(crate) fn data_directory(config: &Config) -> Result<()> {
 
 /// Holds the data directory for this process; the lock goes when the process does, however it ends.
 pub(crate) fn lock(config: &Config) -> Result<File> {
-    let path = config.data_dir.join("lock");
+    lock_file(config, "lock", File::try_lock)
+}
+
+/// Holds roles that run apart: each once for a data directory, and none beside `skypanel up`.
+pub(crate) fn lock_roles(config: &Config, wanted: &[roles::Role]) -> Result<Vec<File>> {
+    let mut locks = vec![lock_file(config, "lock", File::try_lock_shared)?];
+    for role in wanted {
+        locks.push(lock_file(config, &format!("{}.lock", role.name()), File::try_lock)?);
+    }
+    Ok(locks)
+}
+
+fn lock_file(config: &Config, name: &str, take: fn(&File) -> Result<(), TryLockError>) -> Result<File> {
+    let path = config.data_dir.join(name);
     let failed = |error| Error::System(format!("{} cannot be locked: {error}.", path.display()));
     let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
-    match file.try_lock() {
+    match take(&file) {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(Error::Conflict(format!(
             "Skypanel is running already with the data directory {}.",

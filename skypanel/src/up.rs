@@ -30,6 +30,8 @@ use crate::setup;
 const ENGINE_TIMEOUT_SECONDS: u64 = 120;
 /// Longest a graceful stop may take.
 const STOP_LIMIT: Duration = Duration::from_secs(30);
+/// Longest the connections to the database may take to close.
+const CLOSE_LIMIT: Duration = Duration::from_secs(10);
 /// Longest the containers of builds and one-off processes may take to go after that.
 const SETTLE_LIMIT: Duration = Duration::from_secs(10);
 
@@ -59,6 +61,7 @@ pub(crate) async fn serve_roles(config: Config, roles: Vec<Role>) -> Result<()> 
             "Roles that run apart meet in one database. Set SKYPANEL_DATABASE_URL, or use `skypanel up`.".to_owned(),
         ));
     }
+    let _locks = setup::lock_roles(&config, &roles)?;
     let (store, postgres) = setup::open_store(&config).await?;
     setup::first_admin(&config, &store).await?;
     let outcome = serve(&config, &store, &roles, false, || say("Ready")).await;
@@ -67,7 +70,10 @@ pub(crate) async fn serve_roles(config: Config, roles: Vec<Role>) -> Result<()> 
 }
 
 async fn stop_database(store: Store, postgres: Option<EmbeddedPostgres>) {
-    store.pool().close().await;
+    // A query that hangs on a lost connection must not keep us from ending.
+    if tokio::time::timeout(CLOSE_LIMIT, store.pool().close()).await.is_err() {
+        tracing::warn!("some connections to the database did not close in time");
+    }
     if let Some(postgres) = postgres
         && let Err(error) = postgres.stop().await
     {

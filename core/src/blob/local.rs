@@ -1,7 +1,9 @@
 //! Blobs in a local directory: written under a temporary name, synced, renamed.
 
+use std::fs::{File, TryLockError};
 use std::io::{self, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use async_trait::async_trait;
@@ -18,20 +20,33 @@ const SPOOL: &str = ".spool";
 #[derive(Clone, Debug)]
 pub struct LocalBlobs {
     root: PathBuf,
+    /// Held while this process uses the directory, together with the other roles of this machine.
+    _in_use: Arc<File>,
 }
 
 impl LocalBlobs {
-    /// Uses `root`, making it if needed, and drops what a crash left half-written.
+    /// Uses `root`, making it if needed, and drops what a crash left half-written, unless another process is using it.
     pub fn open(root: &Path) -> Result<Self, BlobError> {
+        let in_use = Self::prepare(root)
+            .map_err(|source| disk(format!("Preparing the blob directory {}", root.display()), source))?;
+        Ok(Self { root: root.to_owned(), _in_use: Arc::new(in_use) })
+    }
+
+    fn prepare(root: &Path) -> io::Result<File> {
         let spool = Self::spool_dir(root);
-        let made = std::fs::create_dir_all(&spool).and_then(|()| {
-            for entry in std::fs::read_dir(&spool)? {
-                std::fs::remove_file(entry?.path())?;
+        std::fs::create_dir_all(&spool)?;
+        let lock = File::options().create(true).truncate(false).write(true).open(root.join(".in-use"))?;
+        match lock.try_lock() {
+            Ok(()) => {
+                for entry in std::fs::read_dir(&spool)? {
+                    std::fs::remove_file(entry?.path())?;
+                }
             }
-            Ok(())
-        });
-        made.map_err(|source| disk(format!("Preparing the blob directory {}", root.display()), source))?;
-        Ok(Self { root: root.to_owned() })
+            Err(TryLockError::WouldBlock) => {}
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+        lock.lock_shared()?;
+        Ok(lock)
     }
 
     /// Where files being written lie, below `root`.
