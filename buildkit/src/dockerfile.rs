@@ -1,6 +1,7 @@
 //! Apps with a Dockerfile: the engine's own builder makes the image, in the network and under the limits of
 //! builds, and tells its steps in the developer's terminal.
 
+mod base;
 mod context;
 mod ignore;
 mod lines;
@@ -32,6 +33,7 @@ use crate::stack::{Stack, join};
 use crate::tarball::MoveError;
 use crate::{BuildError, BuildRequest, Built, BuiltFrom, Parts, network, source, transfer, upload};
 
+pub(crate) use base::Base;
 pub(crate) use rules::check;
 
 use context::Context;
@@ -41,16 +43,19 @@ use teller::Teller;
 /// Images being built lie in `skypanel-build/<installation>/<app>`, tagged by deployment. The newest of an app
 /// stays, because the engine finds its cached layers only through it.
 const REPOSITORY: &str = "skypanel-build";
-/// Builds the image of `request.deployment` from its source. The caller's time limit holds.
+
+/// Builds the image of `request.deployment` from its source, whose stages start from `bases`. The caller's time limit holds.
 pub(crate) async fn build(
     parts: &Parts,
     stack: Arc<Stack>,
     request: &BuildRequest<'_>,
     survey: Survey,
+    bases: &[Base],
     stop: &CancellationToken,
 ) -> Result<Built, BuildError> {
     let action = "Building the Dockerfile";
     request.log.step("Building with the app's Dockerfile").await;
+    base::fetch(parts, request, bases).await?;
     let adapted = trusting(parts, request, survey.dockerfile.as_deref().unwrap_or_default()).await?;
     let (adapted, additions) = adapted.map(|adapted| (adapted.text, adapted.additions)).unzip();
     let additions = additions.unwrap_or_default();
@@ -168,8 +173,7 @@ fn failure(error: EngineError, teller: &Teller, settings: &Settings) -> BuildErr
             settings.build_memory_mb
         )
     } else if step.contains(": FROM ") {
-        "\nThe base image is not on the build host and could not be pulled. skypanel/stack:skypanel-12 is always there."
-            .to_owned()
+        base::MISSING.to_owned()
     } else {
         String::new()
     };

@@ -135,9 +135,9 @@ impl BuildKit {
             if let Some(dockerfile) = &survey.dockerfile
                 && !chosen
             {
-                dockerfile::check(dockerfile)?;
+                let bases = dockerfile::check(dockerfile)?;
                 network::ensure(&self.0).await?;
-                return dockerfile::build(&self.0, stack, request, survey, stop).await;
+                return dockerfile::build(&self.0, stack, request, survey, &bases, stop).await;
             }
             let finished = container::build(&self.0, &stack, request, survey.modified, stop).await?;
             Ok(Built { stack, from: BuiltFrom::Buildpacks(finished) })

@@ -35,6 +35,12 @@ pub(super) fn instructions(text: &str) -> Result<Vec<Instruction>, (String, &'st
             continue;
         }
         end = number + 1;
+        if line.trim_end_matches([' ', '\t']) != line.trim_end() && line.trim_end().ends_with(directives.escape) {
+            return Err((
+                line.to_owned(),
+                "Only spaces and tabs may follow an escape character at a line's end: engines disagree on others.",
+            ));
+        }
         let part = if current.is_some() { line } else { trimmed };
         let so_far = current.get_or_insert_default();
         let Some(begun) = part.trim_end_matches([' ', '\t']).strip_suffix(directives.escape) else {
@@ -84,6 +90,14 @@ impl Directives {
             return Ok(());
         }
         let directive = line.strip_prefix('#').and_then(|comment| comment.split_once('='));
+        // The kinds of space that are allowed here differ between engines.
+        let odd = |text: &str| text.trim() != text.trim_matches([' ', '\t']);
+        if let Some((name, value)) = directive
+            && name.trim().eq_ignore_ascii_case("escape")
+            && (odd(name) || odd(value))
+        {
+            return Err((line.to_owned(), "Only spaces and tabs may be around the parts of a directive."));
+        }
         let Some((name, value)) = directive.map(|(name, value)| (name.trim().to_ascii_lowercase(), value.trim()))
         else {
             self.over = true;
@@ -96,8 +110,7 @@ impl Directives {
             ("escape", "`") => self.escape = '`',
             ("escape", "\\") => self.escape = '\\',
             ("escape", _) => return Err((line.to_owned(), "The escape character may be \\ or ` only.")),
-            ("syntax", _) => {}
-            ("check", _) => self.newer = true,
+            ("syntax" | "check", _) => self.newer = true,
             _ => self.over = true,
         }
         Ok(())
@@ -128,14 +141,19 @@ mod tests {
         // Below an ordinary comment it is one, too.
         assert_eq!(cut("# hello\n# escape=`\nRUN a `\nRUN c"), expected(&[("RUN a `", 3), ("RUN c", 4)]));
         assert!(instructions("# check=skip=all\n# escape=`\nRUN c").is_err());
+        assert!(instructions("# syntax=x\n# escape=`\nRUN c").is_err());
+        assert!(instructions("#\u{a0}escape=`\nRUN c").is_err());
+        assert_eq!(cut("\u{feff}# escape=`\nRUN a `\n b"), expected(&[("RUN a  b", 3)]));
         assert!(instructions("# escape=x\nRUN c").is_err());
     }
 
     #[test]
     fn odd_ends() {
         assert_eq!(cut("\u{feff}RUN a\r\nRUN b \\\r\n c\r\n"), expected(&[("RUN a", 1), ("RUN b  c", 3)]));
-        // Only spaces and tabs may follow the escape character.
-        assert_eq!(cut("RUN b \\\r\r\nADD c d"), expected(&[("RUN b \\", 1), ("ADD c d", 2)]));
+        assert_eq!(cut("RUN b \\ \t\nc"), expected(&[("RUN b c", 2)]));
+        for odd in ["RUN b \\\r\r\nADD c d", "RUN b \\\u{a0}\nADD c d", "RUN b \\\u{b}\nADD c d"] {
+            assert!(instructions(odd).is_err(), "{odd:?}");
+        }
         assert_eq!(cut("RUN b \\"), expected(&[("RUN b", 1)]));
         assert!(instructions("RUN b \\\\\nADD http://x /").is_err());
     }

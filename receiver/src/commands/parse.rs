@@ -227,6 +227,8 @@ pub(crate) fn explanation(name: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -266,6 +268,49 @@ mod tests {
             let text = trimmed(&without_values(error));
             assert!(!text.contains("s3cr3t"), "{line}: {text}");
             assert!(text.contains("'-T' ") || text.contains("TOKEN"), "{line}: {text}");
+        }
+    }
+
+    /// Lines made of what commands are made of, in every wrong order, with quotes and bytes strewn in.
+    fn lines() -> impl Strategy<Value = String> {
+        let names: Vec<String> =
+            Parsed::command().get_subcommands().map(|command| command.get_name().to_owned()).collect();
+        let word = prop_oneof![
+            4 => proptest::sample::select(names),
+            2 => proptest::sample::select(vec!["apps", "ps", "config", "scale", "set", "create", "help", "run"])
+                .prop_map(str::to_owned),
+            4 => proptest::sample::select(vec!["-a", "--app", "--app=", "-ashop", "--", "-", "--help", "-h", "-t", "-n"])
+                .prop_map(str::to_owned),
+            3 => proptest::sample::select(vec!["web=2", "A=b", "=", "v1", "v999999999999", "shop", "99", "-1", "''"])
+                .prop_map(str::to_owned),
+            3 => ".{0,12}",
+        ];
+        let gap = proptest::sample::select(vec![" ", "  ", "\t", "", "'", "\"", "\\", "\u{a0}"]);
+        proptest::collection::vec((word, gap), 0..8)
+            .prop_map(|words| words.into_iter().map(|(word, gap)| word + gap).collect())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+        #[test]
+        fn whatever_is_typed_is_a_command_or_an_error_in_words(line in lines()) {
+            let Ok(crate::exec::Exec::Command(line)) = crate::exec::Exec::parse(line.as_bytes()) else { return Ok(()) };
+            let words = one_spelling(line.words.iter().map(|word| word.text.clone()).collect());
+            match Parsed::try_parse_from(&words) {
+                Ok(Parsed { command: Command::Run(arguments) }) => {
+                    let one_off = arguments.one_off(&line, None);
+                    prop_assert!(!one_off.command.contains('\0'));
+                    // What runs was typed.
+                    prop_assert!(line.line.contains(one_off.command.trim()) || line.words.iter().any(|word| word.text == one_off.command));
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    let text = trimmed(&without_values(error));
+                    prop_assert!(!text.is_empty());
+                    prop_assert!(!text.contains("error:"), "{text}");
+                }
+            }
         }
     }
 }
