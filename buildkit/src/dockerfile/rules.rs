@@ -115,12 +115,7 @@ impl Defaults {
     }
 }
 
-fn from(
-    line: &str,
-    words: &[&str],
-    defaults: &Defaults,
-    stages: &mut Vec<String>,
-) -> Result<Option<Base>, BuildError> {
+fn from(line: &str, words: &[&str], defaults: &Defaults, stages: &mut Vec<String>) -> Result<Option<Base>, BuildError> {
     let platform = words.iter().find_map(|word| word.strip_prefix("--platform="));
     let mut words = words.iter().filter(|word| !word.starts_with("--"));
     let named = words.next().copied().unwrap_or_default();
