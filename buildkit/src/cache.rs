@@ -13,7 +13,7 @@ use bollard::query_parameters::{
 };
 use futures_util::TryStreamExt as _;
 use sha2::{Digest as _, Sha256};
-use skypanel_core::blob::BlobKey;
+use skypanel_core::blob::{BlobKey, put_once};
 use skypanel_core::model::{AppId, Application, Sha256Digest};
 use skypanel_core::settings::Settings;
 use skypanel_core::store::StoredCache;
@@ -135,10 +135,7 @@ pub(crate) async fn save(
         .map_err(|_| BuildError::EngineSilent { action: "Storing the build cache" })??;
     let Some((digest, file)) = packed else { return Ok(()) };
     let key = BlobKey::cache(digest);
-    let bytes = match parts.blobs.size(&key).await? {
-        Some(bytes) => bytes,
-        None => parts.blobs.put_file(&key, file).await?,
-    };
+    let bytes = put_once(&parts.store, &*parts.blobs, &key, file).await?;
     let stored = StoredCache {
         application_id: app.id,
         cache_key: cache.key.clone(),
@@ -206,7 +203,7 @@ fn pack_tar(source: impl Read, file: NamedTempFile, limit: u64) -> io::Result<Pa
         entries += 1;
         // What may not be kept (a device) is no reason to keep nothing.
         match rule.member(member, &mut builder) {
-            Ok(_) | Err(MoveError::Refused(_)) => Ok(()),
+            Ok(()) | Err(MoveError::Refused(_)) => Ok(()),
             Err(MoveError::Io(error)) => Err(error),
         }
     });

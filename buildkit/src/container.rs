@@ -260,9 +260,7 @@ fn labels(parts: &Parts, request: &BuildRequest<'_>) -> HashMap<String, String> 
 
 fn environment(stack: &Stack, request: &BuildRequest<'_>) -> Vec<String> {
     let mut env = vec![format!("STACK={}", stack.name), "SSL_CERT_DIR=/etc/ssl/certs".to_owned()];
-    for name in
-        ["SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO"]
-    {
+    for name in upload::CA_VARIABLES {
         env.push(format!("{name}={}", upload::CA_BUNDLE));
     }
     for (name, value) in proxies(request) {

@@ -1,14 +1,22 @@
 //! Apps with a Dockerfile: the engine's own builder makes the image, in the network and under the limits of
 //! builds, and tells its steps in the developer's terminal.
 
+mod base;
+mod context;
+mod ignore;
+mod lines;
+mod rules;
+mod steps;
+mod teller;
+mod trust;
+
 use std::collections::{HashMap, HashSet};
-use std::io::{self, ErrorKind, Write as _};
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bollard::Docker;
 use bollard::errors::Error as EngineError;
-use bollard::models::BuildInfo;
 use bollard::query_parameters::{
     BuildImageOptions, BuildImageOptionsBuilder, ListImagesOptionsBuilder, RemoveImageOptionsBuilder,
 };
@@ -20,57 +28,68 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cache::limited;
 use crate::container::proxies;
+use crate::source::Survey;
 use crate::stack::{Stack, join};
-use crate::{BuildError, BuildRequest, Built, BuiltFrom, Parts, network, source, transfer};
+use crate::tarball::MoveError;
+use crate::{BuildError, BuildRequest, Built, BuiltFrom, Parts, network, source, transfer, upload};
+
+pub(crate) use base::Base;
+pub(crate) use rules::check;
+
+use context::Context;
+use ignore::Ignore;
+use teller::Teller;
 
 /// Images being built lie in `skypanel-build/<installation>/<app>`, tagged by deployment. The newest of an app
 /// stays, because the engine finds its cached layers only through it.
 const REPOSITORY: &str = "skypanel-build";
-/// What the engine puts around the error output of a step.
-const COLOURS: [&str; 2] = ["\u{1b}[91m", "\u{1b}[0m"];
-/// Output of a step without a line break is told after this many bytes.
-const MAX_LINE: usize = 16 * 1024;
-/// Lines of the engine that tell a developer nothing.
-const NOISE: [&str; 6] = [
-    " ---> ",
-    "Removing intermediate container",
-    "Successfully built",
-    "Successfully tagged",
-    "Sending build context",
-    "[Warning] One or more build-args",
-];
 
-/// Builds the image of `request.deployment` from its source. The caller's time limit holds.
+/// Builds the image of `request.deployment` from its source, whose stages start from `bases`. The caller's time limit holds.
 pub(crate) async fn build(
     parts: &Parts,
     stack: Arc<Stack>,
     request: &BuildRequest<'_>,
-    procfile: Option<Vec<u8>>,
+    survey: Survey,
+    bases: &[Base],
     stop: &CancellationToken,
 ) -> Result<Built, BuildError> {
     let action = "Building the Dockerfile";
     request.log.step("Building with the app's Dockerfile").await;
+    base::fetch(parts, request, bases).await?;
+    let adapted = trusting(parts, request, survey.dockerfile.as_deref().unwrap_or_default()).await?;
+    let (adapted, additions) = adapted.map(|adapted| (adapted.text, adapted.additions)).unzip();
+    let additions = additions.unwrap_or_default();
+    let context = Context {
+        ignore: Ignore::parse(survey.dockerignore.as_deref().unwrap_or_default())?,
+        dockerignore: survey.dockerignore,
+        adapted,
+    };
+    let reference = format!("{}{}:{}", repositories(parts), request.app.id, request.deployment.id);
+    let options = options(request, &reference, context.dockerfile());
     let reader = source::open(parts, &request.deployment.source_key()).await?;
-    let mut source = source::unpack(reader, stop).map_err(BuildError::io(action))?;
-    let (mut writer, context) = transfer::channel();
+    let source = source::unpack(reader, stop).map_err(BuildError::io(action))?;
+    let (mut writer, body) = transfer::channel();
     let send = spawn_blocking(move || {
-        let sent = io::copy(&mut source, &mut writer).and_then(|_| writer.flush());
+        let sent = context.write(source, &mut writer);
         if sent.is_err() {
             writer.fail("the source could not be read to its end");
         }
-        sent
+        Ok(sent)
     });
-    let reference = format!("{}{}:{}", repositories(parts), request.app.id, request.deployment.id);
     let engine = limited_engine(&parts.engine, request.settings);
     let built = {
-        let body = bollard::body_try_stream(context);
-        let mut news = std::pin::pin!(engine.build_image(options(request, &reference), None, Some(body)));
-        let mut teller = Teller::default();
+        let body = bollard::body_try_stream(body);
+        let mut news = std::pin::pin!(engine.build_image(options, None, Some(body)));
+        let mut teller = Teller::new(additions);
         let mut outcome = Ok(());
         while let Some(item) = news.next().await {
             match item {
                 Ok(info) => {
-                    for line in teller.lines(&info) {
+                    let lines = teller.lines(&info);
+                    if let Some(container) = teller.container() {
+                        steps::limit(parts, request.settings, &container).await;
+                    }
+                    for line in lines {
                         request.log.detail(&line).await;
                     }
                 }
@@ -80,23 +99,36 @@ pub(crate) async fn build(
                 }
             }
         }
-        outcome.map_err(|error| failure(error, &teller.step, request.settings))
+        outcome.map_err(|error| failure(error, &teller, request.settings))
     };
-    if let Err(source) = join(send).await
-        && source.kind() != ErrorKind::BrokenPipe
-    {
-        return Err(BuildError::Io { action, source });
+    match join(send).await.map_err(BuildError::io(action))? {
+        Err(MoveError::Refused(why)) => return Err(BuildError::UnusableSlug(why)),
+        Err(MoveError::Io(source)) if source.kind() != ErrorKind::BrokenPipe => {
+            return Err(BuildError::Io { action, source });
+        }
+        _ => {}
     }
     built?;
-    Ok(Built { stack, from: BuiltFrom::Dockerfile { reference, procfile } })
+    Ok(Built { stack, from: BuiltFrom::Dockerfile { reference, procfile: survey.procfile } })
 }
 
-fn options(request: &BuildRequest<'_>, reference: &str) -> BuildImageOptions {
+/// The Dockerfile whose steps trust what the operator trusts, where they would not anyway.
+async fn trusting(
+    parts: &Parts,
+    request: &BuildRequest<'_>,
+    dockerfile: &[u8],
+) -> Result<Option<trust::Adapted>, BuildError> {
+    let Some(bundle) = upload::ca_bundle(request.settings).await? else { return Ok(None) };
+    let image = trust::image(parts, &bundle).await?;
+    Ok(trust::adapt(dockerfile, &image))
+}
+
+fn options(request: &BuildRequest<'_>, reference: &str, dockerfile: &str) -> BuildImageOptions {
     let arguments: HashMap<String, String> = proxies(request)
         .flat_map(|(name, value)| [(name.to_owned(), value.to_owned()), (name.to_lowercase(), value.to_owned())])
         .collect();
     let mut options = BuildImageOptionsBuilder::new()
-        .dockerfile("Dockerfile")
+        .dockerfile(dockerfile)
         .t(reference)
         .networkmode(network::NAME)
         .nocache(request.deployment.no_cache || !request.settings.cache_enabled)
@@ -124,42 +156,7 @@ fn limited_engine(engine: &Docker, settings: &Settings) -> Docker {
     })
 }
 
-/// Turns the engine's news into lines for the developer.
-#[derive(Default)]
-struct Teller {
-    rest: String,
-    /// The step that runs.
-    step: String,
-}
-
-impl Teller {
-    fn lines(&mut self, info: &BuildInfo) -> Vec<String> {
-        if let (Some(status), None) = (&info.status, &info.id) {
-            return vec![status.clone()];
-        }
-        self.rest.push_str(info.stream.as_deref().unwrap_or_default());
-        let mut lines = Vec::new();
-        if self.rest.len() > MAX_LINE {
-            self.rest.push('\n');
-        }
-        while let Some(end) = self.rest.find('\n') {
-            let line: String = self.rest.drain(..=end).collect();
-            let line = COLOURS.iter().fold(line, |line, colour| line.replace(colour, ""));
-            let line = line.trim_end();
-            if line.starts_with("Step ") {
-                line.clone_into(&mut self.step);
-            }
-            if line == " ---> Using cache" {
-                lines.push("(cached)".to_owned());
-            } else if !line.is_empty() && !NOISE.iter().any(|noise| line.starts_with(noise)) {
-                lines.push(line.to_owned());
-            }
-        }
-        lines
-    }
-}
-
-fn failure(error: EngineError, step: &str, settings: &Settings) -> BuildError {
+fn failure(error: EngineError, teller: &Teller, settings: &Settings) -> BuildError {
     let message = match error {
         EngineError::DockerStreamError { error } => error,
         EngineError::DockerResponseServerError { status_code: 400..=499, message } => message,
@@ -167,7 +164,8 @@ fn failure(error: EngineError, step: &str, settings: &Settings) -> BuildError {
         EngineError::DockerResponseServerError { message, .. } if message.contains("ockerfile") => message,
         source => return BuildError::Engine { action: "Building the Dockerfile", source },
     };
-    let step = if step.is_empty() { "reading it".to_owned() } else { step.to_owned() };
+    let message = teller.in_lines_of_the_original(&message);
+    let step = if teller.step.is_empty() { "reading it".to_owned() } else { teller.step.clone() };
     let hint = if message.contains("returned a non-zero code: 137") {
         format!(
             "\nThe step was killed, most likely because it used more than the {} MB a build may use \
@@ -175,8 +173,7 @@ fn failure(error: EngineError, step: &str, settings: &Settings) -> BuildError {
             settings.build_memory_mb
         )
     } else if step.contains(": FROM ") {
-        "\nThe base image is not on the build host and could not be pulled. skypanel/stack:skypanel-12 is always there."
-            .to_owned()
+        base::MISSING.to_owned()
     } else {
         String::new()
     };
@@ -231,39 +228,22 @@ async fn remove(parts: &Parts, reference: &str) -> Result<(), BuildError> {
 mod tests {
     use super::*;
 
-    fn told(pieces: &[&str]) -> (Vec<String>, String) {
-        let mut teller = Teller::default();
-        let lines = pieces
-            .iter()
-            .flat_map(|piece| teller.lines(&BuildInfo { stream: Some((*piece).to_owned()), ..Default::default() }))
-            .collect();
-        (lines, teller.step)
-    }
-
-    #[test]
-    fn steps_and_output_are_told_and_noise_is_not() {
-        let (lines, step) = told(&[
-            "Step 1/2 : FROM x",
-            "\n ---> 0123456789ab\n",
-            "Step 2/2 : RUN y\n ---> Running in 0123\n",
-            "\u{1b}[91mwarn",
-            "ing\n\u{1b}[0m",
-            "Removing intermediate container 0123\n ---> Using cache\nSuccessfully built 0123\n",
-        ]);
-        assert_eq!(lines, ["Step 1/2 : FROM x", "Step 2/2 : RUN y", "warning", "(cached)"]);
-        assert_eq!(step, "Step 2/2 : RUN y");
-    }
-
     #[test]
     fn a_failure_names_the_step_and_what_to_do() {
         let settings = Settings::default();
         let stream = |error: &str| EngineError::DockerStreamError { error: error.to_owned() };
-        let killed = failure(stream("The command returned a non-zero code: 137"), "Step 3/4 : RUN make", &settings);
+        let at = |step: &str| {
+            let mut teller = Teller::default();
+            step.clone_into(&mut teller.step);
+            teller
+        };
+        let killed =
+            failure(stream("The command returned a non-zero code: 137"), &at("Step 3/4 : RUN make"), &settings);
         assert!(
             killed.to_string().contains("Step 3/4 : RUN make") && killed.to_string().contains("4096 MB"),
             "{killed}"
         );
-        let missing = failure(stream("pull access denied"), "Step 1/4 : FROM nothing", &settings).to_string();
+        let missing = failure(stream("pull access denied"), &at("Step 1/4 : FROM nothing"), &settings).to_string();
         assert!(missing.contains("could not be pulled"), "{missing}");
     }
 }

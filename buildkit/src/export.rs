@@ -8,7 +8,7 @@ use std::time::Duration;
 use bollard::models::ImageInspect;
 use futures_util::TryStreamExt as _;
 use sha2::{Digest as _, Sha256};
-use skypanel_core::blob::{BlobKey, BlobStore, Blobs};
+use skypanel_core::blob::{BlobKey, BlobStore, put_once};
 use skypanel_core::model::{Artifact, ProcessType, Sha256Digest};
 use tempfile::NamedTempFile;
 use tokio::task::spawn_blocking;
@@ -56,16 +56,19 @@ pub(crate) async fn package(
         let Some((raw, file)) = found.get_mut(digest) else { return Err(incomplete()) };
         layers.push(Layer { digest: *digest, bytes: *raw });
         if let Some(file) = file.take() {
-            bytes += tokio::time::timeout(STORE_LIMIT, put_once(&parts.blobs, *digest, file))
-                .await
-                .map_err(|_| BuildError::EngineSilent { action: "Storing the image" })??;
+            bytes += tokio::time::timeout(
+                STORE_LIMIT,
+                put_once(&parts.store, &*parts.blobs, &BlobKey::layer(*digest), file),
+            )
+            .await
+            .map_err(|_| BuildError::EngineSilent { action: "Storing the image" })??;
         }
     }
     layers.push(stack.init);
     let architecture = inspected.architecture.as_deref().unwrap_or(&stack.architecture);
     let image = Image::new(architecture, &inspected.config.unwrap_or_default(), &layers)
         .map_err(|error| BuildError::UnusableSlug(format!("its image cannot be described: {error}.")))?
-        .store(&parts.blobs)
+        .store(parts)
         .await?;
     request.log.detail(&format!("Done: {}", readable(bytes))).await;
     let keep = (request.settings.cache_enabled && !request.deployment.no_cache).then_some(reference);
@@ -80,15 +83,6 @@ fn incomplete() -> BuildError {
 fn layer_digests(image: &ImageInspect) -> Result<Vec<Sha256Digest>, BuildError> {
     let layers = image.root_fs.as_ref().and_then(|files| files.layers.as_ref()).ok_or_else(incomplete)?;
     Ok(layers.iter().map(|layer| layer.parse()).collect::<Result<_, _>>()?)
-}
-
-/// Stores a layer, unless it is there; its stored size.
-async fn put_once(blobs: &Blobs, digest: Sha256Digest, file: NamedTempFile) -> Result<u64, BuildError> {
-    let key = BlobKey::layer(digest);
-    match blobs.size(&key).await? {
-        Some(bytes) => Ok(bytes),
-        None => Ok(blobs.put_file(&key, file).await?),
-    }
 }
 
 /// Reads the engine's export once and keeps the layers in it.

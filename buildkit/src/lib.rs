@@ -6,7 +6,6 @@
 mod cache;
 mod container;
 mod dockerfile;
-mod dockerfile_rules;
 mod error;
 mod export;
 mod leftovers;
@@ -133,12 +132,12 @@ impl BuildKit {
         under_limits(request, async |stop| {
             let survey = source::survey(&self.0, &request.deployment.source_key(), stop).await?;
             let chosen = container::chosen_buildpack(request.app, request.config).is_some() || survey.buildpacks;
-            if let Some(dockerfile) = survey.dockerfile
+            if let Some(dockerfile) = &survey.dockerfile
                 && !chosen
             {
-                dockerfile_rules::check(&dockerfile)?;
+                let bases = dockerfile::check(dockerfile)?;
                 network::ensure(&self.0).await?;
-                return dockerfile::build(&self.0, stack, request, survey.procfile, stop).await;
+                return dockerfile::build(&self.0, stack, request, survey, &bases, stop).await;
             }
             let finished = container::build(&self.0, &stack, request, survey.modified, stop).await?;
             Ok(Built { stack, from: BuiltFrom::Buildpacks(finished) })

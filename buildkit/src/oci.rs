@@ -2,10 +2,10 @@
 //! always gives the same bytes, and so the same digest.
 
 use serde::Serialize;
-use skypanel_core::blob::{BlobKey, Blobs};
+use skypanel_core::blob::{BlobKey, reuse};
 use skypanel_core::model::Sha256Digest;
 
-use crate::BuildError;
+use crate::{BuildError, Parts};
 
 const MANIFEST_TYPE: &str = "application/vnd.oci.image.manifest.v1+json";
 const CONFIG_TYPE: &str = "application/vnd.oci.image.config.v1+json";
@@ -104,14 +104,14 @@ impl Image {
     }
 
     /// Puts both documents into the blob store; those already there are left alone.
-    pub(crate) async fn store(&self, blobs: &Blobs) -> Result<Sha256Digest, BuildError> {
+    pub(crate) async fn store(&self, parts: &Parts) -> Result<Sha256Digest, BuildError> {
         let digest = self.digest();
         let put = async |bytes: &[u8]| {
             let key = BlobKey::image(Sha256Digest::of(bytes));
-            if blobs.size(&key).await? == Some(bytes.len() as u64) {
+            if reuse(&parts.store, &*parts.blobs, &key).await? == Some(bytes.len() as u64) {
                 return Ok(());
             }
-            blobs.put_bytes(&key, bytes).await
+            Ok::<_, BuildError>(parts.blobs.put_bytes(&key, bytes).await?)
         };
         tokio::try_join!(put(&self.config), put(&self.manifest))?;
         Ok(digest)

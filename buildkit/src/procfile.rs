@@ -31,11 +31,35 @@ pub(crate) fn parse(content: &[u8]) -> Result<Processes, BuildError> {
         if command.contains('\0') {
             return Err(wrong(format!("line {number} holds a NUL byte.")));
         }
-        if processes.insert(process, command.to_owned()).is_some() {
-            return Err(wrong(format!("line {number} declares \"{name}\" a second time.")));
+        if !can_name_a_service(&process) {
+            return Err(wrong(format!("in line {number}, \"{name}\" must end with a letter or a digit.")));
         }
+        match of_same_name(&processes, &process) {
+            Some(other) if *other == process => {
+                return Err(wrong(format!("line {number} declares \"{name}\" a second time.")));
+            }
+            Some(other) => {
+                return Err(wrong(format!(
+                    "\"{other}\" and, in line {number}, \"{name}\" differ only in case or in - and _, and would both be \
+                     reached as \"{}\". Give one of them another name.",
+                    process.dns_label()
+                )));
+            }
+            None => processes.insert(process, command.to_owned()),
+        };
     }
     Ok(processes)
+}
+
+/// Whether the engine takes the process type as the end of a service's name.
+fn can_name_a_service(process: &ProcessType) -> bool {
+    process.as_str().ends_with(|last: char| last.is_ascii_alphanumeric())
+}
+
+/// The process type that is reached under the same name.
+fn of_same_name<'a>(processes: &'a Processes, process: &ProcessType) -> Option<&'a ProcessType> {
+    let label = process.dns_label();
+    processes.keys().find(|other| other.dns_label() == label)
 }
 
 /// Reads `default_process_types` of a buildpack's `bin/release` output, which is a small YAML document: one
@@ -56,7 +80,8 @@ pub(crate) fn parse_release(content: &[u8]) -> Processes {
         let Some((name, value)) = trimmed.split_once(':') else { continue };
         let Ok(process) = unquote(name.trim()).parse::<ProcessType>() else { continue };
         let command = unquote(value.trim());
-        if !command.is_empty() {
+        let clashes = of_same_name(&processes, &process).is_some_and(|other| *other != process);
+        if !command.is_empty() && can_name_a_service(&process) && !clashes {
             processes.insert(process, command);
         }
     }
@@ -92,7 +117,9 @@ fn unquote(scalar: &str) -> String {
 pub(crate) fn merge(procfile: Option<&[u8]>, release: Option<&[u8]>) -> Result<Processes, BuildError> {
     let mut processes = release.map(parse_release).unwrap_or_default();
     if let Some(procfile) = procfile {
-        processes.extend(parse(procfile)?);
+        let own = parse(procfile)?;
+        processes.retain(|default, _| of_same_name(&own, default).is_none());
+        processes.extend(own);
     }
     if processes.is_empty() {
         return Err(BuildError::ProcessTypes(
@@ -127,6 +154,9 @@ mod tests {
             (b"web:", "line 1 is not of the form"),
             (b"web: a\nweb: b", "line 2 declares \"web\" a second time"),
             (b"we b: a", "cannot be a process type"),
+            (b"My_Worker: a\nmy-worker: b", "\"My_Worker\" and, in line 2, \"my-worker\" differ only in case"),
+            (b"web: a\nWeb: b", "reached as \"web\""),
+            (b"web-: a", "\"web-\" must end with a letter or a digit"),
             (b"web: \xff", "not UTF-8"),
             (b"web: a\0b", "NUL"),
         ] {
@@ -147,6 +177,8 @@ mod tests {
     fn the_procfile_wins_over_defaults() {
         let merged = merge(Some(b"web: mine"), Some(b"default_process_types:\n  web: theirs\n  worker: w\n"));
         assert_eq!(shown(&merged.expect("is right")), ["web=mine", "worker=w"]);
+        let merged = merge(Some(b"my_job: mine"), Some(b"default_process_types:\n  my-job: theirs\n  My-Job: more\n"));
+        assert_eq!(shown(&merged.expect("is right")), ["my_job=mine"]);
         let error = merge(Some(b"# nothing\n"), None).expect_err("nothing runs").to_string();
         assert!(error.contains("Add a file named Procfile"), "{error}");
     }

@@ -2,15 +2,13 @@
 //! store, and the image that puts it on top of the stack.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::io::{self, BufWriter, Read, Write};
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use bollard::query_parameters::DownloadFromContainerOptionsBuilder;
 use futures_util::TryStreamExt as _;
 use sha2::{Digest as _, Sha256};
-use skypanel_core::blob::BlobKey;
+use skypanel_core::blob::{BlobKey, put_once};
 use skypanel_core::model::{Artifact, Sha256Digest};
 use tempfile::NamedTempFile;
 use tokio::task::spawn_blocking;
@@ -70,8 +68,8 @@ pub(crate) async fn package(
     let slug = packed.layer;
     let image = app_image(stack, slug)?;
     let (bytes, image, buildpack) = tokio::try_join!(
-        async { Ok(parts.blobs.put_file(&BlobKey::slug(slug.digest), packed.file).await?) },
-        image.store(&parts.blobs),
+        async { Ok(put_once(&parts.store, &*parts.blobs, &BlobKey::slug(slug.digest), packed.file).await?) },
+        image.store(parts),
         buildpack_names(parts, finished),
     )?;
     tracing::debug!(?streamed, stored = ?started.elapsed(), bytes, raw = slug.bytes, "packed a slug");
@@ -175,10 +173,9 @@ fn move_all(
             *slot = Some(content);
             return Ok(());
         }
-        if let Some(moved) = rule.member(member, builder)? {
-            sizes.add(&moved.path, moved.bytes);
-        }
-        Ok(())
+        // Counted first, because the file that is too big is never moved to its end.
+        sizes.add(&member.name, member.size());
+        rule.member(member, builder)
     })
 }
 
@@ -276,18 +273,20 @@ impl<W: Write> Write for Limited<W> {
     }
 }
 
-/// Sizes of the directories at the slug's top and one below.
+/// Sizes of the directories at the slug's top and one below, and of the files at its top.
 #[derive(Default)]
-struct Sizes(BTreeMap<OsString, u64>);
+struct Sizes(BTreeMap<Vec<u8>, u64>);
 
 impl Sizes {
-    fn add(&mut self, path: &Path, bytes: u64) {
-        let Some(parent) = path.parent() else { return };
-        let top: std::path::PathBuf = parent.components().take(2).collect();
-        if let Some(size) = self.0.get_mut(top.as_os_str()) {
+    /// Counts a member by its name in the archive of `/app`.
+    fn add(&mut self, name: &[u8], bytes: u64) {
+        let path = name.strip_prefix(b"app/").unwrap_or(name);
+        let slashes = path.iter().enumerate().filter_map(|(at, byte)| (*byte == b'/').then_some(at));
+        let top = &path[..slashes.take(2).last().unwrap_or(path.len())];
+        if let Some(size) = self.0.get_mut(top) {
             *size += bytes;
         } else if self.0.len() < MAX_DIRECTORIES {
-            self.0.insert(top.into_os_string(), bytes);
+            self.0.insert(top.to_vec(), bytes);
         }
     }
 
@@ -298,7 +297,7 @@ impl Sizes {
         let named: Vec<String> = sizes
             .iter()
             .take(3)
-            .map(|(name, bytes)| format!("/{} ({})", name.to_string_lossy().escape_debug(), readable(**bytes)))
+            .map(|(name, bytes)| format!("/{} ({})", String::from_utf8_lossy(name).escape_debug(), readable(**bytes)))
             .collect();
         if named.is_empty() {
             String::new()

@@ -17,11 +17,16 @@ pub(crate) const MAX_PROCFILE: u64 = 64 * 1024;
 /// Largest `Dockerfile`, in bytes; a larger one is refused, since what is not read cannot be checked.
 pub(crate) const MAX_DOCKERFILE: u64 = 1024 * 1024;
 
+/// Largest `.dockerignore`, in bytes; a larger one is refused.
+pub(crate) const MAX_DOCKERIGNORE: u64 = 64 * 1024;
+
 /// What lies at the top of a source.
 #[derive(Debug, Default)]
 pub(crate) struct Survey {
     /// The `Dockerfile`.
     pub(crate) dockerfile: Option<Vec<u8>>,
+    /// The `.dockerignore`.
+    pub(crate) dockerignore: Option<Vec<u8>>,
     /// Whether there is a `.buildpacks` that chooses buildpacks.
     pub(crate) buildpacks: bool,
     /// The `Procfile`.
@@ -64,6 +69,11 @@ pub(crate) async fn survey(parts: &Parts, key: &BlobKey, stop: &CancellationToke
                     let mut content = Vec::new();
                     member.by_ref().take(MAX_DOCKERFILE + 1).read_to_end(&mut content)?;
                     survey.dockerfile = Some(content);
+                }
+                b".dockerignore" => {
+                    let mut content = Vec::new();
+                    member.by_ref().take(MAX_DOCKERIGNORE + 1).read_to_end(&mut content)?;
+                    survey.dockerignore = Some(content);
                 }
                 b".buildpacks" => survey.buildpacks = true,
                 b"Procfile" => {

@@ -10,7 +10,7 @@ use bollard::query_parameters::{CreateImageOptionsBuilder, TagImageOptions};
 use futures_util::StreamExt as _;
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
-use skypanel_core::blob::{BlobKey, Blobs};
+use skypanel_core::blob::{BlobKey, reuse};
 use skypanel_core::model::Sha256Digest;
 use tokio::task::spawn_blocking;
 
@@ -83,7 +83,7 @@ pub(crate) async fn prepare(parts: &Parts, progress: &(impl Fn(&str) + Sync)) ->
     let directory = &parts.options.stack_dir;
     let description = describe(directory).await?;
     let layer = import_stack(parts, directory, description.digest, progress).await?;
-    let init = import_init(&parts.blobs, &parts.options.init_binary).await?;
+    let init = import_init(parts, &parts.options.init_binary).await?;
     let runtime = Runtime {
         user: description.user.clone(),
         working_dir: description.workdir.clone().unwrap_or_else(|| "/app".to_owned()),
@@ -95,7 +95,7 @@ pub(crate) async fn prepare(parts: &Parts, progress: &(impl Fn(&str) + Sync)) ->
             .map_err(|error| BuildError::Stack(format!("The stack cannot be described: {error}.")))
     };
     let (image, base) = (image(&[layer])?, image(&[layer, init])?);
-    let (image, base) = tokio::try_join!(image.store(&parts.blobs), base.store(&parts.blobs))?;
+    let (image, base) = tokio::try_join!(image.store(parts), base.store(parts))?;
     let reference = format!("{}/stacks/{}@{image}", parts.options.image_endpoint, description.name);
     let stack = Stack {
         reference,
@@ -145,7 +145,7 @@ async fn import_stack(
         BuildError::Stack(format!("The stack {} cannot be imported: {error}.", directory.join("stack.tar").display()))
     };
     let bytes = tokio::fs::metadata(&path).await.map_err(failed)?.len();
-    if parts.blobs.size(&BlobKey::layer(told)).await?.is_some() {
+    if reuse(&parts.store, &*parts.blobs, &BlobKey::layer(told)).await?.is_some() {
         return Ok(Layer { digest: told, bytes });
     }
     progress(&format!("Importing the stack ({} MB)", bytes >> 20));
@@ -184,7 +184,7 @@ async fn import_stack(
 }
 
 /// Puts the layer with process 1 into the blob store.
-async fn import_init(blobs: &Blobs, binary: &Path) -> Result<Layer, BuildError> {
+async fn import_init(parts: &Parts, binary: &Path) -> Result<Layer, BuildError> {
     let program = tokio::fs::read(binary).await.map_err(|error| {
         BuildError::Stack(format!("The program {} that starts apps cannot be read: {error}.", binary.display()))
     })?;
@@ -198,9 +198,9 @@ async fn import_init(blobs: &Blobs, binary: &Path) -> Result<Layer, BuildError> 
     });
     let (digest, tar) = join(packed).await.map_err(BuildError::io(action))?;
     let (key, bytes) = (BlobKey::layer(digest), tar.len() as u64);
-    if blobs.size(&key).await?.is_none() {
+    if reuse(&parts.store, &*parts.blobs, &key).await?.is_none() {
         let compress = spawn_blocking(move || zstd::encode_all(&tar[..], LEVEL));
-        blobs.put_bytes(&key, &join(compress).await.map_err(BuildError::io(action))?).await?;
+        parts.blobs.put_bytes(&key, &join(compress).await.map_err(BuildError::io(action))?).await?;
     }
     Ok(Layer { digest, bytes })
 }

@@ -42,29 +42,20 @@ pub(crate) struct Move {
     pub(crate) layer: bool,
 }
 
-/// What became of a member.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Moved {
-    /// Its path below [`Move::to`].
-    pub(crate) path: PathBuf,
-    /// Bytes of its content.
-    pub(crate) bytes: u64,
-}
-
 impl Move {
-    /// Moves one member; none for one that is left out because it has no content to keep (a pipe).
+    /// Moves one member, or leaves it out because it has no content to keep (a pipe).
     pub(crate) fn member<R: Read>(
         &self,
         mut member: Member<'_, R>,
         builder: &mut Builder<impl Write>,
-    ) -> Result<Option<Moved>, MoveError> {
+    ) -> Result<(), MoveError> {
         let kind = member.kind();
         if kind == EntryType::Fifo {
-            return Ok(None);
+            return Ok(());
         }
         let path = self.place(&member.name)?;
         if path.as_os_str().is_empty() && self.from.is_empty() {
-            return Ok(None);
+            return Ok(());
         }
         let target = Path::new(self.to).join(&path);
         let mut header = Header::new_gnu();
@@ -73,16 +64,14 @@ impl Move {
         header.set_mtime(self.modified.unwrap_or(member.header().mtime()?));
         header.set_mode(member.header().mode()? & 0o777);
         header.set_size(0);
-        let mut bytes = 0;
         match kind {
             EntryType::Directory => {
                 header.set_entry_type(EntryType::Directory);
                 builder.append_data(&mut header, &target, io::empty())?;
             }
             EntryType::Regular | EntryType::Continuous => {
-                bytes = member.size();
                 header.set_entry_type(EntryType::Regular);
-                header.set_size(bytes);
+                header.set_size(member.size());
                 builder.append_data(&mut header, &target, &mut member)?;
             }
             EntryType::Symlink => {
@@ -97,7 +86,7 @@ impl Move {
             }
             _ => return Err(refused(&member.name, "is a device or of another kind that only a system may have")),
         }
-        Ok(Some(Moved { path, bytes }))
+        Ok(())
     }
 
     /// The path of `name` below the directory that is moved.
@@ -208,7 +197,7 @@ mod tests {
 
     fn moved(rule: &Move, tar: &[u8]) -> Result<Vec<u8>, MoveError> {
         let mut builder = Builder::new(Vec::new());
-        members::visit(tar, |member| rule.member(member, &mut builder).map(drop))?;
+        members::visit(tar, |member| rule.member(member, &mut builder))?;
         Ok(builder.into_inner()?)
     }
 

@@ -15,6 +15,9 @@ use crate::{BuildError, BuildRequest, Parts, members, source, transfer};
 
 /// Where Debian's programs look for CA certificates; the stack's do the same.
 pub(crate) const CA_BUNDLE: &str = "/etc/ssl/certs/ca-certificates.crt";
+/// The variables by which programs are told of another place.
+pub(crate) const CA_VARIABLES: [&str; 6] =
+    ["SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO"];
 /// Where hosts keep theirs: Debian and its kin, Red Hat and its kin, SUSE, Alpine.
 const HOST_BUNDLES: [&str; 4] =
     [CA_BUNDLE, "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem", "/etc/ssl/cert.pem"];
@@ -66,7 +69,7 @@ pub(crate) async fn upload(
                 add_file(&mut builder, Path::new("tmp/env").join(key.as_str()), 0o400, APP_ID, 0, value)?;
             }
             let rule = Move { from: "", to: "tmp/app", modified: None, layer: false };
-            members::visit(source, |member| rule.member(member, &mut builder).map(drop))?;
+            members::visit(source, |member| rule.member(member, &mut builder))?;
             builder.into_inner()?;
             Ok(io::Write::flush(&mut writer)?)
         })();

@@ -119,11 +119,13 @@ async fn failures_say_why_and_leave_nothing() {
     let (error, _) = world.failure(&[procfile, ("build.sh", random)]).await;
     let text = error.to_string();
     assert!(text.contains("it may have 1 MB") && text.contains(".slugignore"), "{text}");
+    assert!(text.contains("/big/data (3.0 MB)"), "{text}");
     assert_eq!(error.code(), "SLUG_TOO_BIG");
     // What compresses well must not fill the disk where it is unpacked.
     let zeros = "dd if=/dev/zero of=zeros bs=1M count=30 2>&1";
     let (error, _) = world.failure(&[procfile, ("build.sh", zeros)]).await;
     assert_eq!(error.code(), "SLUG_TOO_BIG");
+    assert!(error.to_string().contains("/zeros (30.0 MB)"), "{error}");
 
     world.settings.set("build.memory_mb", "128").expect("sets");
     let hungry = "x=$(dd if=/dev/zero bs=1M count=400 2>/dev/null | while read -r -N 1000000 y; do :; done); \
@@ -272,5 +274,95 @@ async fn a_dockerfile_is_built_by_the_engine_and_honoured() {
     world.kit.purge_cache(world.app.id).await.expect("purges");
     assert_eq!(world.built_images().await, 0);
     assert!(world.containers().await.is_empty());
+    world.tear_down().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn steps_of_a_dockerfile_trust_what_the_operator_trusts() {
+    let mut world = World::small("trust").await;
+    let base = world.stack_reference();
+    // The stack of these tests has no certificates of its own.
+    let fetch = "curl -fsS https://pypi.org/simple/six/ -o /tmp/page && echo fetched";
+    let dockerfile = format!(
+        "# escape=`\n# the first stage\nfrom {base} `\n  # with a comment\n  as first\nRUN {fetch}\n\
+         FROM scratch AS empty\nCOPY hello /\n\
+         FROM {base}\nCOPY --from=first /tmp/page /page\nCOPY . /context/\nRUN {fetch} && ls -A /context\n"
+    );
+    let files = [("Dockerfile", dockerfile.as_str()), ("hello", "x"), (".skypanel.Dockerfile", "FROM nothing\n")];
+    // The engine may remember the steps of an earlier run of this test.
+    let mut anew = world.push(&source(&files)).await;
+    anew.no_cache = true;
+    let outcome = world.build_deployment(anew, &CancellationToken::new()).await;
+    let artifact = outcome.result.unwrap_or_else(|error| panic!("{error:?}\n{}", outcome.log));
+    assert_eq!(outcome.log.matches("       fetched\n").count(), 2, "{}", outcome.log);
+    assert!(outcome.log.contains("       Step 8/8 : RUN"), "{}", outcome.log);
+    assert!(!outcome.log.contains("SSL_CERT_FILE") && !outcome.log.contains("skypanel-build"), "{}", outcome.log);
+    // Nothing of ours comes with the context.
+    assert!(outcome.log.contains("       Dockerfile\n       hello\n"), "{}", outcome.log);
+    let config = world.pull(artifact.image).await.config.expect("has one");
+    assert_eq!(config.env.unwrap_or_default().iter().filter(|variable| variable.contains("CERT")).count(), 0);
+
+    let (error, log) = world.failure(&[("Dockerfile", &format!("FROM {base}\nRUN cat /nothing\n"))]).await;
+    assert!(error.to_string().contains("Step 2/2 : RUN cat /nothing"), "{error}");
+    assert!(log.contains("Step 1/2 : FROM"), "{log}");
+    let (error, _) = world.failure(&[("Dockerfile", &format!("FROM {base}\nRUN a\n\nFRM x\n"))]).await;
+    assert!(error.to_string().contains("line 4: unknown instruction"), "{error}");
+
+    world.settings.set("build.ca_bundle", "image").expect("sets");
+    let (error, log) = world.failure(&[("Dockerfile", &format!("FROM {base}\nRUN {fetch}\n"))]).await;
+    assert!(error.to_string().contains("Step 2/2 : RUN curl"), "{error}");
+    assert!(log.contains("certificate"), "{log}");
+
+    world.kit.purge_cache(world.app.id).await.expect("purges");
+    world.kit.remove_leftovers().await.expect("removes");
+    world.tear_down().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dockerignore_keeps_files_out_of_the_build() {
+    let mut world = World::small("ignore").await;
+    let dockerfile = format!("FROM {}\nCOPY . /srv/\nRUN cd /srv && echo * .[a-z]* */*\n", world.stack_reference());
+    let ignore = "# not needed\nDockerfile\n*.md\n!README.md\nnode_modules\n**/*.log\n";
+    let files = [
+        (".dockerignore", ignore),
+        ("Dockerfile", dockerfile.as_str()),
+        ("README.md", "x"),
+        ("a.log", "x"),
+        ("lib/b.log", "x"),
+        ("lib/code", "x"),
+        ("node_modules/d/x", "x"),
+        ("notes.md", "x"),
+    ];
+    for trust in ["host", "image"] {
+        world.settings.set("build.ca_bundle", trust).expect("sets");
+        let outcome = world.build(&source(&files)).await;
+        assert!(outcome.result.is_ok(), "{:?}\n{}", outcome.result, outcome.log);
+        assert!(outcome.log.contains("       README.md lib .dockerignore lib/code\n"), "{}", outcome.log);
+    }
+    let with_all = [(".dockerignore", "*\n!lib/code\n"), files[1], files[5], files[7]];
+    let outcome = world.build(&source(&with_all)).await;
+    assert!(outcome.log.contains("       lib .[a-z]* lib/code\n"), "{}", outcome.log);
+    let (error, _) = world.failure(&[(".dockerignore", "a\n[b\n"), files[1]]).await;
+    assert!(error.to_string().contains("The pattern \"[b\" is not complete"), "{error}");
+
+    world.kit.purge_cache(world.app.id).await.expect("purges");
+    world.tear_down().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn steps_of_a_dockerfile_may_have_so_many_processes_only() {
+    let mut world = World::small("processes").await;
+    world.settings.set("build.max_processes", "32").expect("sets");
+    let many = |count| {
+        format!(
+            "FROM {}\nRUN sleep 1; for i in $(echo {{1..{count}}}); do sleep 2 & done; wait; echo all of them\n",
+            world.stack_reference()
+        )
+    };
+    let outcome = world.build(&source(&[("Dockerfile", &many(20))])).await;
+    assert!(outcome.result.is_ok() && outcome.log.contains("all of them\n"), "{}", outcome.log);
+    let (_, log) = world.failure(&[("Dockerfile", &many(60))]).await;
+    assert!(log.contains("fork"), "{log}");
+    world.kit.purge_cache(world.app.id).await.expect("purges");
     world.tear_down().await;
 }

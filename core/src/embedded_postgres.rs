@@ -2,6 +2,7 @@
 //! and no TCP port. It outlives a crash of Skypanel and is taken over by the next start.
 
 use std::fmt::Write as _;
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Read as _, Seek as _};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
@@ -17,6 +18,8 @@ use crate::{Error, Result};
 const PID_FILE: &str = "postmaster.pid";
 /// The same for its socket, in the socket's directory.
 const SOCKET_LOCK: &str = ".s.PGSQL.5432.lock";
+/// File that is locked while the server is being started, beside its data directory.
+const START_LOCK: &str = "start.lock";
 /// Name of the server's log in its data directory.
 const LOG: &str = "server.log";
 const INIT_LIMIT: Duration = Duration::from_secs(120);
@@ -61,9 +64,10 @@ struct SystemUser {
 
 impl EmbeddedPostgres {
     /// Starts the server whose files lie in `directory`, making it on the first start. One that is already
-    /// running is used as it is.
+    /// running is used as it is. Processes that start it at once do so one after the other.
     pub async fn start(directory: &Path) -> Result<Self> {
         let server = Self::locate(directory)?;
+        let _starting = starting(directory).await?;
         if !server.data.join("PG_VERSION").exists() {
             server.initialise().await?;
         }
@@ -138,11 +142,17 @@ impl EmbeddedPostgres {
         Ok(())
     }
 
+    /// Makes the server's files beside their place and renames them when they are whole and on the disk: PG_VERSION
+    /// is the first file that initdb writes, so that its being there tells nothing about the others.
     async fn initialise(&self) -> Result<()> {
-        // A first start that was cut short leaves a directory without PG_VERSION, which initdb would refuse.
-        if self.data.exists() {
-            std::fs::remove_dir_all(&self.data)
-                .map_err(|error| failed("clearing an unfinished first start", &error))?;
+        let unfinished = self.data.with_extension("new");
+        for directory in [&self.data, &unfinished] {
+            match std::fs::remove_dir_all(directory) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(failed("clearing an unfinished first start", &error));
+                }
+                _ => {}
+            }
         }
         let mut command = self.command("initdb");
         command.args([
@@ -152,8 +162,11 @@ impl EmbeddedPostgres {
             "--encoding=UTF8",
             "--locale=C",
         ]);
-        command.arg("--no-sync").arg("-D").arg(&self.data);
-        run(command, "initdb", INIT_LIMIT).await
+        command.arg("-D").arg(&unfinished).kill_on_drop(true);
+        run(command, "initdb", INIT_LIMIT).await?;
+        let kept = std::fs::rename(&unfinished, &self.data)
+            .and_then(|()| std::fs::File::open(self.data.parent().unwrap_or(Path::new("/")))?.sync_all());
+        kept.map_err(|error| failed("keeping what initdb made", &error))
     }
 
     /// Whether a server of an earlier start can be used. One that is on its way up or down is waited for.
@@ -279,6 +292,32 @@ impl EmbeddedPostgres {
             command.uid(uid).gid(gid);
         }
         command
+    }
+}
+
+/// Holds the right to start the server; it goes with the process, however that ends.
+async fn starting(directory: &Path) -> Result<File> {
+    let path = directory.join(START_LOCK);
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .map_err(|error| failed(&format!("opening {}", path.display()), &error))?;
+    let began = Instant::now();
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) if began.elapsed() < INIT_LIMIT => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(Error::System(format!(
+                    "PostgreSQL: another process has been starting it for {} s. Try again when that has ended.",
+                    INIT_LIMIT.as_secs()
+                )));
+            }
+            Err(TryLockError::Error(error)) => return Err(failed(&format!("locking {}", path.display()), &error)),
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
 

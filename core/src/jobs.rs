@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::{PgConnection, PgPool};
 
 use crate::model::{AppId, DeploymentId, StreamId};
+use crate::store::limits;
 use crate::{Error, Result};
 
 /// Postgres schema of the queue.
@@ -215,12 +216,12 @@ pub struct Jobs(Arc<WorkerUtils>);
 impl Jobs {
     /// Makes the queue's tables if needed.
     pub async fn connect(pool: PgPool) -> Result<Self> {
-        let queue = WorkerUtils::new(pool, SCHEMA);
-        queue
-            .migrate()
-            .await
-            .map_err(|error| Error::System(format!("The job queue's tables could not be made: {error}.")))?;
-        Ok(Self(Arc::new(queue)))
+        // Changing the tables of a long queue may take longer than a statement of every day.
+        let unlimited = limits::unlimited(&pool);
+        let made = WorkerUtils::new(unlimited.clone(), SCHEMA).migrate().await;
+        unlimited.close().await;
+        made.map_err(|error| Error::System(format!("The job queue's tables could not be made: {error}.")))?;
+        Ok(Self(Arc::new(WorkerUtils::new(pool, SCHEMA))))
     }
 
     /// Gives the jobs of all workers of the past back to the queue. Only for the one process that knows that no

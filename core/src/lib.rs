@@ -10,12 +10,15 @@ pub mod embedded_postgres;
 pub mod error;
 pub mod invoice;
 pub mod jobs;
+pub mod locks;
 #[macro_use]
 pub mod model;
 pub mod actions;
+pub mod private_file;
 pub mod secrets;
 pub mod settings;
 pub mod store;
 pub mod stream;
+pub mod terminal;
 
 pub use error::{Error, Result};

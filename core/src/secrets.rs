@@ -4,9 +4,8 @@
 //! what the value belongs to, so a value moved to another row does not open. The key id lets several master
 //! keys live side by side while values are sealed anew under the newest.
 
-use std::fs::{File, OpenOptions};
-use std::io::{ErrorKind, Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::fs::File;
+use std::io::{ErrorKind, Read as _};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -17,7 +16,7 @@ use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use crate::model::{OrganizationId, Sha256Digest};
-use crate::{Error, Result};
+use crate::{Error, Result, private_file};
 
 const FORMAT: u8 = 1;
 const NONCE_LEN: usize = 24;
@@ -58,16 +57,8 @@ impl Secrets {
             }
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 *text = hex::encode(Zeroizing::new(rand::random::<[u8; 32]>()).as_slice());
-                let mut file = OpenOptions::new()
-                    .write(true)
-                    .create_new(true)
-                    .mode(0o600)
-                    .open(path)
-                    .map_err(|error| failed("made", error))?;
-                file.write_all(text.as_bytes())
-                    .and_then(|()| file.write_all(b"\n"))
-                    .and_then(|()| file.sync_all())
-                    .map_err(|error| failed("written", error))?;
+                text.push('\n');
+                private_file::create(path, text.as_bytes()).map_err(|error| failed("made", error))?;
             }
             Err(error) => return Err(failed("opened", error)),
         }

@@ -137,6 +137,8 @@ settings! {
     git_allow_app_creation: bool = "git.allow_app_creation", true;
     /// Largest pack a push may send, in MiB.
     git_max_pack_mb: u64 = "git.max_pack_mb", 512u64 => 1..=16_384;
+    /// Space in MiB that pushes leave free on the disk of the data directory: database and engine need some to go on.
+    git_min_free_mb: u64 = "git.min_free_mb", 1_024u64 => 0..=1_000_000_000;
     /// Longest a build may take, in seconds.
     build_timeout_seconds: u64 = "build.timeout_seconds", 1_800u64 => 10..=86_400;
     /// Memory a build container may use, in MiB.
@@ -165,6 +167,8 @@ settings! {
     releases_keep: u64 = "releases.keep", 10u64 => 1..=1_000;
     /// Longest the `release` process may take, in seconds.
     release_timeout_seconds: u64 = "release.timeout_seconds", 600u64 => 5..=86_400;
+    /// Most one-off processes (`run`) of an app at the same time.
+    run_max_per_app: u64 = "run.max_per_app", 10u64 => 1..=1_000;
     /// Longest a new replica may take until it is healthy, in seconds.
     health_start_seconds: u64 = "health.start_seconds", 60u64 => 1..=3_600;
     /// Time between two health checks of a healthy replica, in seconds.

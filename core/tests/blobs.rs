@@ -51,6 +51,7 @@ async fn keeps_promises(blobs: Arc<dyn BlobStore>) {
     blobs.probe().await.expect("works");
     missing_blobs_are_missing(&*blobs).await;
     the_later_content_wins_whole(&*blobs).await;
+    a_touched_blob_is_young_and_the_same(&*blobs).await;
     large_blobs_come_back_as_they_were(&*blobs).await;
     listings_are_complete(&blobs).await;
     assert!(blobs.list("probe/").await.expect("lists").is_empty(), "the probe left something");
@@ -75,6 +76,20 @@ async fn the_later_content_wins_whole(blobs: &dyn BlobStore) {
     blobs.delete(&key).await.expect("deletes");
     blobs.delete(&key).await.expect("deletes twice");
     assert_eq!(blobs.size(&key).await.expect("answers"), None);
+}
+
+async fn a_touched_blob_is_young_and_the_same(blobs: &dyn BlobStore) {
+    let key = BlobKey::image(Sha256Digest::of(b"touched"));
+    assert_eq!(blobs.touch(&key).await.expect("answers"), None);
+    assert_eq!(blobs.modified(&key).await.expect("answers"), None);
+    blobs.put_bytes(&key, b"content").await.expect("stores");
+    let written = blobs.modified(&key).await.expect("answers").expect("is there");
+    // S3 tells whole seconds.
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
+    assert_eq!(blobs.touch(&key).await.expect("answers"), Some(7));
+    assert!(blobs.modified(&key).await.expect("answers").expect("is there") > written);
+    assert_eq!(read(blobs, &key).await, b"content");
+    blobs.delete(&key).await.expect("deletes");
 }
 
 async fn large_blobs_come_back_as_they_were(blobs: &dyn BlobStore) {
@@ -281,4 +296,17 @@ async fn read(blobs: &dyn BlobStore, key: &BlobKey) -> Vec<u8> {
     reader.read_to_end(&mut content).await.expect("reads");
     assert_eq!(content.len() as u64, bytes);
     content
+}
+
+#[tokio::test]
+async fn what_another_process_is_writing_is_left_alone() {
+    let directory = tempfile::tempdir().expect("makes a directory");
+    let first = LocalBlobs::open(directory.path()).expect("opens");
+    let writing = first.spool().expect("begins to write");
+    let second = LocalBlobs::open(directory.path()).expect("opens beside it");
+    assert!(writing.path().exists());
+    drop((first, second));
+    let (_, left) = writing.keep().expect("is left as a crash leaves it");
+    let _third = LocalBlobs::open(directory.path()).expect("opens alone");
+    assert!(!left.exists());
 }

@@ -50,12 +50,30 @@ async fn a_second_start_takes_over_and_a_crash_is_recovered_from() {
     assert!(!home.join("data/postmaster.pid").exists());
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn several_first_starts_at_once_make_one_server() {
+    let directory = directory();
+    let home = directory.path().join("pg");
+    let starts = [(); 4].map(|()| {
+        let home = home.clone();
+        tokio::spawn(async move { EmbeddedPostgres::start(&home).await.map(|server| server.url()) })
+    });
+    for start in starts {
+        start.await.expect("ends").expect("starts");
+    }
+    let server = EmbeddedPostgres::start(&home).await.expect("takes over");
+    connect(&server).await.execute("SELECT 1").await.expect("answers");
+    server.stop().await.expect("stops");
+}
+
 #[tokio::test]
 async fn a_first_start_that_was_cut_short_begins_anew() {
     let directory = directory();
     let home = directory.path().join("pg");
     std::fs::create_dir_all(home.join("data/base")).expect("makes what a cut initdb leaves");
     std::fs::write(home.join("data/postgresql.conf"), "half").expect("writes");
+    std::fs::create_dir_all(home.join("data.new/base")).expect("makes what a killed initdb leaves");
+    std::fs::write(home.join("data.new/PG_VERSION"), "15\n").expect("writes");
     let server = EmbeddedPostgres::start(&home).await.expect("starts");
     connect(&server).await.execute("SELECT 1").await.expect("answers");
     server.stop().await.expect("stops");

@@ -23,7 +23,7 @@ async fn queued(database: &Database) -> Vec<(String, Option<String>, serde_json:
 #[tokio::test]
 async fn deployments_of_an_app_queue_up_in_order_each_in_its_apps_queue() {
     let database = Database::new().await;
-    let jobs = Jobs::connect(database.pool().clone()).await.expect("connects");
+    let jobs = Jobs::connect(database.store().pool().clone()).await.expect("connects");
     let apps = [AppId::new(), AppId::new()];
     let mut added = Vec::new();
     for number in 0..6 {

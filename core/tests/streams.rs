@@ -2,12 +2,17 @@
 
 mod support;
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use skypanel_core::Error;
+use skypanel_core::embedded_postgres::EmbeddedPostgres;
 use skypanel_core::model::StreamId;
-use skypanel_core::stream::{StreamFollower, StreamItem, Streams};
+use skypanel_core::secrets::Secrets;
+use skypanel_core::store::Store;
+use skypanel_core::stream::{StreamFollower, StreamItem, StreamWriter, Streams};
+use sqlx::PgPool;
 use support::Database;
 
 struct World {
@@ -79,7 +84,9 @@ async fn followers_before_during_and_after_read_the_same() {
 async fn output_arrives_within_moments_also_in_another_process() {
     let world = World::new().await;
     // As another process: its own pool and its own listener.
-    let elsewhere = Streams::connect(world.database.other_pool().await).await.expect("listens");
+    let options = world.database.pool().connect_options().as_ref().clone();
+    let elsewhere = PgPool::connect_with(options).await.expect("connects");
+    let elsewhere = Streams::connect(elsewhere).await.expect("listens");
     let mut here = world.streams.follow(world.id, 0);
     let mut there = elsewhere.follow(world.id, 0);
     let writer = world.streams.writer(world.id).await.expect("opens");
@@ -112,8 +119,8 @@ async fn megabytes_come_whole_and_in_order_from_several_writers() {
     let mut expected = Vec::new();
     let started = Instant::now();
     for number in 0..6_000_u32 {
-        // Up to several chunks at once, and every byte value.
-        let piece: Vec<u8> = (0..(number % 1_500)).map(|at| (at.wrapping_add(number) & 0xff) as u8).collect();
+        // Up to several chunks at once.
+        let piece: Vec<u8> = (0..(number % 1_500)).map(|at| b' ' + (at.wrapping_add(number) % 95) as u8).collect();
         expected.extend_from_slice(&piece);
         let clone = writer.clone();
         clone.write(piece).await;
@@ -126,6 +133,28 @@ async fn megabytes_come_whole_and_in_order_from_several_writers() {
     println!("{} bytes in {chunks} chunks in {:?}", all.len(), started.elapsed());
     assert!(all == expected, "{} bytes of {}", all.len(), expected.len());
     assert!(succeeded && chunks > 64, "more than a batch: {chunks}");
+    world.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_what_a_terminal_obeys_only_colours_reach_followers() {
+    let world = World::new().await;
+    let writer = world.streams.writer(world.id).await.expect("opens");
+    // Cut wherever the pieces of a build's output may be cut.
+    for byte in "\x1b[32mgrün\x1b[0m\x1b[2J\x1b]52;c;aGk=\x07 10 %\r20 %\n".as_bytes() {
+        writer.write(vec![*byte]).await;
+    }
+    writer.detail("\x1b]0;title\x1b\\one\r-----> two\r\n\x1b[31mthree").await;
+    writer.error("four\x1b[1A\u{9b}1A").await;
+    writer.write("\x1b]0;never ended").await;
+    writer.step("five").await;
+    writer.close(true).await.expect("closes");
+    let (all, _, _) = drain(world.streams.follow(world.id, 0)).await;
+    assert_eq!(
+        String::from_utf8_lossy(&all),
+        "\x1b[32mgrün\x1b[0m 10 %\r20 %\n       one\n       -----> two\n       \x1b[31mthree\n\x1b[0m !     four1A\n\
+         -----> five\n"
+    );
     world.close().await;
 }
 
@@ -231,4 +260,122 @@ async fn a_log_without_end_is_cut_and_says_so() {
     assert!(all.len() >= 31 << 20, "{}", all.len());
     assert!(String::from_utf8_lossy(&all[all.len() - 80..]).contains("longer than 32 MiB"));
     world.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_goes_away_costs_nothing_but_time() {
+    let away = Away::new().await;
+    let (writer, follower) = (away.writer().await, tokio::spawn(drain(away.streams.follow(away.id, 0))));
+    writer.write("0\n").await;
+    away.server.stop().await.expect("stops");
+    let lines: Vec<String> = (0..=100).map(|number| format!("{number}\n")).collect();
+    let expected = lines.concat();
+    let writing = tokio::spawn({
+        let (writer, lines) = (writer.clone(), expected[2..].to_owned());
+        async move {
+            // More messages than may wait at once, so that the writer has to wait for the database.
+            for byte in lines.into_bytes() {
+                writer.write(vec![byte]).await;
+            }
+        }
+    });
+    // Longer than the few tries that once were all.
+    tokio::time::sleep(Duration::from_secs(12)).await;
+    assert!(!writing.is_finished(), "memory is bounded: the writer waits");
+    let _again = EmbeddedPostgres::start(away.directory.path()).await.expect("starts again");
+    writing.await.expect("goes on");
+    writer.close(true).await.expect("closes");
+    let (all, _, succeeded) = follower.await.expect("ends");
+    assert_eq!((String::from_utf8_lossy(&all).as_ref(), succeeded), (expected.as_str(), true));
+    away.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn closing_waits_for_a_database_that_is_away() {
+    let away = Away::new().await;
+    let writer = away.writer().await;
+    away.server.stop().await.expect("stops");
+    writer.write("kept").await;
+    let closing = tokio::spawn(writer.close(false));
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert!(!closing.is_finished());
+    let _again = EmbeddedPostgres::start(away.directory.path()).await.expect("starts again");
+    closing.await.expect("ends").expect("closes");
+    let (all, _, succeeded) = drain(away.streams.follow(away.id, 0)).await;
+    assert_eq!((all.as_slice(), succeeded), (b"kept".as_slice(), false));
+    away.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_could_not_be_stored_is_told_to_the_followers() {
+    let world = World::new().await;
+    let writer = world.streams.writer(world.id).await.expect("opens");
+    writer.write("kept\n").await;
+    // Nothing fits any more, as on a full disk, until the end is marked.
+    sqlx::query("ALTER TABLE paas_stream_chunks ADD CONSTRAINT full_disk CHECK (seq = 0 OR length(data) > 60)")
+        .execute(world.database.pool())
+        .await
+        .expect("alters");
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    writer.write("lost\n").await;
+    writer.close(false).await.expect("closes");
+    let (all, _, succeeded) = drain(world.streams.follow(world.id, 0)).await;
+    let text = "kept\n !     The database was away for too long: 5 bytes of output are missing here.\n";
+    assert_eq!((String::from_utf8_lossy(&all).as_ref(), succeeded), (text, false));
+    world.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_writer_whose_stream_another_one_took_over_leaves_it_alone() {
+    let world = World::new().await;
+    let late = world.streams.writer(world.id).await.expect("opens");
+    let current = world.streams.writer(world.id).await.expect("opens");
+    let mut follower = world.streams.follow(world.id, 0);
+    current.write("current\n").await;
+    follower.next().await.expect("reads");
+    late.write("late\n").await;
+    late.close(false).await.expect("is fine");
+    current.write("goes on\n").await;
+    current.close(true).await.expect("closes");
+    let (all, _, succeeded) = drain(world.streams.follow(world.id, 0)).await;
+    assert_eq!((String::from_utf8_lossy(&all).as_ref(), succeeded), ("current\ngoes on\n", true));
+    drop(follower);
+    world.close().await;
+}
+
+/// A stream on a server of its own, which can go away.
+struct Away {
+    server: EmbeddedPostgres,
+    streams: Streams,
+    store: Store,
+    id: StreamId,
+    directory: tempfile::TempDir,
+}
+
+impl Away {
+    async fn new() -> Self {
+        let directory = tempfile::tempdir().expect("makes a directory");
+        // PostgreSQL's user must be able to pass.
+        let open = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(directory.path(), open).expect("opens the directory");
+        let server = EmbeddedPostgres::start(directory.path()).await.expect("starts");
+        let secrets = Secrets::open_or_create(&directory.path().join("master.key")).expect("makes a key");
+        let store = Store::connect(&server.url(), secrets).await.expect("connects");
+        let organization = store.ensure_organization("acme").await.expect("makes it");
+        let app = store.create_app(&"shop".parse().expect("is a slug"), &organization).await.expect("makes");
+        let streams = Streams::connect(store.pool().clone()).await.expect("listens");
+        let id = StreamId::new();
+        streams.create(id, app.id).await.expect("makes a stream");
+        Self { server, streams, store, id, directory }
+    }
+
+    async fn writer(&self) -> StreamWriter {
+        self.streams.writer(self.id).await.expect("opens")
+    }
+
+    async fn close(self) {
+        drop(self.streams);
+        self.store.pool().close().await;
+        self.server.stop().await.expect("stops");
+    }
 }

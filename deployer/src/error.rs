@@ -18,8 +18,8 @@ pub enum DeployError {
     /// This host lacks something.
     #[error("{0}")]
     Host(String),
-    /// The engine refused or failed.
-    #[error("{action} failed. The Docker engine says: {}", words(.source))]
+    /// The engine refused or failed, or could not be reached.
+    #[error("{action} failed{}", words(.source))]
     Engine {
         /// What was being done.
         action: &'static str,
@@ -38,6 +38,18 @@ pub enum DeployError {
 }
 
 impl DeployError {
+    /// Whether the engine was away: silent, unreachable, or just started and without its Swarm yet.
+    pub(crate) fn is_engine_away(&self) -> bool {
+        match self {
+            Self::EngineSilent { .. } => true,
+            Self::Engine { source: EngineError::DockerResponseServerError { status_code, .. }, .. } => {
+                *status_code == 503
+            }
+            Self::Engine { source, .. } => is_unreachable(source),
+            _ => false,
+        }
+    }
+
     /// The stable code of this error, as in API answers.
     pub fn code(&self) -> &'static str {
         match self {
@@ -59,10 +71,29 @@ impl From<DeployError> for skypanel_core::Error {
     }
 }
 
-/// The engine's own message, without the client's wrapping.
+/// The engine's own message, without the client's wrapping; or that there was none.
 fn words(error: &EngineError) -> String {
     match error {
-        EngineError::DockerResponseServerError { message, .. } => message.trim().to_owned(),
-        other => other.to_string(),
+        EngineError::DockerResponseServerError { message, .. } => {
+            format!(". The Docker engine says: {}", message.trim())
+        }
+        error if is_unreachable(error) => {
+            ": the Docker engine cannot be reached; it is down or restarting. Look whether it runs, then try again."
+                .to_owned()
+        }
+        other => format!(". The Docker engine's client says: {other}"),
     }
+}
+
+/// Whether the engine's answer did not come at all, or not whole.
+fn is_unreachable(error: &EngineError) -> bool {
+    matches!(
+        error,
+        EngineError::HyperLegacyError { .. }
+            | EngineError::HyperResponseError { .. }
+            | EngineError::HttpClientError { .. }
+            | EngineError::IOError { .. }
+            | EngineError::SocketNotFoundError(_)
+            | EngineError::RequestTimeoutError
+    )
 }

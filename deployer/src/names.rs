@@ -24,12 +24,13 @@ pub(crate) mod role {
     pub(crate) const RUN: &str = "run";
 }
 
-/// `skypanel-<slug>-<type>`, a DNS label.
+/// `skypanel-<slug>--<type>`, a DNS label. No slug holds two dashes in a row, so the first two are where it ends, and no
+/// two apps share a name.
 pub(crate) fn service(app: &AppSlug, process: &ProcessType) -> String {
-    format!("skypanel-{app}-{}", process.as_str().to_lowercase().replace('_', "-"))
+    format!("skypanel-{app}--{}", process.dns_label())
 }
 
-/// The overlay network of an app.
+/// The overlay network of an app. What else is called so in the engine's networks is a reserved slug.
 pub(crate) fn network(app: &AppSlug) -> String {
     format!("skypanel-{app}")
 }
@@ -66,4 +67,32 @@ pub(crate) fn release_labels(
         .map(|(key, value)| (key.to_owned(), value)),
     );
     labels
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(slug: &str, process: &str) -> String {
+        service(&slug.parse().expect("a slug"), &process.parse().expect("a process type"))
+    }
+
+    #[test]
+    fn an_app_s_process_is_no_other_app_s() {
+        assert_ne!(name("shop", "api-web"), name("shop-api", "web"));
+        assert_eq!(name("shop", "My_Worker"), "skypanel-shop--my-worker");
+        assert!(name(&"a".repeat(30), &"w".repeat(20)).len() <= 63, "a DNS label");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_two_services_share_a_name(
+            one in "x(-[xy]){0,3}", other in "x(-[xy]){0,3}", of_one in "x([-_]{0,2}[xy]){0,3}",
+            of_other in "x([-_]{0,2}[xy]){0,3}",
+        ) {
+            let label = |process: &str| process.parse::<ProcessType>().expect("a process type").dns_label();
+            let same = one == other && label(&of_one) == label(&of_other);
+            proptest::prop_assert_eq!(name(&one, &of_one) == name(&other, &of_other), same);
+        }
+    }
 }

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use crate::engine::{call, filters};
 use crate::routes::{RouteTable, Written};
-use crate::{DeployError, Parts, Release, app_logs, edge_probe, names, service_spec};
+use crate::{DeployError, Parts, Release, app_logs, edge_probe, names, rollout, service_spec};
 
 /// Pause between two looks at the containers, which cost a millisecond each.
 const POLL: Duration = Duration::from_millis(30);
@@ -22,6 +22,8 @@ const SLACK: Duration = Duration::from_secs(20);
 const LAST_CHECK: Duration = Duration::from_millis(1_500);
 /// A task that found no node waits for one; longer than this and the pusher is told.
 const PLACING_LIMIT: Duration = Duration::from_secs(10);
+/// Longest the engine may take to tell of a task's end that its container shows already.
+const ENDING_LIMIT: Duration = Duration::from_secs(5);
 /// Longest the routes may take once all tasks are healthy.
 const ROUTE_LIMIT: Duration = Duration::from_secs(10);
 /// Lines of the app shown with a failure.
@@ -85,11 +87,7 @@ impl<'a> Watch<'a> {
         let mut round = 0;
         let live = loop {
             let look = self.look().await?;
-            let all = self
-                .rolling
-                .iter()
-                .all(|rolling| look.live.get(&rolling.process).map_or(0, BTreeMap::len) >= rolling.replicas as usize);
-            if all {
+            if self.all_live(&look) {
                 break look.live;
             }
             if look.ended || round % TASKS_EVERY == 0 {
@@ -109,10 +107,54 @@ impl<'a> Watch<'a> {
         let web = self.rolling.iter().find(|rolling| rolling.process.is_routed() && rolling.replicas > 0);
         if let Some(web) = web {
             self.parts.favoured().insert(self.release.app.slug.to_string(), web.fingerprint.clone());
-            self.until_routed(routes, &routed, &web.fingerprint).await;
+            let until_routed = self.until_routed(routes, &routed, &web.fingerprint);
+            tokio::pin!(until_routed);
+            loop {
+                tokio::select! {
+                    () = &mut until_routed => break,
+                    () = tokio::time::sleep(POLL * TASKS_EVERY) => self.fail_if_hopeless().await?,
+                    () = self.release.cancel.cancelled() => return Err(DeployError::Cancelled),
+                }
+            }
         }
         tracing::debug!(app = %self.release.app.slug, ms = self.begun.elapsed().as_millis(), "the edge routes to them");
-        Ok(())
+        self.still_live().await
+    }
+
+    fn all_live(&self, look: &Look) -> bool {
+        self.rolling
+            .iter()
+            .all(|rolling| look.live.get(&rolling.process).map_or(0, BTreeMap::len) >= rolling.replicas as usize)
+    }
+
+    /// Looks once more when the routes are there: a task that ended right after its first success is replaced by the
+    /// engine, or makes it take the whole release back, and then this release is not the one that serves.
+    async fn still_live(&mut self) -> Result<(), DeployError> {
+        let begun = Instant::now();
+        loop {
+            let (parts, slug) = (self.parts, &self.release.app.slug);
+            let (look, services) = tokio::try_join!(self.look(), rollout::services(parts, slug))?;
+            let taken_back = self.rolling.iter().find_map(|rolling| {
+                let service = services.get(&rolling.process);
+                let fingerprint = service.and_then(|service| rollout::label(service, names::FINGERPRINT));
+                // One with no replicas was perhaps never made.
+                (fingerprint != Some(&rolling.fingerprint) && rolling.replicas > 0)
+                    .then_some((&rolling.process, service))
+            });
+            if taken_back.is_none() && !look.ended && self.all_live(&look) {
+                return Ok(());
+            }
+            self.fail_if_hopeless().await?;
+            if begun.elapsed() > ENDING_LIMIT {
+                let Some((process, service)) = taken_back else { return Err(self.too_late().await) };
+                let status = service.and_then(|service| service.update_status.as_ref()?.message.clone());
+                let why = status.map(|message| format!(": {message}")).unwrap_or_default();
+                return Err(DeployError::Rollout(format!(
+                    "{process} became healthy, but then the engine took the release back{why}. Look at its logs."
+                )));
+            }
+            tokio::time::sleep(POLL).await;
+        }
     }
 
     /// Waits until the edge sends requests to these containers and to no older ones. That it is late is no reason to fail a release whose tasks are

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use bollard::models::{NetworkCreateRequest, Service, ServiceSpec, ServiceSpecMode, ServiceSpecModeReplicated};
 use bollard::query_parameters::{
@@ -18,6 +19,9 @@ use crate::{DeployError, Deployer, Parts, Release, image, names};
 
 /// Another rollout, or the engine's own rollback, may change a service between our reading and our writing of it.
 const UPDATE_TRIES: u32 = 5;
+/// Longest to wait for an engine that went away in mid-rollout; a restart with many containers takes a minute.
+const ENGINE_RETURN_LIMIT: Duration = Duration::from_mins(3);
+const ENGINE_RETURN_POLL: Duration = Duration::from_secs(1);
 
 impl Deployer {
     /// Rolls a release out; returns when its new tasks are healthy and the edge sends requests to them. The old
@@ -56,7 +60,7 @@ impl Deployer {
         if let Err(error) = rolled {
             parts.favoured().remove(release.app.slug.as_str());
             // The error to tell is the first one, also when going back meets another.
-            if let Err(undo) = undo(parts, release, &before).await {
+            if let Err(undo) = undo_when_back(parts, release, &before).await {
                 tracing::error!(app = %release.app.slug, error = %undo, "a failed rollout could not be taken back");
             }
             return Err(error);
@@ -119,8 +123,9 @@ pub(crate) async fn ensure_network(parts: &Parts, app: &Application) -> Result<S
         let options = None::<InspectNetworkOptions>;
         let found = find("Looking for the app's network", parts.engine.inspect_network(&name, options)).await?;
         if let Some(found) = found {
-            let ours = found.labels.unwrap_or_default().remove(names::INSTALLATION);
-            if ours.as_deref() != Some(&parts.options.installation) {
+            let labels = found.labels.unwrap_or_default();
+            let is = |label: &str, value: &str| labels.get(label).is_some_and(|found| found == value);
+            if !is(names::INSTALLATION, &parts.options.installation) || !is(names::APP, app.slug.as_str()) {
                 return Err(DeployError::Host(format!(
                     "There is a network {name} that belongs to something else. If nothing needs it any more, remove it: \
                      docker network rm {name}."
@@ -175,10 +180,14 @@ async fn start(
                  in the Procfile or the Dockerfile."
             )));
         }
-        let spec = service_spec(ground, process, command, *replicas);
+        let mut spec = service_spec(ground, process, command, *replicas);
         let fingerprint = spec.labels.as_ref().and_then(|labels| labels.get(names::FINGERPRINT)).cloned();
         match before.get(process) {
-            Some(service) => update(parts, release, service, spec).await?,
+            Some(service) => {
+                // The engine renames no service. One of an earlier version of Skypanel keeps its name.
+                spec.name = service.spec.as_ref().and_then(|spec| spec.name.clone()).or(spec.name);
+                update(parts, release, service, spec).await?;
+            }
             None if *replicas == 0 => continue,
             None => create(parts, spec).await?,
         }
@@ -226,6 +235,25 @@ async fn update(parts: &Parts, release: &Release<'_>, service: &Service, spec: S
         }
     }
     Ok(())
+}
+
+/// Takes back what this rollout did, as soon as the engine answers: one that restarts in mid-rollout would otherwise go
+/// on with a release that was called failed.
+async fn undo_when_back(
+    parts: &Parts,
+    release: &Release<'_>,
+    before: &BTreeMap<ProcessType, Service>,
+) -> Result<(), DeployError> {
+    let begun = Instant::now();
+    loop {
+        match undo(parts, release, before).await {
+            Err(error) if error.is_engine_away() && begun.elapsed() < ENGINE_RETURN_LIMIT => {
+                tracing::warn!(app = %release.app.slug, %error, "taking a rollout back waits for the engine");
+                tokio::time::sleep(ENGINE_RETURN_POLL).await;
+            }
+            done => return done,
+        }
+    }
 }
 
 /// Takes back what this rollout did, where it did something. Services of a release that is live already (a scale

@@ -89,6 +89,8 @@ pub(crate) fn file(route: &Route, pages: &str) -> (Value, String) {
     };
     let rule = format!("Host(`{}`)", route.host);
     let revision = Sha256Digest::of(format!("{rule} {service} {middleware}").as_bytes()).hex()[..16].to_owned();
+    // All files share one space of names. What tells an app's routers apart stands before the slug: behind it, it could
+    // be the end of another app's.
     let name = format!("app-{slug}");
     let router = json!({ "rule": rule, "entryPoints": [HTTP], "middlewares": [name], "service": name });
     let mut secure = router.clone();
@@ -100,7 +102,7 @@ pub(crate) fn file(route: &Route, pages: &str) -> (Value, String) {
         "service": "noop@internal",
     });
     let content = json!({ "http": {
-        "routers": { &name: router, format!("{name}-tls"): secure, format!("{name}-revision"): probe },
+        "routers": { &name: router, format!("tls-{slug}"): secure, format!("revision-{slug}"): probe },
         "middlewares": { &name: middleware },
         "services": { &name: service },
     }});
@@ -124,7 +126,7 @@ pub(crate) fn fallback(pages: &str, mounted: &Path) -> Value {
     });
     json!({
         "http": {
-            "routers": { "unknown": router, "unknown-tls": secure, "unknown-revision": probe },
+            "routers": { "unknown": router, "unknown_tls": secure, "unknown_revision": probe },
             "middlewares": { "unknown": { "replacePath": { "path": "/_edge/unknown" } } },
             "services": { "unknown": page_service(pages) },
         },
@@ -201,7 +203,7 @@ mod tests {
             http["services"]["app-hello"]["loadBalancer"]["servers"],
             json!([{ "url": "http://172.18.0.3:5000" }, { "url": "http://172.18.0.4:5000" }])
         );
-        let (plain, secure) = (&http["routers"]["app-hello"], &http["routers"]["app-hello-tls"]);
+        let (plain, secure) = (&http["routers"]["app-hello"], &http["routers"]["tls-hello"]);
         for router in [plain, secure] {
             assert_eq!(router["rule"], "Host(`hello.localhost`)");
             assert_eq!(router["service"], "app-hello");
@@ -209,7 +211,7 @@ mod tests {
         assert_eq!((&plain["entryPoints"], &secure["entryPoints"]), (&json!(["web"]), &json!(["websecure"])));
         assert_eq!((&plain["tls"], &secure["tls"]), (&Value::Null, &json!({})));
         assert_eq!(
-            http["routers"]["app-hello-revision"]["rule"],
+            http["routers"]["revision-hello"]["rule"],
             format!("Host(`hello.localhost`) && Header(`X-Skypanel-Route`, `{revision}`)")
         );
     }
@@ -238,6 +240,68 @@ mod tests {
         assert_eq!(content["http"]["middlewares"]["app-hello"]["replacePath"]["path"], "/_edge/stopped/hello");
         let servers = &content["http"]["services"]["app-hello"]["loadBalancer"]["servers"];
         assert_eq!(servers, &json!([{ "url": "http://127.0.0.1:8080" }]));
+    }
+
+    /// Names of one kind in a file's content.
+    fn names(content: &Value, kind: &str) -> BTreeSet<String> {
+        content["http"][kind].as_object().expect("is there").keys().cloned().collect()
+    }
+
+    fn assert_apart(one: &str, other: &str) {
+        let [one_file, other_file] = [one, other].map(|slug| {
+            let host = format!("{slug}.localhost");
+            file(&Route { slug: slug.to_owned(), host, target: Target::Page("stopped") }, PAGES).0
+        });
+        let fallback = fallback(PAGES, Path::new("/etc"));
+        for kind in ["routers", "middlewares", "services"] {
+            let (ours, theirs) = (names(&one_file, kind), names(&other_file, kind));
+            assert!(ours.is_disjoint(&theirs), "{one} and {other}: {ours:?}, {theirs:?}");
+            assert!(ours.is_disjoint(&names(&fallback, kind)), "{one}: {ours:?}");
+        }
+    }
+
+    #[test]
+    fn no_app_takes_another_s_place() {
+        for suffix in ["tls", "revision", "app"] {
+            assert_apart("shop", &format!("shop-{suffix}"));
+            assert_apart("shop", &format!("{suffix}-shop"));
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_two_apps_share_a_name(
+            one in "[a-z]([a-z]|-(app|tls|revision))?", before in "(app-|tls-|revision-|unknown-)?",
+            after in "(-app|-tls|-revision|-x)?",
+        ) {
+            let other = format!("{before}{one}{after}");
+            if other != one {
+                assert_apart(&one, &other);
+            }
+        }
+    }
+
+    #[test]
+    fn a_file_of_an_earlier_version_is_replaced_or_removed() {
+        let dir = tempfile::tempdir().expect("makes a directory");
+        let (staging, routes) = (dir.path().join("staging"), dir.path().join("routes"));
+        for made in [&staging, &routes] {
+            std::fs::create_dir(made).expect("is made");
+        }
+        for old in ["hello.yml", "gone.yml"] {
+            std::fs::write(routes.join(old), r#"{"http":{"routers":{"app-hello-tls":{}}}}"#).expect("writes");
+        }
+        // What the agent does with every app that there is.
+        let (content, revision) = file(&route(Target::Page("starting")), PAGES);
+        write_if_changed(&staging, &routes.join("hello.yml"), content.to_string().as_bytes()).expect("writes");
+        let written =
+            Written { host: "hello.localhost".to_owned(), revision, containers: BTreeSet::new(), favoured: None };
+        remove_others(&routes, &RouteTable::from([("hello".to_owned(), written)])).expect("removes");
+        let left: Vec<_> =
+            std::fs::read_dir(&routes).expect("is there").map(|entry| entry.expect("reads").file_name()).collect();
+        assert_eq!(left, ["hello.yml"]);
+        let left = std::fs::read_to_string(routes.join("hello.yml")).expect("reads");
+        assert!(left.contains("tls-hello") && !left.contains("app-hello-tls"), "{left}");
     }
 
     #[test]

@@ -1,37 +1,32 @@
 //! The Swarm service of one process type of a release, as a specification: pure, so that the same release always
 //! gives the same one and an unchanged service is not rolled.
 
+mod limits;
+
 use std::collections::HashMap;
 
 use bollard::models::{
-    EndpointSpec, EndpointSpecModeEnum, HealthConfig, HostConfigLogConfig, Limit, NetworkAttachmentConfig,
-    ResourcesUlimits, ServiceSpec, ServiceSpecMode, ServiceSpecModeReplicated, ServiceSpecRollbackConfig,
-    ServiceSpecRollbackConfigFailureActionEnum, ServiceSpecRollbackConfigOrderEnum, ServiceSpecUpdateConfig,
-    ServiceSpecUpdateConfigFailureActionEnum, ServiceSpecUpdateConfigOrderEnum, TaskSpec, TaskSpecContainerSpec,
-    TaskSpecContainerSpecFile, TaskSpecContainerSpecSecrets, TaskSpecLogDriver, TaskSpecResources,
-    TaskSpecRestartPolicy, TaskSpecRestartPolicyConditionEnum,
+    EndpointSpec, EndpointSpecModeEnum, HealthConfig, Limit, NetworkAttachmentConfig, ServiceSpec, ServiceSpecMode,
+    ServiceSpecModeReplicated, ServiceSpecRollbackConfig, ServiceSpecRollbackConfigFailureActionEnum,
+    ServiceSpecRollbackConfigOrderEnum, ServiceSpecUpdateConfig, ServiceSpecUpdateConfigFailureActionEnum,
+    ServiceSpecUpdateConfigOrderEnum, TaskSpec, TaskSpecContainerSpec, TaskSpecContainerSpecFile,
+    TaskSpecContainerSpecSecrets, TaskSpecResources, TaskSpecRestartPolicy, TaskSpecRestartPolicyConditionEnum,
 };
-use rust_decimal::Decimal;
-use rust_decimal::prelude::ToPrimitive as _;
 use serde_json::json;
 use skypanel_core::model::{Application, DeploymentId, Plan, ProcessType, ReleaseVersion, Sha256Digest};
 use skypanel_core::settings::Settings;
 
+pub(crate) use self::limits::{MAX_PROCESSES, container_log_config, memory_bytes, nano_cpus, no_core_dumps};
 use crate::config_secret::{self, ConfigSecret};
 use crate::image::ImageFacts;
 use crate::names;
 
 /// The program that is process 1 in every container.
 pub(crate) const INIT: &str = "/.skypanel/init";
-/// Most processes and threads of one replica.
-pub(crate) const MAX_PROCESSES: i64 = 1024;
 /// Up to this many replicas are replaced at once; of more, a quarter at a time, so that memory does not double.
 const ALL_AT_ONCE: u32 = 3;
 /// An unrouted task, which has no health check, counts as started when it has run this long.
 pub(crate) const UNROUTED_SETTLE_MS: u64 = 1_500;
-/// How the engine keeps what a container writes.
-const LOG_DRIVER: &str = "json-file";
-const LOG_OPTIONS: [(&str, &str); 2] = [("max-size", "10m"), ("max-file", "3")];
 
 const MS: i64 = 1_000_000;
 /// How long the engine counts the end of a new routed task as the update's failure.
@@ -150,13 +145,10 @@ fn task_spec(ground: &Ground<'_>, process: &ProcessType, command: &str, labels: 
         force_update: Some(u64::try_from(ground.app.restart_count).unwrap_or(0)),
         networks: Some(vec![NetworkAttachmentConfig {
             target: Some(ground.network.to_owned()),
-            aliases: Some(vec![process.as_str().to_lowercase().replace('_', "-")]),
+            aliases: Some(vec![process.dns_label()]),
             ..Default::default()
         }]),
-        log_driver: Some(TaskSpecLogDriver {
-            name: Some(LOG_DRIVER.to_owned()),
-            options: Some(LOG_OPTIONS.map(|(key, value)| (key.to_owned(), value.to_owned())).into()),
-        }),
+        log_driver: Some(limits::task_log_driver()),
         ..Default::default()
     }
 }
@@ -237,30 +229,6 @@ fn secret_file(ground: &Ground<'_>) -> TaskSpecContainerSpecSecrets {
     }
 }
 
-/// The plan's CPU limit in billionths of a core.
-pub(crate) fn nano_cpus(plan: &Plan) -> i64 {
-    (plan.cpu_cores * Decimal::from(SECOND)).to_i64().unwrap_or(i64::MAX)
-}
-
-/// The plan's memory limit in bytes.
-pub(crate) fn memory_bytes(plan: &Plan) -> i64 {
-    i64::from(plan.ram_mb) << 20
-}
-
-/// A core dump would fill the disk with what the process held in memory. The engine's limit on open files stays, which
-/// may be lower than any that we could ask for.
-pub(crate) fn no_core_dumps() -> ResourcesUlimits {
-    ResourcesUlimits { name: Some("core".to_owned()), soft: Some(0), hard: Some(0) }
-}
-
-/// How the engine keeps the output of containers that are no tasks.
-pub(crate) fn container_log_config() -> HostConfigLogConfig {
-    HostConfigLogConfig {
-        typ: Some(LOG_DRIVER.to_owned()),
-        config: Some(LOG_OPTIONS.map(|(key, value)| (key.to_owned(), value.to_owned())).into()),
-    }
-}
-
 fn nanoseconds(count: u64, unit: i64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX).saturating_mul(unit)
 }
@@ -333,7 +301,7 @@ mod tests {
         let spec = spec(&app(), "web", "gunicorn app:app", 2);
         let task = &spec["TaskTemplate"];
         let container = &task["ContainerSpec"];
-        assert_eq!(spec["Name"], "skypanel-hello-web");
+        assert_eq!(spec["Name"], "skypanel-hello--web");
         assert_eq!(spec["EndpointSpec"]["Mode"], "dnsrr");
         assert_eq!(spec["Mode"]["Replicated"]["Replicas"], 2);
         assert_eq!(container["Command"], json!(["/.skypanel/init"]));
@@ -384,7 +352,7 @@ mod tests {
     fn an_unrouted_process_has_neither_port_nor_check() {
         let spec = spec(&app(), "My_Worker", "work", 1);
         let container = &spec["TaskTemplate"]["ContainerSpec"];
-        assert_eq!(spec["Name"], "skypanel-hello-my-worker");
+        assert_eq!(spec["Name"], "skypanel-hello--my-worker");
         assert_eq!(container["HealthCheck"]["Test"], json!(["NONE"]));
         assert_eq!(container["Labels"]["skypanel.port"], Value::Null);
         assert_eq!(container["StopGracePeriod"], 10 * SECOND);

@@ -198,6 +198,9 @@ impl Drop for App {
     }
 }
 
+/// How the last line of a failed push begins to tell that nothing changed for visitors.
+const SERVES_ON: &str = "The release that ran before goes on serving.";
+
 /// How a push ended.
 pub struct Push(pub Finished);
 
@@ -224,13 +227,22 @@ impl Push {
         output
     }
 
-    /// Asserts that it was refused, with `reason` among the error lines at the end of the output.
+    /// Asserts that it was refused and that the lines it ended with, of ours and before Git's own, tell `reason`.
+    /// Answers what the developer read.
     #[track_caller]
     pub fn refused_for(&self, reason: &str) -> String {
         let output = self.refused();
-        let lines: Vec<&str> = output.lines().collect();
-        let last: Vec<&str> = lines.iter().copied().filter(|line| line.starts_with(" !")).collect();
-        assert!(last.iter().any(|line| line.contains(reason)), "{reason:?} is in no error line of: {:?}", self.0);
+        let last: Vec<&str> = output
+            .lines()
+            .filter(|line| line.starts_with("       ") || line.starts_with("-----> ") || line.starts_with(" !     "))
+            .collect();
+        let end = last.rsplit(|line| !line.starts_with(" !     ")).next().unwrap_or_default();
+        let told: Vec<&str> = end.iter().copied().filter(|line| !line.ends_with(SERVES_ON)).collect();
+        assert!(
+            told.iter().any(|line| line.contains(reason)),
+            "{reason:?} is not in the last lines {told:?}: {:?}",
+            self.0
+        );
         output
     }
 }

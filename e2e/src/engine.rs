@@ -69,7 +69,7 @@ impl Engine {
     /// A service's specification.
     #[track_caller]
     pub fn service(slug: &str, process: &str) -> Value {
-        Self::inspect("service", &format!("skypanel-{slug}-{process}"))
+        Self::inspect("service", &format!("skypanel-{slug}--{process}"))
     }
 
     /// Everything of an app that is left in the engine, one line each.

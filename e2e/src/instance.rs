@@ -167,7 +167,12 @@ impl Drop for SettingGuard {
     }
 }
 
-/// The top of the repository.
-pub(crate) fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the crate lies in the repository")
+/// The top of the repository, as cargo says when it runs this and not when it built this: a build may be used by
+/// several clones.
+///
+/// # Panics
+/// When this was not started by cargo.
+pub fn root() -> PathBuf {
+    let crate_directory = std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo runs the tests");
+    Path::new(&crate_directory).parent().expect("the crate lies in the repository").to_owned()
 }

@@ -17,7 +17,7 @@ pub use app::{App, Push};
 pub use command::{Finished, Running, run};
 pub use engine::Engine;
 pub use http::{Connection, Load, Response, Served};
-pub use instance::{Instance, SettingGuard};
+pub use instance::{Instance, SettingGuard, root};
 pub use repository::Repository;
 pub use user::User;
 pub use wait::{until, until_some};

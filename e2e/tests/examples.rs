@@ -1,14 +1,11 @@
 //! Every app of `examples/` is pushed, served, pushed changed, served, rolled back and served again. A new example
 //! is tested without being named here.
 
-use std::path::Path;
-
 use libtest_mimic::{Arguments, Trial};
-use skypanel_e2e::App;
+use skypanel_e2e::{App, root};
 
 fn main() {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");
-    let entries = std::fs::read_dir(directory).expect("the examples can be listed").flatten();
+    let entries = std::fs::read_dir(root().join("examples")).expect("the examples can be listed").flatten();
     let names = entries.filter(|entry| entry.path().is_dir()).filter_map(|entry| entry.file_name().into_string().ok());
     let mut names: Vec<String> = names.collect();
     names.sort();

@@ -1,13 +1,11 @@
 //! The server's own Ed25519 key: made on the first start, in OpenSSH's format, readable by us alone.
 
-use std::fs::OpenOptions;
-use std::io::{ErrorKind, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use russh::keys::ssh_key::LineEnding;
 use russh::keys::{Algorithm, PrivateKey};
-use skypanel_core::{Error, Result};
+use skypanel_core::{Error, Result, private_file};
 
 /// Reads the key, or makes it where there is none.
 pub(crate) fn open_or_create(path: &Path) -> Result<PrivateKey> {
@@ -26,24 +24,11 @@ pub(crate) fn open_or_create(path: &Path) -> Result<PrivateKey> {
                 PrivateKey::random(&mut rand::rng(), Algorithm::Ed25519).map_err(|error| failed("made", &error))?;
             key.set_comment("skypanel");
             let text = key.to_openssh(LineEnding::LF).map_err(|error| failed("made", &error))?;
-            write_private(path, text.as_bytes()).map_err(|error| failed("written", &error))?;
+            private_file::create(path, text.as_bytes()).map_err(|error| failed("written", &error))?;
             Ok(key)
         }
         Err(error) => Err(failed("read", &error)),
     }
-}
-
-fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    if let Some(parent) = path.parent() {
-        std::fs::create_dir_all(parent)?;
-    }
-    // A start that is cut short must not leave half a key under the final name.
-    let temporary = path.with_extension("new");
-    let _ = std::fs::remove_file(&temporary);
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    std::fs::rename(&temporary, path)
 }
 
 #[cfg(test)]

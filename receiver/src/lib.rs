@@ -27,6 +27,7 @@ use russh::keys::PrivateKey;
 use skypanel_core::blob::Blobs;
 use skypanel_core::console::Console;
 use skypanel_core::jobs::Jobs;
+use skypanel_core::locks::Locks;
 use skypanel_core::model::AddressFormat;
 use skypanel_core::store::Store;
 use skypanel_core::stream::Streams;
@@ -35,6 +36,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub use crate::commands::{ClientLine, command_help, command_list};
 pub use crate::keys::parse_public_key;
 
 use crate::git::Repositories;
@@ -64,6 +66,8 @@ pub struct Limits {
     pub connections_per_address: usize,
     /// Connections at once that have not authenticated yet.
     pub unauthenticated: usize,
+    /// The same, of one address.
+    pub unauthenticated_per_address: usize,
     /// Refused authentication tries until a connection is ended; each key a client offers is one.
     pub auth_tries: usize,
     /// Time a client has to authenticate.
@@ -77,6 +81,8 @@ pub struct Limits {
     pub identity_time: Duration,
     /// Commands at once on one connection.
     pub channels: usize,
+    /// Time a push may wait until the ones to the same app before it have ended.
+    pub turn_time: Duration,
     /// Time a push may take until its pack is received.
     pub receive_time: Duration,
     /// Time that commands and pushes have to end when Skypanel stops.
@@ -88,13 +94,15 @@ impl Default for Limits {
         Self {
             connections: 512,
             connections_per_address: 64,
-            unauthenticated: 64,
+            unauthenticated: 128,
+            unauthenticated_per_address: 16,
             auth_tries: 12,
             auth_time: Duration::from_secs(30),
             idle_time: Duration::from_mins(5),
             total_time: Duration::from_hours(24),
             identity_time: Duration::from_secs(30),
             channels: 10,
+            turn_time: Duration::from_hours(2),
             receive_time: Duration::from_hours(2),
             shutdown_time: Duration::from_secs(5),
         }
@@ -108,11 +116,13 @@ pub struct SourceLimits {
     pub entries: u64,
     /// Bytes of all files together, unpacked.
     pub bytes: u64,
+    /// Time that reading and packing it may take.
+    pub time: Duration,
 }
 
 impl Default for SourceLimits {
     fn default() -> Self {
-        Self { entries: 200_000, bytes: 4 << 30 }
+        Self { entries: 200_000, bytes: 4 << 30, time: Duration::from_mins(10) }
     }
 }
 
@@ -164,7 +174,6 @@ impl Receiver {
         mut options: ReceiverOptions,
     ) -> Result<Self> {
         let host_key = host_key::open_or_create(&options.data_dir.join("ssh_host_ed25519_key"))?;
-        let repositories = Repositories::prepare(&options.data_dir, &options.hook_binary)?;
         let listener = TcpListener::bind(options.listen).await.map_err(|error| {
             Error::System(format!(
                 "The SSH server cannot listen on {}: {error}. Choose another address with SKYPANEL_SSH_LISTEN, \
@@ -172,9 +181,12 @@ impl Receiver {
                 options.listen
             ))
         })?;
+        // Only now: it clears away what an earlier receiver left, which another that has the address may be using.
+        let repositories = Repositories::prepare(&options.data_dir, &options.hook_binary)?;
         options.listen = listener
             .local_addr()
             .map_err(|error| Error::System(format!("The SSH server's address is unknown: {error}.")))?;
+        let turns = Turns::new(Locks::new(store.pool()));
         let shared = Shared {
             store,
             blobs,
@@ -185,7 +197,7 @@ impl Receiver {
             limits: Limits::default(),
             source_limits: SourceLimits::default(),
             repositories,
-            turns: Turns::default(),
+            turns,
             pushes: TaskTracker::new(),
             stopping: CancellationToken::new(),
         };

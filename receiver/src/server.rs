@@ -165,7 +165,14 @@ pub(crate) struct Doors(Mutex<Counts>);
 struct Counts {
     all: usize,
     unauthenticated: usize,
-    by_address: HashMap<IpAddr, usize>,
+    by_address: HashMap<IpAddr, FromHere>,
+}
+
+/// Connections from one address.
+#[derive(Debug, Default)]
+struct FromHere {
+    all: usize,
+    unauthenticated: usize,
 }
 
 /// A place inside; given back when dropped.
@@ -186,10 +193,15 @@ impl Doors {
             return Err("too many connections that have not authenticated");
         }
         let from_here = counts.by_address.entry(address).or_default();
-        if *from_here >= limits.connections_per_address {
+        if from_here.all >= limits.connections_per_address {
             return Err("too many connections from your address");
         }
-        *from_here += 1;
+        // So that nobody alone takes all places of those who still have to authenticate.
+        if from_here.unauthenticated >= limits.unauthenticated_per_address {
+            return Err("too many connections from your address that have not authenticated");
+        }
+        from_here.all += 1;
+        from_here.unauthenticated += 1;
         counts.all += 1;
         counts.unauthenticated += 1;
         Ok(Place { doors: Arc::clone(self), address, authenticated: false })
@@ -200,7 +212,11 @@ impl Place {
     /// Notes that the one inside has authenticated.
     pub(crate) fn authenticated(&mut self) {
         if !std::mem::replace(&mut self.authenticated, true) {
-            self.doors.0.lock().unwrap_or_else(PoisonError::into_inner).unauthenticated -= 1;
+            let mut counts = self.doors.0.lock().unwrap_or_else(PoisonError::into_inner);
+            counts.unauthenticated -= 1;
+            if let Some(from_here) = counts.by_address.get_mut(&self.address) {
+                from_here.unauthenticated -= 1;
+            }
         }
     }
 }
@@ -211,8 +227,8 @@ impl Drop for Place {
         let mut counts = self.doors.0.lock().unwrap_or_else(PoisonError::into_inner);
         counts.all -= 1;
         if let Some(from_here) = counts.by_address.get_mut(&self.address) {
-            *from_here -= 1;
-            if *from_here == 0 {
+            from_here.all -= 1;
+            if from_here.all == 0 {
                 counts.by_address.remove(&self.address);
             }
         }
@@ -241,6 +257,17 @@ mod tests {
         let third = doors.enter(there, &limits()).expect("free");
         assert!(doors.enter(IpAddr::from([127, 0, 0, 3]), &limits()).is_err(), "three in all");
         drop((first, second, third));
+        {
+            let counts = doors.0.lock().expect("not poisoned");
+            assert_eq!((counts.all, counts.unauthenticated, counts.by_address.len()), (0, 0, 0));
+        }
+        let limits = Limits { unauthenticated_per_address: 1, ..limits() };
+        let mut silent = doors.enter(here, &limits).expect("free");
+        assert!(doors.enter(here, &limits).is_err(), "one from here has not authenticated");
+        let other = doors.enter(there, &limits).expect("others are not kept out by it");
+        silent.authenticated();
+        drop(doors.enter(here, &limits).expect("free again"));
+        drop((silent, other));
         let counts = doors.0.lock().expect("not poisoned");
         assert_eq!((counts.all, counts.unauthenticated, counts.by_address.len()), (0, 0, 0));
     }

@@ -1,10 +1,12 @@
 //! `skypanel admin …`: what an operator does on the host itself.
 
+mod plan;
+
 use std::io::Read as _;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use skypanel_core::model::Role;
+use skypanel_core::model::{AppSlug, Role};
 use skypanel_core::settings::Settings;
 use skypanel_core::store::{NewUser, Store};
 use skypanel_core::{Error, Result};
@@ -61,6 +63,14 @@ pub(crate) enum Action {
         #[arg(long)]
         owner: Option<String>,
     },
+    /// Put an app on another plan, or list the plans without one
+    #[command(name = "app:plan")]
+    AppPlan {
+        /// The app
+        app: AppSlug,
+        /// The plan: hobby, standard, pro or business
+        plan: Option<String>,
+    },
     /// List the settings with their values
     Settings,
     /// Change settings
@@ -74,12 +84,16 @@ pub(crate) enum Action {
 
 pub(crate) async fn run(config: Config, action: Action) -> Result<()> {
     setup::data_directory(&config)?;
+    let private = config.database_url.is_empty();
+    // Held in this order to the end; a running `skypanel up` holds the second for as long as it runs.
+    let _turn = if private { Some(setup::turn(&config).await?) } else { None };
+    let alone = if private { setup::lock(&config).ok() } else { None };
     let (store, postgres) = setup::open_store(&config).await?;
     let outcome = act(&config, &store, action).await;
     store.pool().close().await;
     // Leave the private database as it was: running under a running `skypanel up`, stopped otherwise.
     if let Some(postgres) = postgres
-        && setup::lock(&config).is_ok()
+        && alone.is_some()
     {
         postgres.stop().await?;
     }
@@ -115,6 +129,8 @@ async fn act(config: &Config, store: &Store, action: Action) -> Result<()> {
             }
             println!("The organisation {name} is there.");
         }
+        Action::AppPlan { app, plan: None } => plan::list(store, &app).await?,
+        Action::AppPlan { app, plan: Some(plan) } => plan::change(store, &app, &plan, is_served(config)).await?,
         Action::Settings => {
             let settings = store.settings().await?;
             for info in Settings::REGISTRY {
@@ -124,6 +140,11 @@ async fn act(config: &Config, store: &Store, action: Action) -> Result<()> {
         Action::SettingsSet { settings } => set(config, store, &settings).await?,
     }
     Ok(())
+}
+
+/// Whether a worker is there: with a database of its own, only the process that holds the data directory can be it.
+fn is_served(config: &Config) -> bool {
+    !config.database_url.is_empty() || matches!(setup::lock(config), Err(Error::Conflict(_)))
 }
 
 async fn set(config: &Config, store: &Store, settings: &[String]) -> Result<()> {

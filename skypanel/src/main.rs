@@ -15,7 +15,14 @@ use crate::config::Settable;
 
 /// A Git-push PaaS on your own servers.
 #[derive(Parser)]
-#[command(name = "skypanel", version, about, long_about = None, disable_help_subcommand = true)]
+#[command(
+    name = "skypanel",
+    version,
+    about,
+    long_about = None,
+    disable_help_subcommand = true,
+    after_help = platform_commands()
+)]
 struct CommandLine {
     #[command(subcommand)]
     command: Command,
@@ -26,24 +33,31 @@ enum Command {
     /// Start everything on this machine: database, receiver, API, worker, agent and edge
     Up(Settable),
     /// Start only some roles here, for setups of several machines (needs a database address)
-    Run {
+    Serve {
         /// The roles: receiver, api, worker, agent
         #[arg(required = true)]
         roles: Vec<roles::Role>,
         #[command(flatten)]
         settable: Settable,
     },
-    /// Administer the platform on its host: users, keys, organisations, settings
+    /// Administer the platform on its host: users, keys, organisations, plans, settings
     Admin(admin::Admin),
-    /// Everything else is run on the platform, over SSH, as in `skypanel apps` or `skypanel logs -t`
+    // Everything else is run on the platform, over SSH.
     #[command(external_subcommand)]
     Remote(Vec<String>),
+}
+
+fn platform_commands() -> String {
+    format!(
+        "Everything else goes to the platform, over SSH. The app is the one of the Git remote \"skypanel\", or -a APP:\n{}",
+        skypanel_receiver::command_list()
+    )
 }
 
 fn main() -> ExitCode {
     let outcome = match CommandLine::parse().command {
         Command::Up(settable) => with_runtime(&settable, up::up),
-        Command::Run { roles, settable } => with_runtime(&settable, |config| up::run(config, roles)),
+        Command::Serve { roles, settable } => with_runtime(&settable, |config| up::serve_roles(config, roles)),
         Command::Admin(admin) => {
             let settable = admin.settable.clone();
             with_runtime(&settable, |config| admin::run(config, admin.action))
@@ -66,11 +80,14 @@ where
 {
     let config = config::Config::load(settable)?;
     limit_arenas();
-    tokio::runtime::Builder::new_multi_thread()
+    let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .map_err(|error| skypanel_core::Error::System(format!("The runtime could not start: {error}.")))?
-        .block_on(work(config))
+        .map_err(|error| skypanel_core::Error::System(format!("The runtime could not start: {error}.")))?;
+    let outcome = runtime.block_on(work(config));
+    // Threads that read or pack files end by themselves, some time; nobody waits for what they make.
+    runtime.shutdown_timeout(std::time::Duration::from_secs(2));
+    outcome
 }
 
 /// glibc gives every thread an arena of its own and hardly gives memory back from them; two are enough for us

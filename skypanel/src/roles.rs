@@ -18,4 +18,14 @@ pub(crate) enum Role {
 impl Role {
     /// All of them.
     pub(crate) const ALL: [Self; 4] = [Self::Receiver, Self::Api, Self::Worker, Self::Agent];
+
+    /// Its name in file names.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Receiver => "receiver",
+            Self::Api => "api",
+            Self::Worker => "worker",
+            Self::Agent => "agent",
+        }
+    }
 }

@@ -1,20 +1,25 @@
 //! What every role and admin command needs first: the data directory, the master key, the database, blobs.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::Write as _;
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use skypanel_core::embedded_postgres::EmbeddedPostgres;
 use skypanel_core::model::{Organization, Role};
 use skypanel_core::secrets::Secrets;
 use skypanel_core::store::{NewUser, Store};
-use skypanel_core::{Error, Result};
+use skypanel_core::{Error, Result, private_file};
 
 use crate::config::Config;
+use crate::roles;
 
 /// Name of the organisation made on the first start.
 pub(crate) const DEFAULT_ORGANIZATION: &str = "default";
+
+/// Longest an admin command may wait for another, and when it says that it does.
+const TURN_LIMIT: Duration = Duration::from_mins(2);
+const TELL_AFTER: Duration = Duration::from_secs(3);
 
 /// Makes the data directory, passable for PostgreSQL's user but readable for none but us.
 pub(crate) fn data_directory(config: &Config) -> Result<()> {
@@ -31,16 +36,57 @@ pub(crate) fn data_directory(config: &Config) -> Result<()> {
 
 /// Holds the data directory for this process; the lock goes when the process does, however it ends.
 pub(crate) fn lock(config: &Config) -> Result<File> {
-    let path = config.data_dir.join("lock");
+    lock_file(config, "lock", File::try_lock)
+}
+
+/// Holds roles that run apart: each once for a data directory, and none beside `skypanel up`.
+pub(crate) fn lock_roles(config: &Config, wanted: &[roles::Role]) -> Result<Vec<File>> {
+    let mut locks = vec![lock_file(config, "lock", File::try_lock_shared)?];
+    for role in wanted {
+        locks.push(lock_file(config, &format!("{}.lock", role.name()), File::try_lock)?);
+    }
+    Ok(locks)
+}
+
+fn lock_file(config: &Config, name: &str, take: fn(&File) -> Result<(), TryLockError>) -> Result<File> {
+    let path = config.data_dir.join(name);
     let failed = |error| Error::System(format!("{} cannot be locked: {error}.", path.display()));
     let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
-    match file.try_lock() {
+    match take(&file) {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(Error::Conflict(format!(
             "Skypanel is running already with the data directory {}.",
             config.data_dir.display()
         ))),
         Err(TryLockError::Error(error)) => Err(failed(error)),
+    }
+}
+
+/// Waits until no admin command uses the private database, and keeps others waiting until the answer is dropped:
+/// who has started the database stops it in the end, which must not happen under another.
+pub(crate) async fn turn(config: &Config) -> Result<File> {
+    let path = config.data_dir.join("admin.lock");
+    let failed = |error| Error::System(format!("{} cannot be locked: {error}.", path.display()));
+    let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
+    let began = Instant::now();
+    let mut told = false;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) if began.elapsed() < TURN_LIMIT => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(Error::Conflict(format!(
+                    "Another `skypanel admin` command has been running for {} s. Try again when it has ended.",
+                    TURN_LIMIT.as_secs()
+                )));
+            }
+            Err(TryLockError::Error(error)) => return Err(failed(error)),
+        }
+        if !told && began.elapsed() > TELL_AFTER {
+            told = true;
+            eprintln!("-----> Waiting for another `skypanel admin` command to end");
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
 
@@ -63,7 +109,7 @@ pub(crate) async fn first_admin(config: &Config, store: &Store) -> Result<Option
         return Ok(None);
     }
     let password = random_password();
-    write_private(&path, &format!("{password}\n"))?;
+    private_file::replace(&path, format!("{password}\n").as_bytes()).map_err(|error| unwritable(&path, &error))?;
     let organization: Organization = store.ensure_organization(DEFAULT_ORGANIZATION).await?;
     let user = store.create_user(NewUser { email: &config.admin_email, password: &password, is_admin: true }).await?;
     store.set_member(organization.id, user.id, Role::Owner).await?;
@@ -82,23 +128,22 @@ pub(crate) fn random_password() -> String {
 pub(crate) fn installation(config: &Config) -> Result<String> {
     let path = config.data_dir.join("installation");
     match std::fs::read_to_string(&path) {
-        Ok(id) => Ok(id.trim().to_owned()),
+        Ok(id) if !id.trim().is_empty() => Ok(id.trim().to_owned()),
+        Ok(_) => Err(Error::System(format!(
+            "{} is empty: it must hold the id that marks what this installation made in the engine. Restore it from \
+             your backup, or read it from a label: docker inspect -f '{{{{index .Config.Labels \
+             \"skypanel.installation\"}}}}' skypanel-edge",
+            path.display()
+        ))),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             let id = uuid::Uuid::new_v4().simple().to_string();
-            write_private(&path, &id)?;
+            private_file::create(&path, id.as_bytes()).map_err(|error| unwritable(&path, &error))?;
             Ok(id)
         }
         Err(error) => Err(Error::System(format!("{} cannot be read: {error}.", path.display()))),
     }
 }
 
-fn write_private(path: &Path, text: &str) -> Result<()> {
-    OpenOptions::new()
-        .create(true)
-        .truncate(true)
-        .write(true)
-        .mode(0o600)
-        .open(path)
-        .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()))
-        .map_err(|error| Error::System(format!("{} cannot be written: {error}.", path.display())))
+fn unwritable(path: &Path, error: &std::io::Error) -> Error {
+    Error::System(format!("{} cannot be written: {error}.", path.display()))
 }

@@ -32,6 +32,8 @@ use crate::setup;
 const ENGINE_TIMEOUT_SECONDS: u64 = 120;
 /// Longest a graceful stop may take.
 const STOP_LIMIT: Duration = Duration::from_secs(30);
+/// Longest the connections to the database may take to close.
+const CLOSE_LIMIT: Duration = Duration::from_secs(10);
 /// Longest the containers of builds and one-off processes may take to go after that.
 const SETTLE_LIMIT: Duration = Duration::from_secs(10);
 
@@ -39,7 +41,10 @@ const SETTLE_LIMIT: Duration = Duration::from_secs(10);
 pub(crate) async fn up(config: Config) -> Result<()> {
     start_logging(&config);
     setup::data_directory(&config)?;
+    // An admin command holds the same lock while nothing else runs; it is waited for and not taken for a second us.
+    let turn = setup::turn(&config).await?;
     let _lock = setup::lock(&config)?;
+    drop(turn);
     say("Starting the database");
     let (store, postgres) = setup::open_store(&config).await?;
     let password = setup::first_admin(&config, &store).await?;
@@ -49,8 +54,8 @@ pub(crate) async fn up(config: Config) -> Result<()> {
     outcome
 }
 
-/// `skypanel run ROLE…`: some roles, with a database that others share.
-pub(crate) async fn run(config: Config, roles: Vec<Role>) -> Result<()> {
+/// `skypanel serve ROLE…`: some roles, with a database that others share.
+pub(crate) async fn serve_roles(config: Config, roles: Vec<Role>) -> Result<()> {
     start_logging(&config);
     setup::data_directory(&config)?;
     if config.database_url.is_empty() {
@@ -58,6 +63,7 @@ pub(crate) async fn run(config: Config, roles: Vec<Role>) -> Result<()> {
             "Roles that run apart meet in one database. Set SKYPANEL_DATABASE_URL, or use `skypanel up`.".to_owned(),
         ));
     }
+    let _locks = setup::lock_roles(&config, &roles)?;
     let (store, postgres) = setup::open_store(&config).await?;
     setup::first_admin(&config, &store).await?;
     let outcome = serve(&config, &store, &roles, false, || say("Ready")).await;
@@ -66,7 +72,10 @@ pub(crate) async fn run(config: Config, roles: Vec<Role>) -> Result<()> {
 }
 
 async fn stop_database(store: Store, postgres: Option<EmbeddedPostgres>) {
-    store.pool().close().await;
+    // A query that hangs on a lost connection must not keep us from ending.
+    if tokio::time::timeout(CLOSE_LIMIT, store.pool().close()).await.is_err() {
+        tracing::warn!("some connections to the database did not close in time");
+    }
     if let Some(postgres) = postgres
         && let Err(error) = postgres.stop().await
     {

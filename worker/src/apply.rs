@@ -14,7 +14,7 @@ impl Job for Apply {
     async fn run(self, worker: Worker, _attempt: i16) -> Result<()> {
         let log = worker.streams.writer(self.stream).await?;
         let outcome = apply(&self, &worker, &log).await;
-        if let Err(Failure::Told { text, .. }) = &outcome {
+        if let Err(Failure::Told { text, .. } | Failure::Passing { text, .. }) = &outcome {
             log.error(text).await;
         }
         log.close(outcome.is_ok()).await
@@ -59,10 +59,8 @@ async fn apply(job: &Apply, worker: &Worker, log: &StreamWriter) -> Result<(), F
         log,
         cancel: &CancellationToken::new(),
     };
-    let rollout = worker.deployer.rollout(&release).await;
-    let status = if rollout.is_ok() { AppStatus::Running } else { app.status };
-    store.report_app_status(app.id, status).await?;
-    rollout?;
+    worker.deployer.rollout(&release).await?;
+    store.report_app_status(app.id, AppStatus::Running).await?;
     for (process, replicas) in &formation {
         log.detail(&format!("{process}: {replicas} running")).await;
     }

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use chrono::{TimeDelta, Utc};
 use serde::Deserialize;
 use skypanel_core::Result;
-use skypanel_core::blob::{BlobError, BlobKey};
+use skypanel_core::blob::{BlobError, BlobKey, remove_unused};
 use skypanel_core::jobs::CleanUp;
 use skypanel_core::model::{Deployment, Sha256Digest};
 use tokio::io::AsyncReadExt as _;
@@ -13,7 +13,8 @@ use tokio::io::AsyncReadExt as _;
 use crate::failure::chain;
 use crate::{Job, Worker};
 
-/// A blob this young may belong to a build that has not written it down yet.
+/// A blob that was stored or reused this little before, beside the time a build may take, may belong to a build that
+/// has not written it down yet.
 const MIN_AGE: TimeDelta = TimeDelta::hours(2);
 /// An image manifest is smaller than this.
 const MAX_MANIFEST: u64 = 4 * 1024 * 1024;
@@ -38,11 +39,12 @@ impl Job for CleanUp {
             // The engine may be busy; blobs are worth collecting all the same.
             Err(error) => tracing::warn!(error = %chain(&error), "old images could not be removed"),
         }
-        collect_blobs(&worker, images).await
+        let build = TimeDelta::try_seconds(i64::try_from(settings.build_timeout_seconds).unwrap_or(i64::MAX));
+        collect_blobs(&worker, images, MIN_AGE + build.unwrap_or(MIN_AGE)).await
     }
 }
 
-async fn collect_blobs(worker: &Worker, images: HashSet<Sha256Digest>) -> Result<()> {
+async fn collect_blobs(worker: &Worker, images: HashSet<Sha256Digest>, age: TimeDelta) -> Result<()> {
     let mut needed: HashSet<BlobKey> = HashSet::new();
     for image in images.into_iter().chain(worker.buildkit.images_in_use()) {
         for digest in references(worker, image).await? {
@@ -55,8 +57,9 @@ async fn collect_blobs(worker: &Worker, images: HashSet<Sha256Digest>) -> Result
     let mut removed = 0u64;
     for prefix in [BlobKey::SLUGS, BlobKey::LAYERS, BlobKey::IMAGES, BlobKey::CACHES, BlobKey::SOURCES] {
         for blob in worker.blobs.list(prefix).await? {
-            if !needed.contains(&blob.key) && Utc::now() - blob.modified > MIN_AGE {
-                worker.blobs.delete(&blob.key).await?;
+            // Old by the list; a build may have found it since, which only the removal itself can tell.
+            let unused = !needed.contains(&blob.key) && Utc::now() - blob.modified > age;
+            if unused && remove_unused(&worker.store, &*worker.blobs, &blob.key, age).await? {
                 removed += blob.bytes;
             }
         }

@@ -20,6 +20,8 @@ use crate::{Job, Worker};
 
 /// A deployment whose worker died this often is given up: it may be what kills the workers.
 const MAX_ATTEMPTS: i16 = 3;
+/// Pauses before a build is tried again whose failure was ours, and so may have passed.
+const BUILD_RETRIES: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(8)];
 /// How often a running deployment looks whether it was cancelled.
 const CANCEL_CHECK: Duration = Duration::from_millis(500);
 
@@ -113,7 +115,9 @@ async fn conclude(
             let app_now = store.app(app.id).await;
             let serving = app_now.as_ref().is_ok_and(|app| app.current_deployment_id.is_some());
             let (status, code, text) = match failure {
-                Failure::Told { code, text } => (DeploymentStatus::Failed, code, text),
+                Failure::Told { code, text } | Failure::Passing { code, text } => {
+                    (DeploymentStatus::Failed, code, text)
+                }
                 Failure::Cancelled => (DeploymentStatus::Cancelled, "CANCELLED", "Cancelled.".to_owned()),
             };
             log.error(&text).await;
@@ -124,7 +128,8 @@ async fn conclude(
             if let Ok(now) = app_now
                 && now.status.should_run()
             {
-                store.report_app_status(app.id, if serving { AppStatus::Running } else { AppStatus::Failed }).await?;
+                let status = if serving { AppStatus::Running } else { AppStatus::Failed };
+                store.report_app_status(app.id, status).await?;
             }
         }
     }
@@ -157,6 +162,10 @@ impl Run<'_> {
             None => (self.build(&settings).await?, true),
         };
         self.worker.store.set_artifact(self.deployment.id, &artifact).await?;
+        if !built {
+            // Clean-up may have dropped the release between our reading of it and our writing down that we need it.
+            self.existing_artifact().await?;
+        }
         self.release(&settings, &artifact).await?;
         if built && settings.cache_enabled {
             self.worker.jobs.add(SaveCache { app: self.app.id, deployment: self.deployment.id }).await?;
@@ -193,10 +202,25 @@ impl Run<'_> {
         if self.app.current_deployment_id.is_none() {
             self.worker.store.report_app_status(self.app.id, AppStatus::Building).await?;
         }
+        for pause in BUILD_RETRIES {
+            match self.build_and_package(&request).await {
+                Err(Failure::Passing { text, .. }) => self.log.error(&text).await,
+                outcome => return outcome,
+            }
+            self.log.step(&format!("Building again in {} s", pause.as_secs())).await;
+            tokio::select! {
+                () = self.cancel.cancelled() => return Err(Failure::Cancelled),
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+        self.build_and_package(&request).await
+    }
+
+    async fn build_and_package(&self, request: &BuildRequest<'_>) -> Result<Artifact, Failure> {
         let kit = &self.worker.buildkit;
-        let build = async { kit.build(&request).await.map_err(Failure::from) };
+        let build = async { kit.build(request).await.map_err(Failure::from) };
         let built = self.stage(Stage::Build, DeploymentStatus::Building, build).await?;
-        let package = async { kit.package(&request, built).await.map_err(Failure::from) };
+        let package = async { kit.package(request, built).await.map_err(Failure::from) };
         self.stage(Stage::Package, DeploymentStatus::Packaging, package).await
     }
 
@@ -226,12 +250,10 @@ impl Run<'_> {
             let run = async { deployer.run_release_process(&release).await.map_err(Failure::from) };
             self.stage(Stage::Release, DeploymentStatus::Releasing, run).await?;
         }
-        // Stopped or suspended while it was built: it must not start by itself.
-        let status = store.app(self.app.id).await?.status;
-        let runs = status.should_run() || (self.app.current_deployment_id.is_none() && status != AppStatus::Suspended);
+        // Stopped or suspended, before or while it was built: it must not start by itself.
+        let runs = store.report_app_status(self.app.id, AppStatus::Deploying).await?;
         if runs {
             self.log.step(&format!("Launching {version}")).await;
-            store.report_app_status(self.app.id, AppStatus::Deploying).await?;
             let rollout = async { deployer.rollout(&release).await.map_err(Failure::from) };
             self.stage(Stage::Deploy, DeploymentStatus::Deploying, rollout).await?;
         }
@@ -239,14 +261,18 @@ impl Run<'_> {
             return Err(Failure::Cancelled);
         }
         if !runs {
-            let why = match status {
+            let why = match store.app(self.app.id).await?.status {
                 AppStatus::Suspended => "The app is suspended; it starts with this release once that is lifted.",
                 _ => "The app is stopped; `ps:start` starts it.",
             };
             self.log.detail(&format!("{version} is ready. {why}")).await;
             return Ok(());
         }
-        store.report_app_status(self.app.id, AppStatus::Running).await?;
+        if !store.report_app_status(self.app.id, AppStatus::Running).await? {
+            // The job that stops its processes waits behind this one.
+            self.log.detail(&format!("{version} is ready. The app was stopped meanwhile; `ps:start` starts it.")).await;
+            return Ok(());
+        }
         let took = started.elapsed().as_secs_f32();
         if formation.get(&ProcessType::web()).is_some_and(|replicas| *replicas > 0) {
             let address = self.worker.addresses.of(&self.app.subdomain, &settings.apps_default_domain);
@@ -258,7 +284,7 @@ impl Run<'_> {
     }
 
     /// Whether an earlier try of this deployment, which was interrupted later, ran the release command to its end.
-    /// It runs once.
+    /// It runs once, but for a crash between that end and its being written down.
     async fn has_run_release_command(&self) -> Result<bool> {
         let stages = self.worker.store.stages(self.deployment.id).await?;
         Ok(stages.iter().any(|stage| stage.stage == Stage::Release && stage.finished_at.is_some() && !stage.failed))

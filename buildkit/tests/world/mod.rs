@@ -263,7 +263,8 @@ impl World {
     /// Removes what is left in the engine.
     pub(crate) async fn tear_down(self) {
         self.kit.settle().await;
-        let ours = [self.endpoint.to_string(), format!("skypanel/stack:test-{}", self.app.slug)];
+        let bundle = format!("skypanel-build/{}/", self.installation.replace('-', ""));
+        let ours = [self.endpoint.to_string(), format!("skypanel/stack:test-{}", self.app.slug), bundle];
         for image in self.engine.list_images(None::<ListImagesOptions>).await.expect("lists") {
             for reference in image.repo_digests.iter().chain(&image.repo_tags) {
                 if ours.iter().any(|ours| reference.starts_with(ours)) {

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use skypanel_core::model::Sha256Digest;
 
-const TOOLS: [&str; 11] = ["bash", "cat", "cp", "dd", "id", "ln", "ls", "mkdir", "mkfifo", "sleep", "stat"];
+const TOOLS: [&str; 12] = ["bash", "cat", "cp", "curl", "dd", "id", "ln", "ls", "mkdir", "mkfifo", "sleep", "stat"];
 const BUILD: &str = "#!/bin/bash
 cd /tmp/app || exit 1
 echo '-----> Test app detected'

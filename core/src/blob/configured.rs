@@ -7,6 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use tempfile::NamedTempFile;
 use tokio_util::sync::CancellationToken;
 
@@ -171,6 +172,27 @@ impl BlobStore for ConfiguredBlobs {
                 tracing::warn!(%error, "the storage that is not chosen cannot be asked for a blob");
                 None
             })),
+            (found, _) => Ok(found),
+        }
+    }
+
+    async fn touch(&self, key: &BlobKey) -> Result<Option<u64>, BlobError> {
+        let chosen = self.chosen();
+        let (first, second) = chosen.order(&self.local);
+        match (first.touch(key).await?, second) {
+            (None, Some(second)) => Ok(second.touch(key).await.unwrap_or_else(|error| {
+                tracing::warn!(%error, "the storage that is not chosen cannot be asked for a blob");
+                None
+            })),
+            (found, _) => Ok(found),
+        }
+    }
+
+    async fn modified(&self, key: &BlobKey) -> Result<Option<DateTime<Utc>>, BlobError> {
+        let chosen = self.chosen();
+        let (first, second) = chosen.order(&self.local);
+        match (first.modified(key).await?, second) {
+            (None, Some(second)) => second.modified(key).await,
             (found, _) => Ok(found),
         }
     }

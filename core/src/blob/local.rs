@@ -1,9 +1,13 @@
 //! Blobs in a local directory: written under a temporary name, synced, renamed.
 
+use std::fs::{File, TryLockError};
 use std::io::{self, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use tempfile::NamedTempFile;
 use tokio::task::spawn_blocking;
 
@@ -16,20 +20,33 @@ const SPOOL: &str = ".spool";
 #[derive(Clone, Debug)]
 pub struct LocalBlobs {
     root: PathBuf,
+    /// Held while this process uses the directory, together with the other roles of this machine.
+    _in_use: Arc<File>,
 }
 
 impl LocalBlobs {
-    /// Uses `root`, making it if needed, and drops what a crash left half-written.
+    /// Uses `root`, making it if needed, and drops what a crash left half-written, unless another process is using it.
     pub fn open(root: &Path) -> Result<Self, BlobError> {
+        let in_use = Self::prepare(root)
+            .map_err(|source| disk(format!("Preparing the blob directory {}", root.display()), source))?;
+        Ok(Self { root: root.to_owned(), _in_use: Arc::new(in_use) })
+    }
+
+    fn prepare(root: &Path) -> io::Result<File> {
         let spool = Self::spool_dir(root);
-        let made = std::fs::create_dir_all(&spool).and_then(|()| {
-            for entry in std::fs::read_dir(&spool)? {
-                std::fs::remove_file(entry?.path())?;
+        std::fs::create_dir_all(&spool)?;
+        let lock = File::options().create(true).truncate(false).write(true).open(root.join(".in-use"))?;
+        match lock.try_lock() {
+            Ok(()) => {
+                for entry in std::fs::read_dir(&spool)? {
+                    std::fs::remove_file(entry?.path())?;
+                }
             }
-            Ok(())
-        });
-        made.map_err(|source| disk(format!("Preparing the blob directory {}", root.display()), source))?;
-        Ok(Self { root: root.to_owned() })
+            Err(TryLockError::WouldBlock) => {}
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+        lock.lock_shared()?;
+        Ok(lock)
     }
 
     /// Where files being written lie, below `root`.
@@ -93,6 +110,27 @@ impl BlobStore for LocalBlobs {
     async fn size(&self, key: &BlobKey) -> Result<Option<u64>, BlobError> {
         match tokio::fs::metadata(self.path(key)).await {
             Ok(metadata) => Ok(Some(metadata.len())),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(disk(format!("Looking for {key}"), source)),
+        }
+    }
+
+    async fn touch(&self, key: &BlobKey) -> Result<Option<u64>, BlobError> {
+        let path = self.path(key);
+        let touched = blocking(move || {
+            let file = match std::fs::File::open(path) {
+                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+                file => file?,
+            };
+            file.set_modified(SystemTime::now())?;
+            Ok(Some(file.metadata()?.len()))
+        });
+        touched.await.map_err(|source| disk(format!("Looking for {key}"), source))
+    }
+
+    async fn modified(&self, key: &BlobKey) -> Result<Option<DateTime<Utc>>, BlobError> {
+        match tokio::fs::metadata(self.path(key)).await.and_then(|metadata| metadata.modified()) {
+            Ok(modified) => Ok(Some(modified.into())),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(source) => Err(disk(format!("Looking for {key}"), source)),
         }

@@ -3,6 +3,7 @@
 
 mod configured;
 mod local;
+mod reuse;
 mod s3;
 mod s3_reason;
 
@@ -17,6 +18,7 @@ use tokio::io::AsyncRead;
 
 pub use configured::{ConfiguredBlobs, check_storage};
 pub use local::LocalBlobs;
+pub use reuse::{put_once, remove_unused, reuse};
 pub use s3::{S3Blobs, S3Options};
 
 use crate::model::{DeploymentId, Sha256Digest};
@@ -105,7 +107,7 @@ pub struct BlobInfo {
     pub key: BlobKey,
     /// Its size in bytes.
     pub bytes: u64,
-    /// When it was last written.
+    /// When it was last written or touched.
     pub modified: DateTime<Utc>,
 }
 
@@ -151,6 +153,13 @@ pub trait BlobStore: Send + Sync + 'static {
 
     /// Size of a blob in bytes, if it exists.
     async fn size(&self, key: &BlobKey) -> Result<Option<u64>, BlobError>;
+
+    /// Makes a blob as young as one just written and gives its size in bytes. None where there is no such blob, or
+    /// where the service cannot do that: then it has to be written again.
+    async fn touch(&self, key: &BlobKey) -> Result<Option<u64>, BlobError>;
+
+    /// When a blob was last written or touched, if it exists.
+    async fn modified(&self, key: &BlobKey) -> Result<Option<DateTime<Utc>>, BlobError>;
 
     /// Removes a blob; one that is not there is fine.
     async fn delete(&self, key: &BlobKey) -> Result<(), BlobError>;

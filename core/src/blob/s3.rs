@@ -13,7 +13,7 @@ use aws_sdk_s3::config::{
 use aws_sdk_s3::error::ProvideErrorMetadata as _;
 use aws_sdk_s3::operation::head_object::HeadObjectError;
 use aws_sdk_s3::primitives::{ByteStream, Length};
-use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
+use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart, MetadataDirective};
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use chrono::{DateTime, Utc};
 use futures_util::{StreamExt as _, TryStreamExt as _};
@@ -236,6 +236,30 @@ impl BlobStore for S3Blobs {
     async fn size(&self, key: &BlobKey) -> Result<Option<u64>, BlobError> {
         match self.client.head_object().bucket(&self.bucket).key(key.as_str()).send().await {
             Ok(found) => Ok(found.content_length.and_then(|bytes| u64::try_from(bytes).ok())),
+            Err(error) if error.as_service_error().is_some_and(HeadObjectError::is_not_found) => Ok(None),
+            Err(error) => Err(self.failed(format!("Looking for {key} on S3"))(error)),
+        }
+    }
+
+    async fn touch(&self, key: &BlobKey) -> Result<Option<u64>, BlobError> {
+        let Some(bytes) = self.size(key).await? else { return Ok(None) };
+        // A copy onto itself is allowed where it replaces something, if only the metadata with none.
+        let source = format!("{}/{key}", self.bucket);
+        let copy = self.client.copy_object().bucket(&self.bucket).key(key.as_str()).copy_source(source);
+        match copy.metadata_directive(MetadataDirective::Replace).send().await {
+            Ok(_) => Ok(Some(bytes)),
+            Err(error) => {
+                // Amazon does not copy more than 5 GB at once, others perhaps nothing onto itself.
+                let reason = reason(&error, &self.service, &self.bucket);
+                tracing::debug!(%key, reason, "a blob could not be touched; it is stored again");
+                Ok(None)
+            }
+        }
+    }
+
+    async fn modified(&self, key: &BlobKey) -> Result<Option<DateTime<Utc>>, BlobError> {
+        match self.client.head_object().bucket(&self.bucket).key(key.as_str()).send().await {
+            Ok(found) => Ok(found.last_modified.and_then(to_chrono)),
             Err(error) if error.as_service_error().is_some_and(HeadObjectError::is_not_found) => Ok(None),
             Err(error) => Err(self.failed(format!("Looking for {key} on S3"))(error)),
         }

@@ -11,6 +11,9 @@ const RESERVED_SLUGS: &[&str] = &[
     "api",
     "app",
     "apps",
+    // The network of all builds is `skypanel-build`, and an app's is `skypanel-<slug>`.
+    "build",
+    "builds",
     "dashboard",
     "edge",
     "git",
@@ -27,15 +30,19 @@ const RESERVED_SLUGS: &[&str] = &[
 /// Config vars that Skypanel itself sets in every container.
 const RESERVED_KEYS: &[&str] = &["PORT", "DYNO", "PS", "HOME"];
 
+/// A word as an error shows it: what follows an equals sign may be a config var's value and is not repeated.
+fn shown(text: &str) -> &str {
+    text.split_once('=').map_or(text, |(name, _)| name)
+}
+
 /// The name of an app, unique across all organisations: 1 to 30 of `a-z`, `0-9` and `-`, starting with a
 /// letter, not ending with or doubling a dash; so it is a DNS label as it is.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct AppSlug(String);
 
-impl FromStr for AppSlug {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self, Error> {
+impl AppSlug {
+    /// A name that an app has already, maybe from before it was reserved.
+    fn stored(text: &str) -> Result<Self, Error> {
         let shape = (1..=30).contains(&text.len())
             && text.starts_with(|c: char| c.is_ascii_lowercase())
             && !text.ends_with('-')
@@ -43,14 +50,24 @@ impl FromStr for AppSlug {
             && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
         if !shape {
             return Err(Error::Invalid(format!(
-                "{text:?} cannot be an app's name. Use 1 to 30 lower-case letters, digits and single dashes, \
-                 starting with a letter, such as \"my-shop\"."
+                "{:?} cannot be an app's name. Use 1 to 30 lower-case letters, digits and single dashes, \
+                 starting with a letter, such as \"my-shop\".",
+                shown(text)
             )));
         }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl FromStr for AppSlug {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let slug = Self::stored(text)?;
         if RESERVED_SLUGS.contains(&text) {
             return Err(Error::Invalid(format!("The name {text:?} is reserved. Choose another one.")));
         }
-        Ok(Self(text.to_owned()))
+        Ok(slug)
     }
 }
 
@@ -110,6 +127,12 @@ impl ProcessType {
     pub fn is_routed(&self) -> bool {
         self.0 == "web"
     }
+
+    /// Under what name the app's other processes reach it, which is also in the name of its service: lower case, with
+    /// dashes for underscores. Process types that differ in nothing else share it.
+    pub fn dns_label(&self) -> String {
+        self.0.to_ascii_lowercase().replace('_', "-")
+    }
 }
 
 impl FromStr for ProcessType {
@@ -123,7 +146,8 @@ impl FromStr for ProcessType {
             return Ok(Self(text.to_owned()));
         }
         Err(Error::Invalid(format!(
-            "{text:?} cannot be a process type. Use 1 to 20 letters, digits, dashes and underscores, starting with a letter."
+            "{:?} cannot be a process type. Use 1 to 20 letters, digits, dashes and underscores, starting with a letter.",
+            shown(text)
         )))
     }
 }
@@ -141,8 +165,9 @@ impl FromStr for ConfigKey {
             && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_');
         if !shape {
             return Err(Error::Invalid(format!(
-                "{text:?} cannot be a config var's name. Use capital letters, digits and underscores, \
-                 such as DATABASE_URL."
+                "{:?} cannot be a config var's name. Use capital letters, digits and underscores, \
+                 such as DATABASE_URL.",
+                shown(text)
             )));
         }
         if RESERVED_KEYS.contains(&text) {
@@ -172,12 +197,13 @@ macro_rules! name {
                 fmt::Debug::fmt(&self.0, f)
             }
         }
-
-        text_value!($name);
     )+};
 }
 
 name!(AppSlug, ProcessType, ConfigKey);
+text_value!(AppSlug, AppSlug::stored);
+text_value!(ProcessType);
+text_value!(ConfigKey);
 
 #[cfg(test)]
 mod tests {
@@ -188,9 +214,23 @@ mod tests {
         for good in ["a", "hello", "my-shop-2", &"a".repeat(30)] {
             assert!(good.parse::<AppSlug>().is_ok(), "{good}");
         }
-        for bad in
-            ["", "-a", "a-", "a--b", "A", "1a", "a.b", "a/b", "../a", "ä", "a b", "a\n", "admin", &"a".repeat(31)]
-        {
+        for bad in [
+            "",
+            "-a",
+            "a-",
+            "a--b",
+            "A",
+            "1a",
+            "a.b",
+            "a/b",
+            "../a",
+            "ä",
+            "a b",
+            "a\n",
+            "admin",
+            "build",
+            &"a".repeat(31),
+        ] {
             assert!(bad.parse::<AppSlug>().is_err(), "{bad}");
         }
     }
@@ -202,6 +242,19 @@ mod tests {
         }
         for bad in ["", "a", "1A", "A-B", "A=B", "A\0", "PORT", "DYNO", "PS", &"A".repeat(129)] {
             assert!(bad.parse::<ConfigKey>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn errors_do_not_repeat_values() {
+        let word = "bad-NAME=s3cr3t";
+        let told = [
+            word.parse::<ConfigKey>().expect_err("no key").to_string(),
+            word.parse::<AppSlug>().expect_err("no slug").to_string(),
+            word.parse::<ProcessType>().expect_err("no type").to_string(),
+        ];
+        for text in told {
+            assert!(text.contains("\"bad-NAME\"") && !text.contains("s3cr3t"), "{text}");
         }
     }
 

@@ -1,8 +1,13 @@
 //! Values that live as text in Postgres and JSON: checked on the way in, written as they display.
 
 /// Implements sqlx and serde for a type through its `Display` and `FromStr`.
+///
+/// `$stored` reads what the database holds, which an earlier version may have taken in under other rules.
 macro_rules! text_value {
     ($name:ty) => {
+        text_value!($name, str::parse::<$name>);
+    };
+    ($name:ty, $stored:expr) => {
         impl sqlx::Type<sqlx::Postgres> for $name {
             fn type_info() -> sqlx::postgres::PgTypeInfo {
                 <String as sqlx::Type<sqlx::Postgres>>::type_info()
@@ -24,7 +29,8 @@ macro_rules! text_value {
 
         impl<'r> sqlx::Decode<'r, sqlx::Postgres> for $name {
             fn decode(value: sqlx::postgres::PgValueRef<'r>) -> Result<Self, sqlx::error::BoxDynError> {
-                Ok(<&str as sqlx::Decode<'r, sqlx::Postgres>>::decode(value)?.parse::<$name>()?)
+                let text = <&str as sqlx::Decode<'r, sqlx::Postgres>>::decode(value)?;
+                Ok($stored(text)?)
             }
         }
 

@@ -125,7 +125,7 @@ impl Store {
         }
     }
 
-    /// Sets what an app is meant to do. One that is being deleted stays that.
+    /// Sets what an app is to do, for its people. One that is being deleted stays that.
     pub async fn set_app_status(&self, app: AppId, status: AppStatus) -> Result<()> {
         let mut transaction = self.pool.begin().await?;
         set_status(&mut transaction, app, status, self.clock.now()).await?;
@@ -133,13 +133,13 @@ impl Store {
         Ok(())
     }
 
-    /// Sets what an app was seen to do, for those who carry out what it is meant to do: an app that was suspended,
-    /// stopped or deleted meanwhile stays that. A first release may begin to run an app that was never started.
-    pub async fn report_app_status(&self, app: AppId, status: AppStatus) -> Result<()> {
+    /// Notes what a worker sees an app do, unless its people have stopped it, or it was suspended or deleted
+    /// meanwhile: then that stays, and the answer is false.
+    pub async fn report_app_status(&self, app: AppId, status: AppStatus) -> Result<bool> {
         let mut transaction = self.pool.begin().await?;
-        sqlx::query(
-            "UPDATE paas_applications SET status = $2 WHERE id = $1 AND status NOT IN ('suspended', 'deleting')
-             AND (status <> 'stopped' OR current_deployment_id IS NULL)",
+        let changed = sqlx::query(
+            "UPDATE paas_applications SET status = $2
+             WHERE id = $1 AND status NOT IN ('stopped', 'suspended', 'deleting')",
         )
         .bind(app)
         .bind(status)
@@ -147,7 +147,7 @@ impl Store {
         .await?;
         super::metering::record(&mut transaction, app, self.clock.now()).await?;
         transaction.commit().await?;
-        Ok(())
+        Ok(changed.rows_affected() == 1)
     }
 
     /// Sets the branch whose pushes are released.

@@ -7,6 +7,7 @@ mod config_vars;
 mod deployments;
 mod events;
 pub(crate) mod ledger;
+pub(crate) mod limits;
 pub(crate) mod metering;
 pub(crate) mod plans;
 mod settings;
@@ -16,10 +17,8 @@ mod tenancy;
 pub(crate) mod tokens;
 mod usage;
 
-use std::time::Duration;
-
 use sqlx::PgPool;
-use sqlx::postgres::PgPoolOptions;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 pub use apps::Access;
 pub use audit::AuditEntry;
@@ -46,23 +45,21 @@ pub struct Store {
 pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations");
 
 impl Store {
-    /// Connects, and brings the tables up to date.
+    /// Connects, and brings the tables up to date. Statements are ended by the server after a minute, the wait
+    /// for a lock after 20 s, a transaction that does nothing after 30 s; bringing up to date has no such limit.
     pub async fn connect(url: &str, secrets: Secrets) -> Result<Self> {
+        let options: PgConnectOptions =
+            url.parse().map_err(|error| Error::Invalid(format!("The database's address is not right: {error}.")))?;
         let pool = PgPoolOptions::new()
             .max_connections(16)
-            .acquire_timeout(Duration::from_secs(10))
-            .connect(url)
+            .acquire_timeout(limits::ANSWER_LIMIT)
+            .connect_with(limits::limited(options))
             .await
             .map_err(|error| Error::System(format!("The database cannot be reached: {error}.")))?;
-        Self::with_pool(pool, secrets).await
-    }
-
-    /// Uses `pool`, and brings the tables up to date.
-    pub async fn with_pool(pool: PgPool, secrets: Secrets) -> Result<Self> {
-        MIGRATIONS
-            .run(&pool)
-            .await
-            .map_err(|error| Error::System(format!("The database could not be brought up to date: {error}.")))?;
+        let unlimited = limits::unlimited(&pool);
+        let migrated = MIGRATIONS.run(&unlimited).await;
+        unlimited.close().await;
+        migrated.map_err(|error| Error::System(format!("The database could not be brought up to date: {error}.")))?;
         Ok(Self { pool, secrets, clock: Clock::system() })
     }
 

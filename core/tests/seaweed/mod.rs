@@ -129,7 +129,8 @@ fn free_ports() -> Vec<u16> {
 fn program() -> PathBuf {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let mut places: Vec<PathBuf> = std::env::split_paths(&path).collect();
-    places.push(Path::new(env!("CARGO_MANIFEST_DIR")).join("../.work/tools"));
+    // Where this runs, not where it was built: a build may be used by several clones.
+    places.extend(std::env::var_os("CARGO_MANIFEST_DIR").map(|core| Path::new(&core).join("../.work/tools")));
     let found = places.into_iter().map(|place| place.join("weed")).find(|program| program.is_file());
     found.expect("weed is missing: run `infra/dev/tools.sh weed`")
 }

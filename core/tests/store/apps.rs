@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use skypanel_core::Error;
-use skypanel_core::model::{Formation, Sha256Digest, Stage};
+use skypanel_core::model::{AppSlug, AppStatus, Formation, Sha256Digest, Stage};
 use skypanel_core::store::StoredCache;
 use zeroize::Zeroizing;
 
@@ -75,6 +75,15 @@ async fn formations_stay_within_the_plan() {
     assert_eq!(store.formation(world.app.id).await.expect("reads"), wish("web=0 worker=1"), "nothing of it is kept");
     store.scale(&world.app, &wish("web=1")).await.expect("scales");
     assert_eq!(store.formation(world.app.id).await.expect("reads"), wish("web=1 worker=1"));
+    world.database.close().await;
+}
+
+#[tokio::test]
+async fn an_app_from_before_its_name_was_reserved_is_still_read() {
+    let world = World::new().await;
+    assert!("build".parse::<AppSlug>().is_err());
+    sqlx::query("UPDATE paas_applications SET slug = 'build'").execute(world.database.pool()).await.expect("renames");
+    assert_eq!(world.store().app(world.app.id).await.expect("reads").slug.as_str(), "build");
     world.database.close().await;
 }
 
@@ -165,5 +174,20 @@ async fn only_the_newest_cache_of_an_app_is_of_use() {
     store.put_build_cache(&cache("node")).await.expect("stores");
     store.drop_build_caches(world.app.id).await.expect("drops");
     assert!(store.caches_in_use().await.expect("lists").is_empty());
+    world.database.close().await;
+}
+
+#[tokio::test]
+async fn what_a_worker_sees_does_not_undo_what_people_asked_for() {
+    let world = World::new().await;
+    let store = world.store();
+    let now = async || store.app(world.app.id).await.expect("is there").status;
+    assert!(store.report_app_status(world.app.id, AppStatus::Running).await.expect("reports"));
+    assert_eq!(now().await, AppStatus::Running);
+    for asked in [AppStatus::Stopped, AppStatus::Suspended] {
+        store.set_app_status(world.app.id, asked).await.expect("sets");
+        assert!(!store.report_app_status(world.app.id, AppStatus::Running).await.expect("is refused"));
+        assert_eq!(now().await, asked);
+    }
     world.database.close().await;
 }

@@ -3,6 +3,7 @@
 mod apps;
 mod config_vars;
 mod deployments;
+mod limits;
 mod settings;
 #[path = "../support/mod.rs"]
 mod support;

@@ -1,7 +1,6 @@
 //! A real PostgreSQL for tests. Test runners give each test a process of its own, so that the server is shared
 //! between processes: the first that needs it starts it, the last one stops it. Each test has its own database, a
 //! copy of a template that has all tables already.
-#![allow(dead_code, reason = "each test program uses a part of this")]
 
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
@@ -16,7 +15,6 @@ use sqlx::{Connection as _, Executor as _, PgConnection, PgPool};
 /// A database for one test, dropped with it.
 pub(crate) struct Database {
     name: String,
-    url: String,
     admin_url: String,
     store: Store,
     server: Option<SharedServer>,
@@ -51,15 +49,10 @@ impl Database {
         self.store.pool()
     }
 
-    /// A second pool, as another process would have.
-    pub(crate) async fn other_pool(&self) -> PgPool {
-        PgPool::connect(&self.url).await.expect("connects")
-    }
-
     /// A second store, as another process would have.
     pub(crate) async fn other_store(&self) -> Store {
         let keys = Secrets::open_or_create(&self.secrets.path().join("master.key")).expect("opens the key");
-        Store::with_pool(self.other_pool().await, keys).await.expect("connects")
+        Store::connect(&self.url, keys).await.expect("connects")
     }
 
     /// Drops the database, and stops the server if no other test uses it.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bollard::container::LogOutput;
-use bollard::query_parameters::ResizeContainerTTYOptionsBuilder;
+use bollard::query_parameters::{ListContainersOptionsBuilder, ResizeContainerTTYOptionsBuilder};
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use skypanel_core::console::{OneOff as Request, OneOffSession, Output, Terminal};
@@ -15,7 +15,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use crate::engine::call;
+use crate::engine::{call, filters};
 use crate::one_off::{OneOff, OneOffSpec};
 use crate::{Parts, names};
 
@@ -44,6 +44,8 @@ pub(super) async fn start(
     if request.command.trim().is_empty() {
         return Err(Error::Invalid("Say what to run, such as: run bash.".to_owned()));
     }
+    let limit = store.settings().await?.run_max_per_app;
+    leave_room(parts, app, limit, None).await?;
     let (_, config) = store.config_vars(app.id).await?;
     let plan = store.plan(app.plan_id).await?;
     let number = uuid::Uuid::new_v4().as_u128() % 9_000 + 1_000;
@@ -61,6 +63,8 @@ pub(super) async fn start(
         input: true,
     };
     let process = OneOff::create(parts, &spec).await?;
+    // Once more with its container there: others that began in the same moment have seen as little of it as it of them.
+    leave_room(parts, app, limit, Some(process.id())).await?;
     let attached = process.attach(true).await?;
     process.start().await?;
     let (input, input_end) = mpsc::channel(QUEUE);
@@ -86,6 +90,30 @@ pub(super) async fn start(
         let _ = exit_end.send(i32::try_from(ended).unwrap_or(255));
     });
     Ok(OneOffSession { input, output, resize, exit })
+}
+
+/// Refuses one more where the app has as many as it may have, not counting the container `own`.
+async fn leave_room(parts: &Parts, app: &Application, limit: u64, own: Option<&str>) -> Result<()> {
+    let labels = [
+        (names::INSTALLATION, parts.options.installation.as_str()),
+        (names::APP, app.slug.as_str()),
+        (names::ROLE, names::role::RUN),
+    ];
+    let ours = filters([
+        ("label", labels.iter().map(|(key, value)| names::pair(key, value)).collect()),
+        ("status", ["created", "running", "paused"].map(str::to_owned).into()),
+    ]);
+    let options = ListContainersOptionsBuilder::new().all(true).filters(&ours).build();
+    let found = call("Counting the one-off processes", parts.engine.list_containers(Some(options))).await?;
+    let others = found.iter().filter(|container| container.id.as_deref() != own).count();
+    if (others as u64) < limit {
+        return Ok(());
+    }
+    Err(Error::PlanLimitReached(format!(
+        "{} has {others} one-off processes running, and may have {limit} at the same time. End one of them first; an \
+         admin can raise the limit (run.max_per_app).",
+        app.slug
+    )))
 }
 
 struct Pipes {

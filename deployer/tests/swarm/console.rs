@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use skypanel_core::console::{Console as _, LogQuery, OneOff, OneOffSession, Output, Terminal};
+use skypanel_core::model::Application;
 
 use crate::task::command;
 use crate::world::World;
@@ -54,7 +55,9 @@ async fn one_off_processes_run_in_the_current_release() {
 
     // A terminal of the right size, which can be resized, and Ctrl-C.
     let terminal = Terminal { term: "xterm-256color".to_owned(), columns: 100, rows: 30 };
-    let mut session = start("sleep 0.5; stty size; echo $TERM; read; stty size; sleep 60", Some(terminal)).await;
+    let script = "stty size; echo $TERM; until [ \"$(stty size)\" = '20 90' ]; do sleep 0.05; done; echo resized; \
+                  read; echo waiting; exec sleep 60";
+    let mut session = start(script, Some(terminal)).await;
     let mut seen = String::new();
     let mut until = async |seen: &mut String, wanted: &str| {
         while !seen.contains(wanted) {
@@ -67,9 +70,10 @@ async fn one_off_processes_run_in_the_current_release() {
     until(&mut seen, "30 100").await;
     until(&mut seen, "xterm-256color").await;
     session.resize.send((90, 20)).await.expect("is taken");
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    until(&mut seen, "resized").await;
     session.input.send(Bytes::from_static(b"\n")).await.expect("is taken");
-    until(&mut seen, "20 90").await;
+    // Now no child of bash is about to end: one that ends well in the moment of Ctrl-C makes bash go on.
+    until(&mut seen, "waiting").await;
     session.input.send(Bytes::from_static(b"\x03")).await.expect("is taken");
     let (_, _, exit) = finish("what Ctrl-C ended", session).await;
     assert_eq!(exit, 130);
@@ -87,6 +91,43 @@ async fn one_off_processes_run_in_the_current_release() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     drop(console);
+    world.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_app_has_only_so_many_one_off_processes_at_once() {
+    let mut world = World::new().await;
+    let (app, other) = (world.app().await, world.app().await);
+    world.database.store().set_setting("run.max_per_app", "2").await.expect("is set");
+    for app in [&app, &other] {
+        world.release(app, &[("web", &command("web"))], &[("web", 1)]).await.expect("goes live");
+    }
+    let console = world.console();
+    let run = async |app: &Application, line: &str| {
+        let app = world.database.store().app(app.id).await.expect("is there");
+        console.run(&app, OneOff { command: line.to_owned(), terminal: None }).await
+    };
+    let mut held = vec![run(&app, "sleep 60").await.expect("starts"), run(&app, "sleep 60").await.expect("starts")];
+    let error = run(&app, "sleep 60").await.expect_err("is one too many");
+    assert_eq!(error.code(), "PLAN_LIMIT_REACHED");
+    let told = format!("{} has 2 one-off processes running, and may have 2 at the same time.", app.slug);
+    assert!(error.to_string().starts_with(&told) && error.to_string().contains("run.max_per_app"), "{error}");
+    assert_eq!(world.containers(&[("skypanel.role", "run")]).await.len(), 2, "nothing is left of the one refused");
+    // Each app has its own, and one that ended makes room.
+    drop(run(&other, "sleep 60").await.expect("starts"));
+    drop(held.pop());
+    let begun = std::time::Instant::now();
+    while world.containers(&[("skypanel.role", "run")]).await.len() > 1 {
+        assert!(begun.elapsed() < LIMIT);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    // Many in one moment, where one fits.
+    let all = futures_util::future::join_all((0..5).map(|_| run(&app, "sleep 60"))).await;
+    assert!(all.iter().filter(|run| run.is_ok()).count() <= 1);
+    drop((held, all));
+    drop(console);
+    world.deployer.settle().await;
+    assert_eq!(world.containers(&[("skypanel.role", "run")]).await, Vec::<String>::new());
     world.close().await;
 }
 

@@ -1,8 +1,10 @@
 //! Releases that go wrong: the pusher learns why, and what ran before goes on serving.
 
+use std::time::Duration;
+
 use skypanel_deployer::DeployError;
 
-use crate::task::command;
+use crate::task::{brief, command};
 use crate::world::World;
 
 async fn fails(
@@ -51,12 +53,44 @@ async fn the_release_before_serves_on_and_the_failure_is_told() {
     let text = fails(&world, &app, &[("web", &web), ("worker", "exit 0")], &[("web", 1), ("worker", 1)]).await;
     assert!(text.contains("worker.1 ended by itself (exit status 0)"), "{text}");
     world.until(&app, |status, body| (status, body) == (200, " v2 web.1")).await;
-    tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
     assert_eq!(world.get(&app).await, (200, " v2 web.1".to_owned()));
     let services = self::services(&world, &app).await;
-    assert_eq!(services, [(format!("skypanel-{}-web", app.slug), Some(1))]);
+    assert_eq!(services, [(format!("skypanel-{}--web", app.slug), Some(1))]);
 
     // And the next good one goes live as ever.
+    world.release(&app, &[("web", &web)], &[("web", 1)]).await.expect("goes live");
+    assert_eq!(world.get(&app).await, (200, " v6 web.1".to_owned()));
+    world.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_release_that_ends_right_after_its_first_success_is_not_called_live() {
+    let mut world = World::new().await;
+    let app = world.app().await;
+    let web = command("web");
+    // The engine itself goes back while it watches its update, and restarts the task later. A route that is long in
+    // coming makes sure that the task ends between its first success and the release's.
+    for (before, lifetime_ms) in [(None, 0), (None, 100), (Some(" v3 web.1"), 100), (Some(" v3 web.1"), 1_000)] {
+        if before.is_some() && lifetime_ms == 100 {
+            world.release(&app, &[("web", &web)], &[("web", 1)]).await.expect("goes live");
+        }
+        let lifetime = Duration::from_millis(lifetime_ms);
+        let agent = world.pause().await;
+        let begun = std::time::Instant::now();
+        let text = fails(&world, &app, &[("web", &brief(lifetime))], &[("web", 1)]).await;
+        println!("{lifetime:?}: told after {:?}: {text}", begun.elapsed());
+        assert!(text.contains("web.1 crashed with exit status 5.") && text.contains("served for"), "{text}");
+        world.resume(agent);
+        let Some(before) = before else {
+            assert_eq!(services(&world, &app).await, Vec::<(String, Option<i64>)>::new());
+            continue;
+        };
+        // It is the release before for good, and not its last breath.
+        world.until(&app, |status, body| (status, body) == (200, before)).await;
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        assert_eq!(world.get(&app).await, (200, before.to_owned()));
+    }
     world.release(&app, &[("web", &web)], &[("web", 1)]).await.expect("goes live");
     assert_eq!(world.get(&app).await, (200, " v6 web.1".to_owned()));
     world.close().await;
@@ -70,7 +104,7 @@ async fn a_rollout_that_was_cut_short_is_taken_up_again() {
     world.release(&app, &[("web", &web)], &[("web", 1)]).await.expect("goes live");
     let prepared = world.deployment(&app, &[("web", &web)]).await;
     for cut_ms in [30, 200, 600] {
-        let cut = std::time::Duration::from_millis(cut_ms);
+        let cut = Duration::from_millis(cut_ms);
         // What a killed worker leaves: a rollout that stopped anywhere.
         let _ = tokio::time::timeout(cut, world.roll(&app, &prepared, &[("web", 1)])).await;
     }
@@ -81,11 +115,10 @@ async fn a_rollout_that_was_cut_short_is_taken_up_again() {
     world.settings.health_start_seconds = 3;
     let crash = command("crash");
     let prepared = world.deployment(&app, &[("web", &crash)]).await;
-    let _ =
-        tokio::time::timeout(std::time::Duration::from_millis(150), world.roll(&app, &prepared, &[("web", 1)])).await;
+    let _ = tokio::time::timeout(Duration::from_millis(150), world.roll(&app, &prepared, &[("web", 1)])).await;
     let error = world.roll(&app, &prepared, &[("web", 1)]).await.expect_err("fails").to_string();
     println!("{error}");
-    tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
     assert_eq!(world.get(&app).await, (200, " v2 web.1".to_owned()));
 
     // Cancelled by its owner.
@@ -98,18 +131,121 @@ async fn a_rollout_that_was_cut_short_is_taken_up_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_engine_that_goes_away_in_mid_rollout_comes_back_to_the_release_before() {
+    let mut world = World::new().await;
+    let app = world.app().await;
+    world.release(&app, &[("web", &command("web"))], &[("web", 1)]).await.expect("goes live");
+    let app = world.database.store().app(app.id).await.expect("is there");
+    let line = Line::new();
+    let up = line.carry();
+    let deployer = world.deployer_at(&line.path());
+    let prepared = world.deployment(&app, &[("web", &command("deaf"))]).await;
+    let cut = async {
+        tokio::time::sleep(Duration::from_millis(1_500)).await;
+        drop(up);
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        line.carry()
+    };
+    let rollout = world.with_release(&app, &prepared, &[("web", 1)], async |release| deployer.rollout(&release).await);
+    let (rolled, _up) = tokio::join!(rollout, cut);
+    let text = rolled.expect_err("fails").to_string();
+    println!("{text}");
+    assert!(text.contains("the Docker engine cannot be reached") && text.contains("try again"), "{text}");
+    world.until(&app, |status, body| (status, body) == (200, " v1 web.1")).await;
+    let fingerprints = world.containers(&[("skypanel.deployment", &prepared.id.to_string())]).await;
+    println!("{} of the new release's containers are ending", fingerprints.len());
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    assert_eq!(world.get(&app).await, (200, " v1 web.1".to_owned()));
+    world.close().await;
+}
+
+/// A line to the engine that can be cut, as when the engine stops.
+struct Line(tempfile::TempDir);
+
+impl Line {
+    fn new() -> Self {
+        Self(tempfile::tempdir().expect("makes a directory"))
+    }
+
+    fn path(&self) -> std::path::PathBuf {
+        self.0.path().join("engine.sock")
+    }
+
+    /// Carries connections until what this answers is dropped, and cuts all of them then.
+    fn carry(&self) -> tokio::task::JoinSet<()> {
+        let _ = std::fs::remove_file(self.path());
+        let listener = tokio::net::UnixListener::bind(self.path()).expect("binds");
+        let mut carrier = tokio::task::JoinSet::new();
+        carrier.spawn(async move {
+            let mut connections = tokio::task::JoinSet::new();
+            while let Ok((mut near, _)) = listener.accept().await {
+                connections.spawn(async move {
+                    let mut far = tokio::net::UnixStream::connect("/var/run/docker.sock").await.expect("connects");
+                    let _ = tokio::io::copy_bidirectional(&mut near, &mut far).await;
+                });
+            }
+        });
+        carrier
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn processes_that_the_new_release_lacks_are_removed() {
     let mut world = World::new().await;
     let app = world.app().await;
     let (web, worker) = (command("web"), command("worker"));
     let both = [("web", web.as_str()), ("worker", worker.as_str())];
     world.release(&app, &both, &[("web", 1), ("worker", 2)]).await.expect("goes live");
-    let name = |process: &str| format!("skypanel-{}-{process}", app.slug);
+    let name = |process: &str| format!("skypanel-{}--{process}", app.slug);
     assert_eq!(services(&world, &app).await, [(name("web"), Some(1)), (name("worker"), Some(2))]);
     world.release(&app, &both, &[("web", 1), ("worker", 0)]).await.expect("goes live");
     assert_eq!(services(&world, &app).await, [(name("web"), Some(1)), (name("worker"), Some(0))]);
     world.release(&app, &both[..1], &[("web", 1)]).await.expect("goes live");
     assert_eq!(services(&world, &app).await, [(name("web"), Some(1))]);
+    world.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_of_an_earlier_version_keeps_its_name() {
+    let mut world = World::new().await;
+    let app = world.app().await;
+    let web = command("web");
+    world.release(&app, &[("web", &web)], &[("web", 1)]).await.expect("goes live");
+    let new = format!("skypanel-{}--web", app.slug);
+    let old = format!("skypanel-{}-web", app.slug);
+    let made = world.engine.inspect_service(&new, None).await.expect("is there").spec.expect("has one");
+    world.engine.delete_service(&new).await.expect("is removed");
+    let made = bollard::models::ServiceSpec { name: Some(old.clone()), ..made };
+    world.engine.create_service(made, None).await.expect("is made");
+    world.release(&app, &[("web", &web)], &[("web", 1)]).await.expect("goes live");
+    assert_eq!(services(&world, &app).await, [(old, Some(1))]);
+    assert_eq!(world.get(&app).await, (200, " v2 web.1".to_owned()));
+    world.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_network_that_is_not_the_app_s_own_is_not_joined() {
+    let mut world = World::new().await;
+    let (app, other) = (world.app().await, world.app().await);
+    let web = command("web");
+    world.release(&other, &[("web", &web)], &[("web", 1)]).await.expect("goes live");
+    let theirs = world
+        .engine
+        .inspect_network(&format!("skypanel-{}", other.slug), None::<bollard::query_parameters::InspectNetworkOptions>)
+        .await
+        .expect("is there");
+    let taken = bollard::models::NetworkCreateRequest {
+        name: format!("skypanel-{}", app.slug),
+        driver: Some("overlay".to_owned()),
+        attachable: Some(true),
+        labels: theirs.labels,
+        ..Default::default()
+    };
+    let taken = world.engine.create_network(taken).await.expect("is made").id;
+    let text = world.release(&app, &[("web", &web)], &[("web", 1)]).await.err().expect("does not go live").to_string();
+    world.engine.remove_network(&taken).await.expect("is removed");
+    assert!(text.contains("belongs to something else"), "{text}");
+    world.release(&app, &[("web", &web)], &[("web", 1)]).await.expect("goes live");
     world.close().await;
 }
 

@@ -1,7 +1,9 @@
 //! What a task cannot do: reach another app's tasks, the host's ports, the cloud's metadata; and what it can: its own
 //! app's processes, and names.
 
-use std::net::SocketAddr;
+use std::collections::BTreeSet;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use bollard::container::LogOutput;
 use bollard::exec::{CreateExecOptions, StartExecResults};
@@ -105,6 +107,8 @@ async fn a_task_reaches_its_own_app_and_nothing_of_ours() {
         assert!(crate::load::get(own, "x").await.expect("the host reaches its own port").1.contains(SECRET));
     }
     assert_eq!(ask(&world, &task, "169.254.169.254", 80).await, "");
+    // Nothing else of the host either: whatever listens, Swarm's own ports among it, and over either version of IP.
+    closed(&world, &task, &host_addresses(&world).await).await;
 
     // It is nobody, with no rights to gain.
     assert_eq!(inside(&world, &task, "id -u; id -g").await, "10001\n10001");
@@ -115,6 +119,70 @@ async fn a_task_reaches_its_own_app_and_nothing_of_ours() {
         assert!(status.contains(line), "{line} in {status}");
     }
     world.close().await;
+}
+
+/// The addresses of this host that a task might try: the bridge's, and those by which it is known outside.
+async fn host_addresses(world: &World) -> Vec<IpAddr> {
+    let bridge: NetworkInspect =
+        world.engine.inspect_network("docker_gwbridge", None::<InspectNetworkOptions>).await.expect("is there");
+    let gateway = bridge.ipam.and_then(|ipam| ipam.config?.pop()?.gateway).expect("has a gateway");
+    let mut addresses: Vec<IpAddr> = vec![gateway.parse().expect("is one"), host_address().parse().expect("is one")];
+    // The hexadecimal digits, index, length of the prefix, scope, flags and device of each.
+    for line in std::fs::read_to_string("/proc/net/if_inet6").unwrap_or_default().lines() {
+        let mut fields = line.split_whitespace();
+        let (digits, device) = (fields.next().expect("an address"), fields.next_back().expect("a device"));
+        let address = u128::from_str_radix(digits, 16).expect("is one").to_be_bytes();
+        let address = std::net::Ipv6Addr::from(address);
+        if device == "docker_gwbridge" || !(address.is_loopback() || address.is_unicast_link_local()) {
+            addresses.push(address.into());
+        }
+    }
+    addresses
+}
+
+/// Asserts that no port of the host that something listens on takes a connection, and that no datagram arrives.
+async fn closed(world: &World, task: &str, addresses: &[IpAddr]) {
+    let mut ports = BTreeSet::from([2377, 7946, 4789]);
+    for table in ["/proc/net/tcp", "/proc/net/tcp6"] {
+        for line in std::fs::read_to_string(table).unwrap_or_default().lines().skip(1) {
+            let fields: Vec<&str> = line.split_whitespace().collect();
+            // 0A is a listener; its own address is the second field.
+            if fields[3] == "0A" {
+                let port = fields[1].rsplit(':').next().expect("a port");
+                ports.insert(u16::from_str_radix(port, 16).expect("is one"));
+            }
+        }
+    }
+    let datagrams = tokio::net::UdpSocket::bind("[::]:0").await.expect("binds");
+    let port = datagrams.local_addr().expect("is bound").port();
+    let ports = ports.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+    for address in addresses {
+        // A link-local address is one of the device that leads to it.
+        let scope = if matches!(address, IpAddr::V6(v6) if v6.is_unicast_link_local()) { "%eth1" } else { "" };
+        let line = format!(
+            "for p in {ports}; do timeout 2 bash -c \"</dev/tcp/{address}{scope}/$p\" 2>/dev/null && echo open $p & done; \
+             echo x 2>/dev/null >/dev/udp/{address}{scope}/{port}; wait"
+        );
+        assert_eq!(inside(world, task, &line).await, "", "of {address}, {ports} tried");
+    }
+    let arrived = tokio::time::timeout(Duration::from_millis(200), datagrams.recv_from(&mut [0; 16])).await;
+    assert!(arrived.is_err(), "a datagram arrived: {arrived:?}");
+    // The same from the host arrives, so that it was the rules.
+    let own = tokio::net::UdpSocket::bind("0.0.0.0:0").await.expect("binds");
+    own.send_to(b"x", (addresses[0], port)).await.expect("is sent");
+    let arrived = tokio::time::timeout(Duration::from_secs(2), datagrams.recv_from(&mut [0; 16])).await;
+    assert!(arrived.is_ok(), "the host reaches itself");
+    for program in ["iptables", "ip6tables"] {
+        let rules = std::process::Command::new(program).args(["--wait", "-S"]).output().expect("runs");
+        // Only a kernel without IPv6 has none.
+        if !rules.status.success() && program == "ip6tables" {
+            continue;
+        }
+        let rules = String::from_utf8_lossy(&rules.stdout).into_owned();
+        for rule in ["-A INPUT -j SKYPANEL-INPUT", "-A SKYPANEL-INPUT -i docker_gwbridge -j DROP"] {
+            assert!(rules.contains(rule), "{program} lacks {rule}: {rules}");
+        }
+    }
 }
 
 /// A server of the host on all its addresses; answers its port.

@@ -9,13 +9,22 @@ pub(crate) fn command(kind: &str) -> String {
     format!("TASK={kind} exec {} --exact task::be_a_task --nocapture", crate::image::PROGRAM)
 }
 
+/// The command line of a server that ends this long after its first answer, which is the one to the health check.
+pub(crate) fn brief(lifetime: Duration) -> String {
+    format!("LIFETIME_MS={} {}", lifetime.as_millis(), command("brief"))
+}
+
 /// Does nothing where it is run as a test.
 #[test]
 fn be_a_task() {
     // The test runner has begun a line.
     println!();
     match std::env::var("TASK").as_deref() {
-        Ok("web") => serve(),
+        Ok("web") => serve(None),
+        Ok("brief") => {
+            let lifetime = std::env::var("LIFETIME_MS").expect("is set").parse().expect("a number");
+            serve(Some(Duration::from_millis(lifetime)));
+        }
         Ok("crash") => {
             println!("about to crash");
             eprintln!("no database at {}", std::env::var("DATABASE").unwrap_or_default());
@@ -34,7 +43,7 @@ fn be_a_task() {
 }
 
 /// Answers every request with the greeting and who answers, over connections that are kept.
-fn serve() {
+fn serve(lifetime: Option<Duration>) {
     let port: u16 = std::env::var("PORT").expect("PORT is set").parse().expect("a port");
     let greeting = std::env::var("GREETING").unwrap_or_default();
     let version = std::env::var("SKYPANEL_RELEASE_VERSION").unwrap_or_default();
@@ -44,7 +53,14 @@ fn serve() {
     let body = format!("{greeting} {version} {dyno}");
     for stream in listener.incoming() {
         let (stream, body) = (stream.expect("accepts"), body.clone());
-        std::thread::spawn(move || answer(&stream, &body));
+        std::thread::spawn(move || {
+            answer(&stream, &body);
+            if let Some(lifetime) = lifetime {
+                std::thread::sleep(lifetime);
+                println!("served for {lifetime:?}");
+                std::process::exit(5);
+            }
+        });
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use std::time::{Duration, Instant};
@@ -41,6 +41,7 @@ pub(crate) struct World {
     cancel: CancellationToken,
     directory: tempfile::TempDir,
     image_endpoint: SocketAddr,
+    options: DeployerOptions,
 }
 
 /// The installation's id; what is left of it goes with this.
@@ -72,7 +73,7 @@ impl World {
                 pages: pages.to_string(),
             },
         };
-        let deployer = Deployer::new(engine.clone(), options);
+        let deployer = Deployer::new(engine.clone(), options.clone());
         deployer.prepare_host().await.expect("prepares the host");
         let cancel = CancellationToken::new();
         let agent = tokio::spawn(Agent::new(deployer.clone(), database.store().clone()).run(cancel.clone()));
@@ -90,7 +91,27 @@ impl World {
             cancel,
             directory,
             image_endpoint,
+            options,
         }
+    }
+
+    /// Another deployer of this installation, which reaches the engine at the socket `path`.
+    pub(crate) fn deployer_at(&self, path: &Path) -> Deployer {
+        let path = path.to_str().expect("is text");
+        let engine = Docker::connect_with_unix(path, 120, bollard::API_DEFAULT_VERSION).expect("a socket");
+        Deployer::new(engine, self.options.clone())
+    }
+
+    /// Keeps the routes as they are until the agent this answers is given to [`World::resume`]. Rollouts wait for it.
+    pub(crate) async fn pause(&mut self) -> Agent {
+        self.cancel.cancel();
+        (&mut self.agent).await.expect("ends");
+        Agent::new(self.deployer.clone(), self.database.store().clone())
+    }
+
+    pub(crate) fn resume(&mut self, agent: Agent) {
+        self.cancel = CancellationToken::new();
+        self.agent = tokio::spawn(agent.run(self.cancel.clone()));
     }
 
     pub(crate) fn console(&self) -> SwarmConsole {

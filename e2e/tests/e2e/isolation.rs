@@ -25,7 +25,7 @@ fn an_app_hears_nothing_from_another_apps_tasks() {
     for target in &targets {
         assert!(!heard[target].contains("the words of the other app"), "{target} was reached: {heard:?}");
     }
-    let names = [format!("skypanel-{}-web:5000", theirs.slug), format!("tasks.skypanel-{}-web:5000", theirs.slug)];
+    let names = [format!("skypanel-{}--web:5000", theirs.slug), format!("tasks.skypanel-{}--web:5000", theirs.slug)];
     for (name, text) in mine.hears(names.iter().map(String::as_str)) {
         assert!(!text.contains("the words of the other app"), "{name} was reached");
     }

@@ -2,12 +2,14 @@
 //! test's name says what it proves. What ends Skypanel or changes its settings is in `limits`, `resilience` and
 //! `storage`, which run alone.
 
+mod client;
 mod config;
 mod failures;
 mod git;
 mod hostile;
 mod isolation;
 mod limits;
+mod operator;
 mod processes;
 mod resilience;
 mod ssh;

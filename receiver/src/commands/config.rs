@@ -79,8 +79,19 @@ pub(crate) async fn set(context: &Context, arguments: &SetArguments) -> Result<u
 
 pub(crate) async fn unset(context: &Context, arguments: &UnsetArguments) -> Result<u32, Failure> {
     let app = context.app(&arguments.choice, Access::Change).await?;
-    let names = arguments.names.iter().map(|name| name.parse()).collect::<Result<Vec<ConfigKey>, Error>>()?;
+    let names = arguments.names.iter().map(|name| name_alone(name)).collect::<Result<Vec<_>, _>>()?;
     change(context, &app, &BTreeMap::new(), &names, format!("Unset {}", summed_up(&names))).await
+}
+
+/// A name to unset. What follows an equals sign is a value, which is not repeated.
+fn name_alone(word: &str) -> Result<ConfigKey, Error> {
+    match word.split_once('=') {
+        None => word.parse(),
+        Some((name, _)) => {
+            let key: ConfigKey = name.parse()?;
+            Err(Error::Invalid(format!("Give names alone, without their values: config:unset {key}.")))
+        }
+    }
 }
 
 /// Stores the change and, where something runs, releases it.

@@ -7,10 +7,10 @@ use futures_util::StreamExt as _;
 use skypanel_core::Error;
 use skypanel_core::console::{LogLine, LogQuery};
 use skypanel_core::store::Access;
+use skypanel_core::terminal;
 use tokio::time::timeout;
 
 use crate::commands::context::{AppChoice, Context, Failure};
-use crate::commands::sanitize;
 
 /// Longest the engine may take to begin.
 const START_LIMIT: Duration = Duration::from_secs(30);
@@ -57,7 +57,7 @@ pub(crate) async fn show(context: &Context, arguments: &ShowArguments) -> Result
 
 fn format(line: &LogLine, colours: bool) -> String {
     let at = line.at.format("%Y-%m-%dT%H:%M:%S%.6f%:z");
-    let text = sanitize::line(&line.text);
+    let text = terminal::line(&line.text);
     if colours {
         // A line that leaves a colour on must not paint the next one's beginning.
         format!("\x1b[{}m{at} {}:\x1b[0m {text}\x1b[0m", colour(&line.process), line.process)

@@ -3,6 +3,7 @@
 
 mod apps;
 mod builds;
+mod client;
 mod config;
 mod context;
 mod keys;
@@ -12,8 +13,9 @@ mod parse;
 mod ps;
 mod releases;
 mod run;
-mod sanitize;
 mod table;
+
+pub use client::{ClientLine, command_help, command_list};
 
 use std::sync::Arc;
 

@@ -107,25 +107,26 @@ impl Answer {
 
 /// Parses a command line, or says what to answer to it.
 pub(crate) fn parse(line: &CommandLine, shared: &Shared) -> Result<Parsed, Answer> {
-    let mut words: Vec<&str> = line.words.iter().map(|word| word.text.as_str()).collect();
-    if matches!(words.first(), Some(&("--help" | "-h"))) {
-        words[0] = "help";
-    }
-    let joined = joined(&words);
-    if let Some(joined) = &joined {
-        words.splice(..2, [joined.as_str()]);
-    }
-    Parsed::try_parse_from(&words).map_err(|error| answer(&error, words[0], shared))
+    let words = one_spelling(line.words.iter().map(|word| word.text.clone()).collect());
+    let first = words.first().map_or("", String::as_str);
+    Parsed::try_parse_from(&words).map_err(|error| answer(error, first, shared))
 }
 
-/// `apps create` is `apps:create`, where there is such a command.
-fn joined(words: &[&str]) -> Option<String> {
-    let [noun, action, ..] = words else { return None };
-    let joined = format!("{noun}:{action}");
-    Parsed::command().find_subcommand(&joined).is_some().then_some(joined)
+/// The words with the command as one of them: `apps create` is `apps:create`, where there is such a command.
+pub(crate) fn one_spelling(mut words: Vec<String>) -> Vec<String> {
+    if let Some(first) = words.first_mut().filter(|first| matches!(first.as_str(), "--help" | "-h")) {
+        "help".clone_into(first);
+    }
+    if let [noun, action, ..] = words.as_slice() {
+        let joined = format!("{noun}:{action}");
+        if Parsed::command().find_subcommand(&joined).is_some() {
+            words.splice(..2, [joined]);
+        }
+    }
+    words
 }
 
-fn answer(error: &clap::Error, first: &str, shared: &Shared) -> Answer {
+fn answer(error: clap::Error, first: &str, shared: &Shared) -> Answer {
     match error.kind() {
         ErrorKind::DisplayHelp => Answer { text: error.render().to_string(), status: 0 },
         ErrorKind::InvalidSubcommand | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
@@ -133,13 +134,33 @@ fn answer(error: &clap::Error, first: &str, shared: &Shared) -> Answer {
         }
         // A word in front of the command, such as an option.
         _ if Parsed::command().find_subcommand(first).is_none() => Answer { text: unknown(first, shared), status: 1 },
-        _ => Answer { text: trimmed(error), status: 1 },
+        _ => Answer { text: trimmed(&without_values(error)), status: 1 },
     }
 }
 
 fn unknown(command: &str, shared: &Shared) -> String {
-    let shown: String = command.chars().filter(|character| !character.is_control()).take(80).collect();
+    let shown: String = before_value(command).chars().filter(|character| !character.is_control()).take(80).collect();
     format!("Unknown command \"{shown}\". Try: {}", shared.hint("help"))
+}
+
+/// A word without what follows its equals sign, which may be a config var's value.
+fn before_value(word: &str) -> &str {
+    word.split_once('=').map_or(word, |(name, _)| name)
+}
+
+/// The error with every word that was typed cut at its equals sign: `config TOKEN=secret` must not repeat the secret.
+fn without_values(mut error: clap::Error) -> clap::Error {
+    for kind in [ContextKind::InvalidArg, ContextKind::InvalidValue, ContextKind::TrailingArg] {
+        if let Some(ContextValue::String(word)) = error.get(kind)
+            // In clap's own names of arguments, such as <TYPE=NUMBER>, nothing was typed.
+            && !word.starts_with(['<', '['])
+            && let Some((name, _)) = word.split_once('=')
+        {
+            let cut = ContextValue::String(format!("{name}=..."));
+            error.insert(kind, cut);
+        }
+    }
+    error
 }
 
 /// clap's message without its "error:", its hints for shells, and the line that advertises --help.
@@ -176,31 +197,38 @@ fn trimmed(error: &clap::Error) -> String {
 
 /// The text of `help`.
 pub(crate) fn help(arguments: &HelpArguments, shared: &Shared) -> Result<String, Error> {
-    let mut parser = Parsed::command();
-    if !arguments.command.is_empty() {
-        let name = arguments.command.join(":");
-        return match parser.find_subcommand_mut(&name) {
-            Some(command) => Ok(command.render_help().to_string()),
-            None => Err(Error::NotFound(unknown(&name, shared))),
-        };
+    if arguments.command.is_empty() {
+        let usage = shared.hint("COMMAND [-a APP] ...");
+        return Ok(format!(
+            "Usage: {usage}\n\n{}\nWhat a command takes: help COMMAND. To deploy: git push skypanel main\n",
+            list()
+        ));
     }
-    let commands: Vec<(String, String)> = parser
-        .get_subcommands()
-        .map(|command| {
-            (command.get_name().to_owned(), command.get_about().map(ToString::to_string).unwrap_or_default())
-        })
-        .collect();
-    let width = commands.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
-    let mut text = format!("Usage: {}\n\n", shared.hint("COMMAND [-a APP] ..."));
-    for (name, about) in commands {
-        let _ = writeln!(text, "  {name:width$}  {about}");
+    let name = arguments.command.join(":");
+    explanation(&name).ok_or_else(|| Error::NotFound(unknown(&name, shared)))
+}
+
+/// All commands, a line each.
+pub(crate) fn list() -> String {
+    let parser = Parsed::command();
+    let width = parser.get_subcommands().map(|command| command.get_name().len()).max().unwrap_or(0);
+    let mut text = String::new();
+    for command in parser.get_subcommands() {
+        let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+        let _ = writeln!(text, "  {:width$}  {about}", command.get_name());
     }
-    text.push_str("\nWhat a command takes: help COMMAND. To deploy: git push skypanel main\n");
-    Ok(text)
+    text
+}
+
+/// What a command takes, if there is one of that name.
+pub(crate) fn explanation(name: &str) -> Option<String> {
+    Some(Parsed::command().find_subcommand_mut(name)?.render_help().to_string())
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -210,11 +238,18 @@ mod tests {
 
     #[test]
     fn both_spellings_are_one_command() {
-        assert_eq!(joined(&["apps", "create", "x"]).as_deref(), Some("apps:create"));
-        assert_eq!(joined(&["ps", "scale"]).as_deref(), Some("ps:scale"));
-        assert_eq!(joined(&["apps", "nonsense"]), None);
-        assert_eq!(joined(&["run", "bash"]), None);
-        assert_eq!(joined(&["apps"]), None);
+        for (typed, read) in [
+            ("apps create x", "apps:create x"),
+            ("ps scale web=1", "ps:scale web=1"),
+            ("apps nonsense", "apps nonsense"),
+            ("run bash", "run bash"),
+            ("apps", "apps"),
+            ("--help ps", "help ps"),
+            ("", ""),
+        ] {
+            let words = typed.split_whitespace().map(str::to_owned).collect();
+            assert_eq!(one_spelling(words).join(" "), read);
+        }
     }
 
     #[test]
@@ -224,5 +259,58 @@ mod tests {
         assert!(text.starts_with("Unexpected argument '-x' found."), "{text}");
         assert!(text.contains("Usage: ps:scale"), "{text}");
         assert!(!text.contains("error:") && !text.contains("For more"), "{text}");
+    }
+    #[test]
+    fn errors_do_not_repeat_values() {
+        for line in ["config TOKEN=s3cr3t", "ps --TOKEN=s3cr3t", "config --app=x -TOKEN=s3cr3t", "logs -n TOKEN=s3cr3t"]
+        {
+            let error = Parsed::try_parse_from(line.split(' ')).expect_err(line);
+            let text = trimmed(&without_values(error));
+            assert!(!text.contains("s3cr3t"), "{line}: {text}");
+            assert!(text.contains("'-T' ") || text.contains("TOKEN"), "{line}: {text}");
+        }
+    }
+
+    /// Lines made of what commands are made of, in every wrong order, with quotes and bytes strewn in.
+    fn lines() -> impl Strategy<Value = String> {
+        let names: Vec<String> =
+            Parsed::command().get_subcommands().map(|command| command.get_name().to_owned()).collect();
+        let word = prop_oneof![
+            4 => proptest::sample::select(names),
+            2 => proptest::sample::select(vec!["apps", "ps", "config", "scale", "set", "create", "help", "run"])
+                .prop_map(str::to_owned),
+            4 => proptest::sample::select(vec!["-a", "--app", "--app=", "-ashop", "--", "-", "--help", "-h", "-t", "-n"])
+                .prop_map(str::to_owned),
+            3 => proptest::sample::select(vec!["web=2", "A=b", "=", "v1", "v999999999999", "shop", "99", "-1", "''"])
+                .prop_map(str::to_owned),
+            3 => ".{0,12}",
+        ];
+        let gap = proptest::sample::select(vec![" ", "  ", "\t", "", "'", "\"", "\\", "\u{a0}"]);
+        proptest::collection::vec((word, gap), 0..8)
+            .prop_map(|words| words.into_iter().map(|(word, gap)| word + gap).collect())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+        #[test]
+        fn whatever_is_typed_is_a_command_or_an_error_in_words(line in lines()) {
+            let Ok(crate::exec::Exec::Command(line)) = crate::exec::Exec::parse(line.as_bytes()) else { return Ok(()) };
+            let words = one_spelling(line.words.iter().map(|word| word.text.clone()).collect());
+            match Parsed::try_parse_from(&words) {
+                Ok(Parsed { command: Command::Run(arguments) }) => {
+                    let one_off = arguments.one_off(&line, None);
+                    prop_assert!(!one_off.command.contains('\0'));
+                    // What runs was typed.
+                    prop_assert!(line.line.contains(one_off.command.trim()) || line.words.iter().any(|word| word.text == one_off.command));
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    let text = trimmed(&without_values(error));
+                    prop_assert!(!text.is_empty());
+                    prop_assert!(!text.contains("error:"), "{text}");
+                }
+            }
+        }
     }
 }

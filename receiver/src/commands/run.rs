@@ -29,13 +29,17 @@ pub(crate) struct RunArguments {
     #[command(flatten)]
     choice: AppChoice,
     /// The command, which a shell in the container reads: run -a APP 'ls | wc -l'
-    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
+    #[arg(required = true, trailing_var_arg = true, value_name = "COMMAND")]
     command: Vec<String>,
 }
 
 impl RunArguments {
-    /// What to run: the rest of the line exactly as typed, as the shell in the container reads it again.
+    /// What to run, for the shell in the container to read: the rest of the line exactly as typed, or what is in the
+    /// quotes when all of it is quoted.
     pub(crate) fn one_off(&self, line: &CommandLine, terminal: Option<Terminal>) -> OneOff {
+        if let [quoted] = self.command.as_slice() {
+            return OneOff { command: quoted.clone(), terminal };
+        }
         let first = line.words.len().saturating_sub(self.command.len());
         let start = line.words.get(first).map_or(0, |word| word.start);
         OneOff { command: line.line.get(start..).unwrap_or_default().trim_end().to_owned(), terminal }

@@ -21,6 +21,10 @@ const READ_SIZE: usize = 64 * 1024;
 /// Most pieces written to Git in one call.
 const MAX_PIECES: usize = 64;
 
+/// Most memory Git takes at once, as it reads its environment: objects that it keeps whole are smaller (files from
+/// 512 MB on are streamed), and a few megabytes of pack can unfold to a commit of gigabytes.
+pub(crate) const ALLOC_LIMIT: (&str, &str) = ("GIT_ALLOC_LIMIT", "600m");
+
 /// A Git program to run.
 pub(crate) struct GitProcess {
     command: Command,
@@ -39,6 +43,7 @@ impl GitProcess {
             .env("GIT_CONFIG_GLOBAL", "/dev/null")
             .env("GIT_ATTR_NOSYSTEM", "1")
             .env("GIT_TERMINAL_PROMPT", "0")
+            .env(ALLOC_LIMIT.0, ALLOC_LIMIT.1)
             .current_dir(repository)
             .process_group(0)
             .kill_on_drop(true);
@@ -63,13 +68,16 @@ impl GitProcess {
     /// Starts it with pipes.
     pub(crate) fn start(mut self) -> io::Result<Running> {
         let child = self.command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
-        let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
-        Ok(Running { child, group: Group(group) })
+        Ok(Running { group: Group::of(&child), child })
     }
 
-    /// Runs it without input or output and waits for it.
+    /// Runs it without input or output and waits for it. Dropping the future ends it with all it started.
     pub(crate) async fn quiet(mut self) -> io::Result<ExitStatus> {
-        self.command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().await
+        let mut child = self.command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+        let mut group = Group::of(&child);
+        let status = child.wait().await?;
+        group.0 = None;
+        Ok(status)
     }
 }
 
@@ -79,8 +87,22 @@ pub(crate) struct Running {
     group: Group,
 }
 
+/// How a program ended.
+pub(crate) struct Ended {
+    /// Its status.
+    pub(crate) status: ExitStatus,
+    /// Bytes that the client sent it.
+    pub(crate) received: u64,
+}
+
 /// The process group; killed when dropped, unless its leader has ended.
 struct Group(Option<Pid>);
+
+impl Group {
+    fn of(leader: &Child) -> Self {
+        Self(leader.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw))
+    }
+}
 
 impl Drop for Group {
     fn drop(&mut self) {
@@ -93,7 +115,7 @@ impl Drop for Group {
 impl Running {
     /// Passes data both ways until the program ends. When the client goes away the program gets the end of
     /// its input and runs on to its own end, its output thrown away.
-    pub(crate) async fn attend(mut self, output: &Output, requests: Requests) -> io::Result<ExitStatus> {
+    pub(crate) async fn attend(mut self, output: &Output, requests: Requests) -> io::Result<Ended> {
         let pipes = (self.child.stdin.take(), self.child.stdout.take(), self.child.stderr.take());
         let (Some(stdin), Some(stdout), Some(stderr)) = pipes else {
             return Err(io::Error::other("the program has no pipes"));
@@ -107,12 +129,13 @@ impl Running {
             tokio::join!(out, err);
             self.child.wait().await
         };
+        let mut received = 0;
         let status = tokio::select! {
             status = ended => status,
-            never = feed(stdin, requests) => match never {},
+            never = feed(stdin, requests, &mut received) => match never {},
         }?;
         self.group.0 = None;
-        Ok(status)
+        Ok(Ended { status, received })
     }
 }
 
@@ -147,13 +170,13 @@ async fn pass_on<R: tokio::io::AsyncRead + Unpin>(mut from: R, side: Side, outpu
 
 /// Writes what the client sends to the program until either has had enough; does not end by itself, as the
 /// program's end is what ends it.
-async fn feed(stdin: ChildStdin, mut requests: Requests) -> std::convert::Infallible {
-    feed_to_end(stdin, &mut requests).await;
+async fn feed(stdin: ChildStdin, mut requests: Requests, received: &mut u64) -> std::convert::Infallible {
+    feed_to_end(stdin, &mut requests, received).await;
     requests.gone().await;
     std::future::pending().await
 }
 
-async fn feed_to_end(mut stdin: ChildStdin, requests: &mut Requests) {
+async fn feed_to_end(mut stdin: ChildStdin, requests: &mut Requests, received: &mut u64) {
     let mut pieces: Vec<Bytes> = Vec::with_capacity(MAX_PIECES);
     let mut ended = false;
     while !ended {
@@ -170,6 +193,7 @@ async fn feed_to_end(mut stdin: ChildStdin, requests: &mut Requests) {
                 None => break,
             }
         }
+        *received += pieces.iter().map(|piece| piece.len() as u64).sum::<u64>();
         // A program that stopped reading knows why, and says so on its output.
         if write_all(&mut stdin, &mut pieces).await.is_err() {
             return;

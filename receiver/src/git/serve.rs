@@ -53,7 +53,7 @@ pub(crate) async fn upload_pack(
     };
     // A fetch belongs to its connection: when that ends, this future is dropped and Git is killed with it.
     let status = tokio::select! {
-        served = served => served.map(code),
+        served = served => served.map(|ended| code(ended.status)),
         () = shared.stopping.cancelled() => Err(stopping()),
     };
     finish(output, status).await;
@@ -68,8 +68,13 @@ pub(crate) async fn receive_pack(
     mut requests: Requests,
 ) {
     let prepared = async {
-        let (app, created) = app_to_push_to(shared, &identity, &slug).await?;
-        take_turn(shared, app, &output, &mut requests).await.map(|taken| taken.map(|(app, turn)| (app, created, turn)))
+        let (mut app, created) = app_to_push_to(shared, &identity, &slug).await?;
+        let Some((turn, waited)) = take_turn(shared, &app, &output, &mut requests).await? else { return Ok(None) };
+        if waited {
+            // What was true before the wait may not be any more.
+            app = app_to_push_to(shared, &identity, &slug).await?.0;
+        }
+        Ok(Some((app, created, turn)))
     };
     let (app, created, turn) = match prepared.await {
         Ok(Some(prepared)) => prepared,
@@ -98,28 +103,34 @@ async fn app_to_push_to(shared: &Shared, identity: &Identity, slug: &AppSlug) ->
     }
 }
 
-/// Waits until no other push to the app runs, and says so; none when the client went away meanwhile.
+/// Waits until no other push to the app runs, and says so; answers whether it had to. None when the client went away
+/// meanwhile.
 async fn take_turn(
     shared: &Shared,
-    app: Application,
+    app: &Application,
     output: &Output,
     requests: &mut Requests,
-) -> Result<Option<(Application, Turn)>> {
-    if let Some(turn) = shared.turns.try_take(app.id) {
-        return Ok(Some((app, turn)));
+) -> Result<Option<(Turn, bool)>> {
+    if let Some(turn) = shared.turns.try_take(app.id).await? {
+        return Ok(Some((turn, false)));
     }
     let waiting = "-----> Another push to this app is being built; yours is next.\n       \
                    (Stop the other one with the command builds:cancel, or this one with Ctrl-C.)\n";
     if output.notice(waiting).await.is_err() {
         return Ok(None);
     }
-    let turn = tokio::select! {
-        turn = shared.turns.take(app.id) => turn,
-        () = requests.gone() => return Ok(None),
-        () = shared.stopping.cancelled() => return Err(stopping()),
-    };
-    // What was true before the wait may not be any more.
-    Ok(Some((shared.store.app(app.id).await?, turn)))
+    tokio::select! {
+        turn = timeout(shared.limits.turn_time, shared.turns.take(app.id)) => match turn {
+            Ok(turn) => Ok(Some((turn?, true))),
+            Err(_) => Err(Error::Conflict(format!(
+                "Other pushes to this app have not ended for {} minutes. Stop them with the command builds:cancel, \
+                 then push again.",
+                shared.limits.turn_time.as_secs() / 60
+            ))),
+        },
+        () = requests.gone() => Ok(None),
+        () = shared.stopping.cancelled() => Err(stopping()),
+    }
 }
 
 async fn run_push(shared: Arc<Shared>, mut push: Push, turn: Turn, output: Output, requests: Requests) {
@@ -129,8 +140,9 @@ async fn run_push(shared: Arc<Shared>, mut push: Push, turn: Turn, output: Outpu
     };
     let status = receive(&shared, &mut push, &repository, &output, requests).await;
     finish(&output, status.map(code)).await;
-    tidy(&shared, &repository).await;
+    // The next push need not wait for the packing.
     drop(turn);
+    tidy(&shared, &repository).await;
 }
 
 async fn receive(
@@ -141,7 +153,10 @@ async fn receive(
     requests: Requests,
 ) -> Result<ExitStatus> {
     let listening = push.listen()?;
-    let limit = shared.store.settings().await?.git_max_pack_mb.saturating_mul(1 << 20);
+    let settings = shared.store.settings().await?;
+    check_free_space(repository, settings.git_min_free_mb)?;
+    let limit_mb = settings.git_max_pack_mb;
+    let limit = limit_mb.saturating_mul(1 << 20);
     let running = GitProcess::new(&shared.repositories, repository, &receive_settings(shared, limit))
         .arg("receive-pack")
         .arg(repository)
@@ -153,13 +168,35 @@ async fn receive(
         shared.stopping.cancelled().await;
         tokio::time::sleep(shared.limits.shutdown_time).await;
     };
-    tokio::select! {
+    let ended = tokio::select! {
         // Looked at first: once Git has ended there is nobody left to be judged.
         biased;
-        status = running.attend(output, requests) => status.map_err(|error| not_started(&error)),
-        error = push.judge(listening) => Err(error),
-        () = stopped => Err(stopping()),
+        ended = running.attend(output, requests) => ended.map_err(|error| not_started(&error))?,
+        error = push.judge(listening) => return Err(error),
+        () = stopped => return Err(stopping()),
+    };
+    // Git itself tells the client that the pack is too large, and neither what is allowed nor what to do.
+    if !push.has_arrived() && ended.received > limit {
+        return Err(Error::Invalid(format!(
+            "The push is larger than {limit_mb} MB. Leave large files out of Git, also out of its history, or ask the \
+             operator for more: skypanel admin settings:set git.max_pack_mb={}",
+            limit_mb.saturating_mul(2)
+        )));
     }
+    Ok(ended.status)
+}
+
+/// A full disk stops the database and the engine, and with them everybody's apps.
+fn check_free_space(repository: &Path, least_mb: u64) -> Result<()> {
+    let disk = rustix::fs::statvfs(repository).map_err(|error| not_started(&error.into()))?;
+    let free_mb = disk.f_bavail.saturating_mul(disk.f_frsize) >> 20;
+    if free_mb < least_mb {
+        return Err(Error::System(format!(
+            "The server's disk is nearly full ({free_mb} MB are left), so nothing can be pushed. Ask the operator to \
+             make room: what runs goes on running."
+        )));
+    }
+    Ok(())
 }
 
 fn receive_settings(shared: &Shared, pack_limit: u64) -> Vec<(&'static str, String)> {

@@ -30,16 +30,22 @@ pub(crate) struct Push {
     /// Whether this push made the app.
     created: bool,
     started: DateTime<Utc>,
+    arrived: bool,
 }
 
 impl Push {
     pub(crate) fn new(shared: Arc<Shared>, identity: Arc<Identity>, app: Application, created: bool) -> Self {
-        Self { shared, identity, app, created, started: Utc::now() }
+        Self { shared, identity, app, created, started: Utc::now(), arrived: false }
     }
 
     /// The app that is pushed to.
     pub(crate) fn app(&self) -> &Application {
         &self.app
+    }
+
+    /// Whether Git took all that was pushed, and so asked what to do with it.
+    pub(crate) fn has_arrived(&self) -> bool {
+        self.arrived
     }
 
     /// Opens the socket the hook will ask on.
@@ -57,6 +63,7 @@ impl Push {
                 return Error::System(format!("The push could not be checked: {error}. Push again."));
             }
             Ok(Ok((request, mut hook))) => {
+                self.arrived = true;
                 // A hook that is gone was killed along with Git, whose end ends this.
                 if let Ok(accepted) = self.answer(request, &mut hook).await {
                     let _ = hook.verdict(accepted).await;

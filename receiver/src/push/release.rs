@@ -16,9 +16,6 @@ use crate::push::snapshot::{self, Snapshot};
 
 /// How long nothing may come before the developer is told what is waited for.
 const EXPLAIN_AFTER: Duration = Duration::from_millis(1_500);
-/// How often and how far apart a lost database is asked again.
-const FOLLOW_RETRIES: u32 = 15;
-const FOLLOW_PAUSE: Duration = Duration::from_secs(2);
 
 impl Push {
     /// Releases a commit and shows how it goes; answers whether it is live.
@@ -110,7 +107,6 @@ impl Push {
     /// Shows a deployment's output until its end.
     async fn follow(&self, id: DeploymentId, hook: &mut Hook) -> Result<bool, HookGone> {
         let mut follower = self.shared.streams.follow(id.into(), 0);
-        let mut failures = 0;
         let explain = tokio::time::sleep(EXPLAIN_AFTER);
         tokio::pin!(explain);
         let mut quiet = true;
@@ -134,16 +130,10 @@ impl Push {
             match item {
                 Ok(Some(StreamItem::Chunk(_, bytes))) => {
                     quiet = false;
-                    failures = 0;
                     hook.say(bytes).await?;
                 }
                 Ok(Some(StreamItem::End { succeeded })) => return Ok(succeeded),
                 Ok(None) => return Ok(false),
-                Err(error) if failures < FOLLOW_RETRIES && !matches!(error, Error::NotFound(_)) => {
-                    failures += 1;
-                    tracing::warn!(deployment = %id, %error, "a live stream could not be read");
-                    tokio::time::sleep(FOLLOW_PAUSE).await;
-                }
                 Err(error) => {
                     hook.say(error_lines(&format!(
                         "{error}\nThe build's output cannot be shown any more; the build itself may go on.\n\

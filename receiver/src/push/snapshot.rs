@@ -1,9 +1,11 @@
 //! Packs the tree of a pushed commit into a `tar.zst`, straight from Git's object store and before the push
 //! is accepted: the objects are still in Git's quarantine.
 
+use std::collections::HashMap;
 use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Instant;
 
 use git2::{ObjectType, Odb, Oid, Repository, Tree};
 use skypanel_core::{Error, Result};
@@ -11,6 +13,7 @@ use tar::{EntryType, Header};
 use tempfile::NamedTempFile;
 
 use crate::SourceLimits;
+use crate::git::ALLOC_LIMIT;
 
 /// zstd's fastest proper level: the source is read once and soon forgotten.
 const ZSTD_LEVEL: i32 = 1;
@@ -20,6 +23,10 @@ const LARGE_FILE: usize = 16 << 20;
 const MAX_DEPTH: usize = 100;
 /// Longest path in bytes, as Linux has it.
 const MAX_PATH: usize = 4_095;
+/// Largest commit and largest directory in bytes, as Git stores them. Asked before they are read: a few megabytes of
+/// pack can unfold to more than this machine's memory.
+const MAX_COMMIT: usize = 1 << 20;
+const MAX_DIRECTORY: usize = 32 << 20;
 /// Owner of everything in the container that builds.
 const APP_USER: u64 = 10_001;
 /// Most submodules named one by one.
@@ -63,9 +70,12 @@ pub(crate) fn take(source: &Source, file: NamedTempFile) -> Result<Snapshot> {
         let path = quarantine.to_str().ok_or_else(|| failed("the path of its objects is not UTF-8"))?;
         odb.add_disk_alternate(path).map_err(|error| unreadable(&error))?;
     }
-    let commit =
-        Oid::from_str(&source.commit).and_then(|id| repository.find_commit(id)).map_err(|error| unreadable(&error))?;
-    let root = commit.tree().map_err(|error| unreadable(&error))?;
+    let id = Oid::from_str(&source.commit).map_err(|error| unreadable(&error))?;
+    if odb.read_header(id).map_err(|error| unreadable(&error))?.0 > MAX_COMMIT {
+        return Err(Error::Invalid("The pushed commit's message is too long. Shorten it, then push again.".to_owned()));
+    }
+    let commit = repository.find_commit(id).map_err(|error| unreadable(&error))?;
+    let root = find_tree(&repository, &odb, commit.tree_id(), b"The repository's root")?;
     let output = BufWriter::with_capacity(1 << 18, file.reopen().map_err(|error| disk(&error))?);
     let output = zstd::Encoder::new(output, ZSTD_LEVEL).map_err(|error| disk(&error))?;
     let mut packer = Packer {
@@ -79,6 +89,8 @@ pub(crate) fn take(source: &Source, file: NamedTempFile) -> Result<Snapshot> {
         files: 0,
         bytes: 0,
         submodules: Vec::new(),
+        deadline: Instant::now() + source.limits.time,
+        directories: HashMap::new(),
     };
     packer.tree(&root, &mut Vec::new(), 0)?;
     let Packer { archive, files, bytes, submodules, .. } = packer;
@@ -112,6 +124,9 @@ struct Packer<'a, W: Write> {
     files: u64,
     bytes: u64,
     submodules: Vec<String>,
+    deadline: Instant,
+    /// Which paths are directories, as far as links have asked.
+    directories: HashMap<Vec<u8>, bool>,
 }
 
 impl<W: Write> Packer<'_, W> {
@@ -128,6 +143,7 @@ impl<W: Write> Packer<'_, W> {
                     self.source.limits.entries
                 )));
             }
+            self.check_time()?;
             let parent = path.len();
             if parent > 0 {
                 path.push(b'/');
@@ -136,7 +152,7 @@ impl<W: Write> Packer<'_, W> {
             check_name(entry.name_bytes(), path)?;
             match entry.filemode_raw() {
                 0o040_000 => {
-                    let inner = self.repository.find_tree(entry.id()).map_err(|error| unreadable(&error))?;
+                    let inner = find_tree(self.repository, self.odb, entry.id(), path)?;
                     let mut header = self.header(EntryType::Directory, 0o755, 0);
                     let mut name = path.clone();
                     name.push(b'/');
@@ -148,6 +164,16 @@ impl<W: Write> Packer<'_, W> {
                 mode => self.file(entry.id(), path, if mode & 0o100 == 0 { 0o644 } else { 0o755 })?,
             }
             path.truncate(parent);
+        }
+        Ok(())
+    }
+
+    fn check_time(&self) -> Result<()> {
+        if Instant::now() > self.deadline {
+            return Err(Error::Invalid(format!(
+                "Reading the pushed files took longer than {} s. Leave generated files out of Git, then push again.",
+                self.source.limits.time.as_secs()
+            )));
         }
         Ok(())
     }
@@ -188,7 +214,7 @@ impl<W: Write> Packer<'_, W> {
         if target.is_empty() || target.contains(&0) {
             return Err(refused(path, "is a symbolic link to something that is no path"));
         }
-        if !self.stays_inside(path, target) {
+        if !self.stays_inside(path, target)? {
             return Err(refused(
                 path,
                 &format!("is a symbolic link that leads out of the repository, to {}", printable(target)),
@@ -201,9 +227,9 @@ impl<W: Write> Packer<'_, W> {
 
     /// Whether a link can lead nowhere but into the tree. A `..` must step out of a real directory of the
     /// tree: stepping out of a link to a directory lands where the link points, which text does not show.
-    fn stays_inside(&self, link: &[u8], target: &[u8]) -> bool {
+    fn stays_inside(&mut self, link: &[u8], target: &[u8]) -> Result<bool> {
         if target.first() == Some(&b'/') {
-            return false;
+            return Ok(false);
         }
         let mut at: Vec<&[u8]> = link.split(|byte| *byte == b'/').collect();
         at.pop();
@@ -211,21 +237,25 @@ impl<W: Write> Packer<'_, W> {
             match step {
                 b"" | b"." => {}
                 b".." => {
+                    self.check_time()?;
                     if !self.is_directory(&at) || at.pop().is_none() {
-                        return false;
+                        return Ok(false);
                     }
                 }
                 name => at.push(name),
             }
         }
-        true
+        Ok(true)
     }
 
-    fn is_directory(&self, path: &[&[u8]]) -> bool {
+    fn is_directory(&mut self, path: &[&[u8]]) -> bool {
         if path.is_empty() {
             return true;
         }
-        self.root.get_path(as_path(&path.join(&b'/'))).is_ok_and(|entry| entry.kind() == Some(ObjectType::Tree))
+        let root = self.root;
+        let found =
+            |path: &Vec<u8>| root.get_path(as_path(path)).is_ok_and(|entry| entry.kind() == Some(ObjectType::Tree));
+        *self.directories.entry(path.join(&b'/')).or_insert_with_key(found)
     }
 
     fn header(&self, kind: EntryType, mode: u32, length: u64) -> Header {
@@ -250,6 +280,7 @@ impl LargeFile {
             .env_clear()
             .env("GIT_CONFIG_NOSYSTEM", "1")
             .env("GIT_CONFIG_GLOBAL", "/dev/null")
+            .env(ALLOC_LIMIT.0, ALLOC_LIMIT.1)
             .current_dir(&source.repository)
             .args(["-c", "core.bigFileThreshold=16m", "cat-file", "blob", &id.to_string()])
             .stdin(Stdio::null())
@@ -283,6 +314,13 @@ impl Drop for LargeFile {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
+}
+
+fn find_tree<'a>(repository: &'a Repository, odb: &Odb<'_>, id: Oid, path: &[u8]) -> Result<Tree<'a>> {
+    if odb.read_header(id).map_err(|error| unreadable(&error))?.0 > MAX_DIRECTORY {
+        return Err(refused(path, "has too many entries for a directory"));
+    }
+    repository.find_tree(id).map_err(|error| unreadable(&error))
 }
 
 /// Git's own check refuses such names already; what is unpacked later must not depend on that.

@@ -134,6 +134,15 @@ async fn connections_are_limited_in_number_and_time() {
 }
 
 #[tokio::test]
+async fn a_connection_is_ended_after_its_time_also_while_it_runs_something() {
+    let limits = Limits { total_time: Duration::from_secs(1), ..Limits::default() };
+    let world = World::with(limits, SourceLimits::default()).await;
+    let open = ["-o", "ControlMaster=yes", "-N"];
+    run(world.ssh_command("user", &open, "")).await.failed().says(&["open for too long"]);
+    world.close().await;
+}
+
+#[tokio::test]
 async fn a_removed_key_is_of_no_use_on_an_open_connection() {
     let limits = Limits { identity_time: Duration::ZERO, ..Limits::default() };
     let world = World::with(limits, SourceLimits::default()).await;

@@ -5,6 +5,31 @@ use skypanel_core::model::{AppStatus, Trigger};
 use crate::worker::Script;
 use crate::world::{Said, World};
 
+/// Every command there is to be, in the order `help` lists them.
+const COMMANDS: [&str; 21] = [
+    "apps",
+    "apps:create",
+    "apps:destroy",
+    "apps:info",
+    "builds:cancel",
+    "cache:purge",
+    "config",
+    "config:set",
+    "config:unset",
+    "help",
+    "keys",
+    "keys:add",
+    "logs",
+    "ps",
+    "ps:restart",
+    "ps:scale",
+    "ps:start",
+    "ps:stop",
+    "releases",
+    "rollback",
+    "run",
+];
+
 async fn released(world: &World, app: &str) {
     let copy = world.working_copy(app, &[("a", "1")]).await;
     world.git(&copy, &["push", "skypanel", "main"]).await.ok();
@@ -55,6 +80,19 @@ async fn config_vars_go_in_and_never_come_out() {
     world.ssh("config:set -a shop lower=1").await.failed().says(&["cannot be a config var's name"]);
     world.ssh("config:set -a shop PORT=1").await.failed().says(&["set by Skypanel itself"]);
     world.ssh("config:set -a shop s3cr3t").await.failed().says(&["NAME=VALUE"]).says_not("s3cr3t");
+    for line in [
+        "config:unset -a shop TOKEN=s3cr3t",
+        "config:unset -a shop bad-NAME=s3cr3t",
+        "config:set -a shop bad-NAME=s3cr3t",
+        "config:set -a TOKEN=s3cr3t A=1",
+        "config -a shop TOKEN=s3cr3t",
+        "config TOKEN=s3cr3t",
+        "TOKEN=s3cr3t",
+        "help TOKEN=s3cr3t",
+    ] {
+        world.ssh(line).await.failed().says(&[" !     "]).says_not("s3cr3t");
+    }
+    world.ssh("config:unset -a shop TOKEN=s3cr3t").await.failed().says(&["names alone", "config:unset TOKEN"]);
     world.ssh("config:set -a shop").await.failed().says(&["required"]);
     world.ssh("config:set A=1").await.failed().says(&["Say which app it is about: -a NAME"]);
     assert!(world.worker.deployments().is_empty());
@@ -188,8 +226,24 @@ async fn builds_are_cancelled_and_caches_purged() {
 #[tokio::test]
 async fn help_lists_every_command_and_explains_each() {
     let world = World::new().await;
-    let said = world.ssh("help").await.ok();
-    said.says(&["apps:create", "config:set", "ps:scale", "rollback", "run", "keys:add", "git push skypanel main"]);
+    let help = world.ssh("help").await.ok().says(&["Usage: ssh -p", "git push skypanel main"]);
+    let listed: Vec<(&str, &str)> = help
+        .stdout
+        .lines()
+        .filter_map(|line| line.strip_prefix("  ")?.split_once(' '))
+        .map(|(name, about)| (name, about.trim()))
+        .collect();
+    let names: Vec<&str> = listed.iter().map(|(name, _)| *name).collect();
+    assert_eq!(names, COMMANDS);
+    for (name, about) in listed {
+        let first_word = about.split(' ').next().unwrap_or_default();
+        let explained = world.ssh(&format!("help {name}")).await.ok().says(&[first_word, &format!("Usage: {name}")]);
+        for spelling in [format!("{name} --help"), format!("{} -h", name.replace(':', " "))] {
+            assert_eq!(world.ssh(&spelling).await.ok().stdout, explained.stdout, "{spelling}");
+        }
+        let both = world.ssh(&format!("help {}", name.replace(':', " "))).await.ok();
+        assert_eq!(both.stdout, explained.stdout, "help {name} in two words");
+    }
     world.ssh("help ps:scale").await.ok().says(&["TYPE=NUMBER", "--app"]);
     world.ssh("ps scale --help").await.ok().says(&["TYPE=NUMBER"]);
     world.ssh("help nonsense").await.failed().says(&["Unknown command \"nonsense\""]);

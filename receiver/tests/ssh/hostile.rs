@@ -35,14 +35,14 @@ async fn a_pack_over_the_limit_is_refused() {
     std::fs::write(copy.join("noise"), noise).expect("writes");
     world.commit(&copy, &[]).await;
     let said = world.git(&copy, &["push", "skypanel", "main"]).await.failed();
-    said.says(&["pack exceeds maximum allowed size"]);
+    said.says(&["The push is larger than 1 MB", "settings:set git.max_pack_mb=2"]);
     assert!(world.worker.deployments().is_empty());
     world.close().await;
 }
 
 #[tokio::test]
 async fn too_many_or_too_large_files_are_refused() {
-    let limits = SourceLimits { entries: 5, bytes: 1_000 };
+    let limits = SourceLimits { entries: 5, bytes: 1_000, ..SourceLimits::default() };
     let world = World::with(Limits::default(), limits).await;
     let files: Vec<(String, String)> = (0..6).map(|n| (format!("f{n}"), n.to_string())).collect();
     let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
@@ -50,6 +50,57 @@ async fn too_many_or_too_large_files_are_refused() {
     world.git(&copy, &["push", "skypanel", "main"]).await.failed().says(&["more than 5 files and directories"]);
     let copy = world.working_copy("large", &[("a", &"x".repeat(1_001))]).await;
     world.git(&copy, &["push", "skypanel", "main"]).await.failed().says(&["larger than 1000 B together"]);
+    world.close().await;
+}
+
+#[tokio::test]
+async fn a_commit_that_unfolds_to_gigabytes_is_refused_before_it_is_read() {
+    let world = World::new().await;
+    let copy = world.working_copy("hello", &[("a", "1")]).await;
+    let tree = world.git(&copy, &["rev-parse", "HEAD^{tree}"]).await.ok().stdout.trim().to_owned();
+    let head = format!("tree {tree}\nauthor a <a@a> 1 +0000\ncommitter a <a@a> 1 +0000\n\n");
+    for (name, megabytes, why) in [("long", 2, "message is too long"), ("huge", 620, "unpack")] {
+        // A file, because as a whole it would not fit into this test either.
+        let object = world.path(name);
+        let mut file = std::fs::File::create(&object).expect("makes a file");
+        std::io::Write::write_all(&mut file, head.as_bytes()).expect("writes");
+        std::io::copy(&mut std::io::Read::take(std::io::repeat(b'a'), megabytes << 20), &mut file).expect("writes");
+        let hash = [
+            "-c",
+            "core.bigFileThreshold=1g",
+            "-c",
+            "core.compression=1",
+            "hash-object",
+            "-t",
+            "commit",
+            "-w",
+            "--literally",
+        ];
+        let path = object.display().to_string();
+        let commit = world.git(&copy, &[&hash[..], &[path.as_str()]].concat()).await.ok().stdout.trim().to_owned();
+        world.git(&copy, &["push", "skypanel", &format!("{commit}:refs/heads/main")]).await.failed().says(&[why]);
+    }
+    assert!(world.worker.deployments().is_empty());
+    world.close().await;
+}
+
+#[tokio::test]
+async fn a_push_that_would_fill_the_disk_is_refused() {
+    let world = World::new().await;
+    let copy = world.working_copy("hello", &[("a", "1")]).await;
+    world.store().set_setting("git.min_free_mb", "1000000000").await.expect("sets");
+    world.git(&copy, &["push", "skypanel", "main"]).await.failed().says(&["disk is nearly full"]);
+    world.store().set_setting("git.min_free_mb", "1").await.expect("sets");
+    world.git(&copy, &["push", "skypanel", "main"]).await.ok();
+    world.close().await;
+}
+
+#[tokio::test]
+async fn files_that_take_too_long_to_read_are_refused() {
+    let limits = SourceLimits { time: std::time::Duration::ZERO, ..SourceLimits::default() };
+    let world = World::with(Limits::default(), limits).await;
+    let copy = world.working_copy("slow", &[("a", "1")]).await;
+    world.git(&copy, &["push", "skypanel", "main"]).await.failed().says(&["took longer than 0 s"]);
     world.close().await;
 }
 

@@ -18,6 +18,12 @@ async fn outputs_stay_apart_and_the_status_comes_back() {
     assert_eq!(said.stdout, "ran ls -l 'a  b' | wc\n");
     assert!(said.stderr.contains("oops\n"), "{said:?}");
     assert!(world.console.runs.lock().expect("not poisoned")[0].terminal.is_none());
+    // All of it in quotes is a line for the shell; so the client sends it.
+    for line in ["run -a shop 'ls | wc -l'", "run -ashop -- \"ls | wc -l\""] {
+        assert_eq!(world.ssh(line).await.stdout, "ran ls | wc -l\n", "{line}");
+    }
+    assert_eq!(world.ssh("run --app=shop ls -a").await.stdout, "ran ls -a\n", "-a is an option of ls");
+    world.ssh("run -a shop -l").await.failed().says(&["Unexpected argument '-l'", "behind --"]);
     let echoed = world.ssh_with_input(&[], "run -a shop cat", b"one\ntwo\n").await.ok();
     assert_eq!(echoed.stdout, "one\ntwo\n");
     world.close().await;

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use skypanel_core::locks::Locks;
+use skypanel_receiver::{Limits, SourceLimits};
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStderr};
 use tokio::sync::Notify;
@@ -48,6 +50,30 @@ async fn the_second_of_two_pushes_waits_visibly_and_sees_what_the_first_left() {
     let said = waiting.await.expect("ends").ok();
     said.says(&["Another push to this app is being built; yours is next."]);
     assert_eq!(world.worker.deployments().len(), 2);
+    world.close().await;
+}
+
+#[tokio::test]
+async fn a_push_waits_for_one_to_another_receiver_but_not_for_ever() {
+    let limits = Limits { turn_time: Duration::from_secs(6), ..Limits::default() };
+    let world = World::with(limits, SourceLimits::default()).await;
+    let copy = world.working_copy("hello", &[("a", "1")]).await;
+    world.git(&copy, &["push", "skypanel", "main"]).await.ok();
+    // What another receiver, on the same database, holds while it serves a push.
+    let other = Locks::new(world.store().pool());
+    let name = format!("skypanel.push:{}", world.app("hello").await.id);
+    let held = other.try_take(&name).await.expect("asks").expect("is free after the push");
+    let commit = world.commit(&copy, &[("a", "2")]).await;
+    let refused = world.git(&copy, &["push", "skypanel", "main"]).await.failed();
+    refused.says(&["Another push to this app is being built; yours is next.", "builds:cancel, then push again"]);
+    let waiting = tokio::spawn(run(world.git_command("user", &copy, &["push", "skypanel", "main"])));
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    assert!(!waiting.is_finished());
+    drop(held);
+    let said = waiting.await.expect("ends").ok();
+    said.says(&["Another push to this app is being built; yours is next."]);
+    assert_eq!(world.server_ref("hello", "refs/heads/main").await, Some(commit));
+    drop(other);
     world.close().await;
 }
 

@@ -87,8 +87,8 @@ impl World {
         let directory = tempfile::tempdir().expect("makes a directory");
         let store = database.store().clone();
         let blobs = Arc::new(LocalBlobs::open(&directory.path().join("blobs")).expect("opens"));
-        let jobs = Jobs::connect(store.pool().clone()).await.expect("makes the queue");
-        let streams = Streams::connect(store.pool().clone()).await.expect("listens");
+        let jobs = Jobs::connect(database.pool().clone()).await.expect("makes the queue");
+        let streams = Streams::connect(database.pool().clone()).await.expect("listens");
         let worker = Worker::start(store.clone(), streams.clone(), blobs.clone());
         let console = Arc::new(FakeConsole::default());
         let options = ReceiverOptions {

@@ -88,7 +88,7 @@ fn main() -> ExitCode {
 /// Measures, reports, and answers whether everything worked.
 fn run(chosen: &[String], publish: bool) -> Result<bool> {
     let started = Instant::now();
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("the crate lies in no workspace")?;
+    let root = skypanel_e2e::root();
     let directory = std::env::var_os("SKYPANEL_BENCH_DIR").map_or_else(|| root.join("target/bench"), PathBuf::from);
     let programs = std::env::var_os("SKYPANEL_PROGRAMS_DIR")
         .map(PathBuf::from)

@@ -1,0 +1,86 @@
+//! `skypanel admin app:plan`: shows an app's plan, or puts it on another and rolls its processes with the new limits.
+
+use std::io::Write as _;
+use std::time::Duration;
+
+use skypanel_core::jobs::{self, Jobs};
+use skypanel_core::model::{AppSlug, Application, Plan, StreamId};
+use skypanel_core::store::Store;
+use skypanel_core::stream::{StreamItem, Streams};
+use skypanel_core::{Error, Result};
+
+/// Longest nothing may be heard of the change; a build of the app that is under way goes first.
+const SILENCE_LIMIT: Duration = Duration::from_mins(15);
+
+/// Lists the plans, that of `app` marked.
+pub(super) async fn list(store: &Store, app: &AppSlug) -> Result<()> {
+    let app = find(store, app).await?;
+    for plan in store.plans().await? {
+        let mark = if plan.id == app.plan_id { '*' } else { ' ' };
+        let Plan { name, cpu_cores, ram_mb, max_replicas, .. } = plan;
+        println!("{mark} {name:12} {cpu_cores} cores, {ram_mb} MB, {max_replicas} replica(s) of a process type");
+    }
+    Ok(())
+}
+
+/// Puts `app` on a plan. `served` says whether a worker is there to be waited for.
+pub(super) async fn change(store: &Store, app: &AppSlug, plan: &str, served: bool) -> Result<()> {
+    let app = find(store, app).await?;
+    let plans = store.plans().await?;
+    let Some(plan) = plans.iter().find(|known| known.name == plan) else {
+        let names: Vec<&str> = plans.iter().map(|plan| plan.name.as_str()).collect();
+        return Err(Error::NotFound(format!("There is no plan {plan:?}. Plans are: {}.", names.join(", "))));
+    };
+    if plan.id == app.plan_id {
+        println!("{} is on the plan {} already.", app.slug, plan.name);
+        return Ok(());
+    }
+    let streams = Streams::connect(store.pool().clone()).await?;
+    let jobs = Jobs::connect(store.pool().clone()).await?;
+    store.change_plan(app.id, plan.id).await?;
+    store.record_event(app.id, None, "plan", &format!("Changed the plan to {}", plan.name)).await?;
+    println!("-----> Putting {} on the plan {}", app.slug, plan.name);
+    let stream = StreamId::new();
+    streams.create(stream, app.id).await?;
+    jobs.add(jobs::Apply { app: app.id, stream }).await?;
+    if !served {
+        println!("       Skypanel does not run here. It takes effect when it is started.");
+        return Ok(());
+    }
+    if follow(&streams, stream).await? {
+        return Ok(());
+    }
+    Err(Error::Conflict(format!(
+        "{0} is on the plan {1} now, but what runs has the limits it had before. Try again with ps:restart, or go back: \
+         skypanel admin app:plan {0} {2}",
+        app.slug,
+        plan.name,
+        plans.iter().find(|known| known.id == app.plan_id).map_or("PLAN", |before| before.name.as_str()),
+    )))
+}
+
+async fn find(store: &Store, slug: &AppSlug) -> Result<Application> {
+    store.app_by_slug(slug).await?.ok_or_else(|| Error::NotFound(format!("There is no app \"{slug}\".")))
+}
+
+/// Shows a stream to its end; answers whether what it tells about succeeded.
+async fn follow(streams: &Streams, stream: StreamId) -> Result<bool> {
+    let mut follower = streams.follow(stream, 0);
+    loop {
+        let item = tokio::time::timeout(SILENCE_LIMIT, follower.next()).await.map_err(|_| {
+            Error::System(
+                "Nothing was heard for 15 minutes. The change is queued and goes on by itself once a worker takes it."
+                    .to_owned(),
+            )
+        })?;
+        match item? {
+            Some(StreamItem::Chunk(_, bytes)) => {
+                let mut output = std::io::stdout().lock();
+                // Whoever watched may have gone; the work goes on all the same.
+                let _ = output.write_all(&bytes).and_then(|()| output.flush());
+            }
+            Some(StreamItem::End { succeeded }) => return Ok(succeeded),
+            None => return Ok(false),
+        }
+    }
+}
