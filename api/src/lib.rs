@@ -1,6 +1,7 @@
 //! What Skypanel serves over HTTP: the API, the pages that the edge shows for apps that cannot answer, and the
 //! images that the engine pulls. Started by the `api` role.
 
+mod billing;
 mod error;
 mod health;
 mod http;
@@ -10,6 +11,7 @@ mod pages;
 mod plans;
 mod routes;
 mod server;
+mod usage;
 
 use std::net::SocketAddr;
 

@@ -7,7 +7,7 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::http::{Shared, input, openapi, request};
-use crate::{error, health, pages, plans};
+use crate::{billing, error, health, pages, plans, usage};
 
 /// Everything that is served to people, programs and the edge.
 pub(crate) fn all(shared: Shared) -> Router {
@@ -39,5 +39,8 @@ pub(crate) fn document() -> OpenApi {
 
 /// All operations of the API, noun by noun.
 fn nouns() -> OpenApiRouter<Shared> {
-    OpenApiRouter::with_openapi(openapi::begin()).merge(plans::routes())
+    OpenApiRouter::with_openapi(openapi::begin())
+        .merge(billing::routes())
+        .merge(plans::routes())
+        .merge(usage::routes())
 }

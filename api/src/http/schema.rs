@@ -30,6 +30,7 @@ macro_rules! enums {
 }
 
 enums! {
+    LedgerKind = skypanel_core::model::LedgerKind,
     Role = skypanel_core::model::Role,
     Scope = skypanel_core::actions::Scope,
 }

@@ -1,9 +1,12 @@
 //! `GET /api/paas/plans`.
 
+use std::collections::BTreeMap;
+
 use axum::Json;
 use axum::extract::State;
 use rust_decimal::Decimal;
 use serde::Serialize;
+use serde_json::Value;
 use skypanel_core::actions::Actions;
 use skypanel_core::model::{Money, Plan};
 use utoipa::ToSchema;
@@ -22,6 +25,8 @@ pub(crate) struct PlanItem {
     cpu_cores: Decimal,
     /// Memory limit of a replica, in MB (2^20 bytes).
     ram_mb: u32,
+    /// Disk of a replica, in GB; told, not enforced.
+    disk_gb: u32,
     /// Most replicas of one process type.
     max_replicas: u32,
     /// Price of one replica for an hour.
@@ -30,6 +35,11 @@ pub(crate) struct PlanItem {
     /// The same for a month of 730 hours.
     #[schema(value_type = schema::Money)]
     price_per_month: Money,
+    /// Named extras.
+    #[schema(value_type = BTreeMap<String, Value>)]
+    features: BTreeMap<String, Value>,
+    /// Its place in lists; the first is what new apps get.
+    position: i32,
 }
 
 impl From<Plan> for PlanItem {
@@ -39,9 +49,12 @@ impl From<Plan> for PlanItem {
             name: plan.name,
             cpu_cores: plan.cpu_cores.normalize(),
             ram_mb: plan.ram_mb,
+            disk_gb: plan.disk_gb,
             max_replicas: plan.max_replicas,
             price_per_hour: plan.price_per_hour,
             price_per_month: plan.price_per_hour.per_month(),
+            features: plan.features,
+            position: plan.position,
         }
     }
 }

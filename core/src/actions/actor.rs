@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::model::{AppRef, AppSlug, Application, OrganizationId, Role};
+use crate::model::{AppRef, AppSlug, Application, Organization, OrganizationId, OrganizationRef, Role};
 use crate::store::{Access, Identity};
 use crate::{Error, Result};
 
@@ -144,6 +144,19 @@ impl super::Actions {
                 Error::NotFound("There is no app of that id that you have access to.".to_owned())
             }),
         }
+    }
+
+    /// The organisation of that name or id, if the actor may have `access` to it. To anyone outside it does not exist.
+    pub async fn organization_for(
+        &self,
+        actor: &Actor,
+        organization: &OrganizationRef,
+        access: Access,
+    ) -> Result<Organization> {
+        let missing = || Error::NotFound("There is no such organisation that you have access to.".to_owned());
+        let found = self.store.organization_of(organization).await?.ok_or_else(missing)?;
+        actor.check(found.id, access, missing)?;
+        Ok(found)
     }
 
     fn checked(

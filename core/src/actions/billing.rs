@@ -110,7 +110,7 @@ impl Actions {
         actor: &Actor,
         organization: OrganizationId,
         before: Option<i64>,
-        limit: u32,
+        limit: i64,
     ) -> Result<Vec<LedgerEntry>> {
         check(actor, organization, Access::Read)?;
         self.store.ledger(organization, before, limit).await
@@ -245,7 +245,12 @@ fn check(actor: &Actor, organization: OrganizationId, access: Access) -> Result<
 
 fn check_entry(new: &NewLedgerEntry) -> Result<()> {
     let fits = match new.kind {
-        LedgerKind::Charge => false,
+        LedgerKind::Charge => {
+            return Err(Error::field(
+                "kind",
+                "Charges come from the settlement only. Use top_up, refund or adjustment.",
+            ));
+        }
         LedgerKind::TopUp | LedgerKind::Refund => new.amount > Money::ZERO,
         LedgerKind::Adjustment => new.amount != Money::ZERO,
     };

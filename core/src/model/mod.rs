@@ -26,7 +26,7 @@ pub use git_url::{CommitHash, GitBranch, GitTransport, GitUrl};
 pub use metering::{Hour, HourOfApp, Metered, Month, UsageKey, UsageLine, cost_of_hour, cost_over};
 pub use money::Money;
 pub use names::{AppRef, AppSlug, ConfigKey, ProcessType};
-pub use tenancy::{Organization, Role, SshKey, User};
+pub use tenancy::{Organization, OrganizationRef, Role, SshKey, User};
 pub use wallet::{LedgerEntry, LedgerKind, NewLedgerEntry, SuspensionReason};
 
 /// Declares a UUID newtype: an id of one kind of thing cannot be passed where another is meant.

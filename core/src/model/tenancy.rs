@@ -17,6 +17,25 @@ pub struct Organization {
     pub suspended_at: Option<DateTime<Utc>>,
 }
 
+/// An organisation as callers name it: by id or by name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OrganizationRef {
+    /// By its name.
+    Name(String),
+    /// By its id.
+    Id(OrganizationId),
+}
+
+impl<'de> serde::Deserialize<'de> for OrganizationRef {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = <String as serde::Deserialize>::deserialize(deserializer)?;
+        Ok(match text.parse::<uuid::Uuid>() {
+            Ok(id) => Self::Id(OrganizationId(id)),
+            Err(_) => Self::Name(text),
+        })
+    }
+}
+
 /// A person.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct User {

@@ -5,11 +5,47 @@ use sqlx::PgConnection;
 
 use super::{Store, is_taken};
 use crate::actions::Actor;
-use crate::model::{AppId, AppSlug, Hour, LedgerEntry, Money, NewLedgerEntry, OrganizationId};
+use crate::model::{AppId, AppSlug, Hour, LedgerEntry, Money, Month, NewLedgerEntry, OrganizationId};
 use crate::{Error, Result};
 
 const ENTRY_COLUMNS: &str = "id, organization_id, kind, amount, balance_after, application_id, app_slug, hour, actor_id, \
      actor, reference, note, occurred_at";
+
+/// An organisation's money at a glance, for admins.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct WalletOverview {
+    /// Whose.
+    pub organization_id: OrganizationId,
+    /// Its name.
+    pub name: String,
+    /// What is in its wallet.
+    pub balance: Money,
+    /// What it used in the month.
+    pub month_cost: Money,
+    /// What of that was charged.
+    pub month_charged: Money,
+    /// What all that runs now costs an hour.
+    pub cost_per_hour: Money,
+    /// Apps that an empty wallet holds.
+    pub suspended_apps: i64,
+}
+
+/// The platform's money at a glance.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct BillingTotals {
+    /// Since when billing is on; none while it is off.
+    pub enabled_since: Option<DateTime<Utc>>,
+    /// All wallets together.
+    pub balance: Money,
+    /// What was used in the month, as far as it is settled.
+    pub month_cost: Money,
+    /// What of that was charged.
+    pub month_charged: Money,
+    /// What all that runs now costs an hour.
+    pub cost_per_hour: Money,
+    /// Up to when everything is settled; none where nothing runs.
+    pub settled_until: Option<DateTime<Utc>>,
+}
 
 /// What an hour of an app is charged.
 pub(super) struct Charge<'a> {
@@ -38,7 +74,7 @@ impl Store {
         &self,
         organization: OrganizationId,
         before: Option<i64>,
-        limit: u32,
+        limit: i64,
     ) -> Result<Vec<LedgerEntry>> {
         let sql = format!(
             "SELECT {ENTRY_COLUMNS} FROM wallet_ledger WHERE organization_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3"
@@ -46,9 +82,47 @@ impl Store {
         Ok(sqlx::query_as(sqlx::AssertSqlSafe(sql))
             .bind(organization)
             .bind(before.unwrap_or(i64::MAX))
-            .bind(i64::from(limit))
+            .bind(limit)
             .fetch_all(&self.pool)
             .await?)
+    }
+
+    /// The wallets of all organisations by name, from after `after` on, with what they used in `month`.
+    pub async fn wallets(&self, month: Month, after: Option<&str>, limit: i64) -> Result<Vec<WalletOverview>> {
+        Ok(sqlx::query_as(
+            "SELECT o.id AS organization_id, o.name, o.wallet_balance AS balance,
+                 coalesce(used.cost, 0) AS month_cost, coalesce(used.charged, 0) AS month_charged,
+                 (SELECT coalesce(sum(price_per_hour * replicas), 0) FROM paas_metering
+                  WHERE organization_id = o.id AND ended_at IS NULL) AS cost_per_hour,
+                 (SELECT count(*) FROM paas_applications
+                  WHERE organization_id = o.id AND status = 'suspended' AND suspended_reason = 'wallet') AS suspended_apps
+             FROM organizations AS o
+             LEFT JOIN LATERAL (SELECT sum(cost) AS cost, sum(charged) AS charged FROM paas_usage_months
+                 WHERE organization_id = o.id AND month = $1) AS used ON true
+             WHERE $2::text IS NULL OR o.name > $2 ORDER BY o.name LIMIT $3",
+        )
+        .bind(month.first_day())
+        .bind(after)
+        .bind(limit)
+        .fetch_all(&self.pool)
+        .await?)
+    }
+
+    /// The platform's money, with what was used in `month`.
+    pub async fn billing_totals(&self, month: Month) -> Result<BillingTotals> {
+        Ok(sqlx::query_as(
+            "SELECT (SELECT started_at FROM paas_billing_periods WHERE ended_at IS NULL) AS enabled_since,
+                 (SELECT coalesce(sum(wallet_balance), 0) FROM organizations) AS balance,
+                 (SELECT coalesce(sum(cost), 0) FROM paas_usage_months WHERE month = $1) AS month_cost,
+                 (SELECT coalesce(sum(charged), 0) FROM paas_usage_months WHERE month = $1) AS month_charged,
+                 (SELECT coalesce(sum(price_per_hour * replicas), 0) FROM paas_metering WHERE ended_at IS NULL)
+                     AS cost_per_hour,
+                 (SELECT min(settled_until) FROM paas_metering WHERE ended_at IS NULL OR settled_until < ended_at)
+                     AS settled_until",
+        )
+        .bind(month.first_day())
+        .fetch_one(&self.pool)
+        .await?)
     }
 
     /// The entries of a time that are no charges, oldest first.

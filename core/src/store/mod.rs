@@ -24,6 +24,7 @@ pub use apps::Access;
 pub use audit::AuditEntry;
 pub use build_cache::StoredCache;
 pub use config_vars::ConfigVars;
+pub use ledger::{BillingTotals, WalletOverview};
 pub use settlement::Settled;
 pub use tenancy::{Identity, NewUser};
 pub(crate) use usage::add_line;

@@ -6,7 +6,7 @@ use argon2::Argon2;
 use argon2::password_hash::PasswordHasher as _;
 
 use super::{Store, is_taken};
-use crate::model::{Organization, OrganizationId, Role, SshKey, User, UserId};
+use crate::model::{Organization, OrganizationId, OrganizationRef, Role, SshKey, User, UserId};
 use crate::{Error, Result};
 
 /// Who a connection is: found by the key it authenticated with.
@@ -55,6 +55,27 @@ impl Store {
             .fetch_optional(&self.pool)
             .await?
             .ok_or_else(|| Error::NotFound(format!("There is no organisation {name:?}.")))
+    }
+
+    /// The organisation of that id or name, if there is one.
+    pub async fn organization_of(&self, organization: &OrganizationRef) -> Result<Option<Organization>> {
+        let (id, name) = match organization {
+            OrganizationRef::Id(id) => (Some(*id), None),
+            OrganizationRef::Name(name) => (None, Some(name)),
+        };
+        Ok(sqlx::query_as("SELECT * FROM organizations WHERE id = $1 OR name = $2")
+            .bind(id)
+            .bind(name)
+            .fetch_optional(&self.pool)
+            .await?)
+    }
+
+    /// The organisation of that name or id, if there is one.
+    pub async fn organization_named(&self, named: &str) -> Result<Option<Organization>> {
+        Ok(sqlx::query_as("SELECT * FROM organizations WHERE name = $1 OR id::text = $1")
+            .bind(named)
+            .fetch_optional(&self.pool)
+            .await?)
     }
 
     /// Creates a user.

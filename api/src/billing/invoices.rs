@@ -1,0 +1,42 @@
+//! `GET /api/organizations/{organization}/invoices`.
+
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+use skypanel_core::actions::Actions;
+use skypanel_core::model::{Money, OrganizationRef};
+use skypanel_core::store::Access;
+use utoipa::ToSchema;
+
+use crate::http::{Answer, Caller, Listed, PathOf, schema};
+
+/// A month with an invoice.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct InvoiceItem {
+    #[schema(example = "2026-11")]
+    month: String,
+    /// What was charged in it.
+    #[schema(value_type = schema::Money)]
+    total: Money,
+}
+
+/// List invoices
+///
+/// The months in which something was charged, newest first.
+#[utoipa::path(
+    get,
+    path = "/api/organizations/{organization}/invoices",
+    tag = "billing",
+    params(("organization" = String, Path, description = "Its name or id")),
+    responses((status = OK, body = Listed<InvoiceItem>))
+)]
+pub(crate) async fn list_invoices(
+    State(actions): State<Actions>,
+    caller: Caller,
+    PathOf(organization): PathOf<OrganizationRef>,
+) -> Answer<Listed<InvoiceItem>> {
+    let organization = actions.organization_for(&caller, &organization, Access::Read).await?;
+    let months = actions.invoices(&caller, organization.id).await?;
+    let items = months.into_iter().map(|(month, total)| InvoiceItem { month: month.to_string(), total }).collect();
+    Ok(Json(Listed::whole(items)))
+}
