@@ -14,11 +14,16 @@ pub mod locks;
 #[macro_use]
 pub mod model;
 pub mod actions;
+pub mod network;
 pub mod private_file;
+pub mod quantity;
+pub mod repository;
 pub mod secrets;
 pub mod settings;
+pub mod source;
 pub mod store;
 pub mod stream;
 pub mod terminal;
+pub mod webhook;
 
 pub use error::{Error, Result};

@@ -36,7 +36,12 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+<<<<<<< HEAD
 pub use crate::commands::{ClientLine, command_help, command_list};
+=======
+pub use skypanel_core::source::SourceLimits;
+
+>>>>>>> 80001f8 (Fetch repositories and take uploaded archives: checked addresses, pinned hosts, hostile members refused)
 pub use crate::keys::parse_public_key;
 
 use crate::git::Repositories;
@@ -109,6 +114,7 @@ impl Default for Limits {
     }
 }
 
+<<<<<<< HEAD
 /// Limits on the tree of a pushed commit.
 #[derive(Clone, Copy, Debug)]
 pub struct SourceLimits {
@@ -126,6 +132,8 @@ impl Default for SourceLimits {
     }
 }
 
+=======
+>>>>>>> 80001f8 (Fetch repositories and take uploaded archives: checked addresses, pinned hosts, hostile members refused)
 /// What every connection works with.
 pub(crate) struct Shared {
     pub(crate) store: Store,

@@ -250,7 +250,7 @@ impl FromStr for GitBranch {
         let segment = |part: &str| {
             !part.is_empty()
                 && !part.starts_with('.')
-                && !std::path::Path::new(part).extension().is_some_and(|extension| extension == "lock")
+                && std::path::Path::new(part).extension().is_none_or(|extension| extension != "lock")
         };
         let right = (1..=200).contains(&text.len())
             && text != "HEAD"

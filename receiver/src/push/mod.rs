@@ -4,7 +4,6 @@
 mod hook;
 mod policy;
 mod release;
-mod snapshot;
 
 use std::convert::Infallible;
 use std::sync::Arc;

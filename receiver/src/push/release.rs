@@ -4,15 +4,16 @@ use std::time::Duration;
 
 use skypanel_core::jobs::Deploy;
 use skypanel_core::model::{DeploymentId, NewDeployment, Stage, Trigger};
+use skypanel_core::quantity::{count, size};
+use skypanel_core::source::{CommitSource, Snapshot, pack_commit};
 use skypanel_core::stream::StreamItem;
 use skypanel_core::{Error, Result};
 use tokio::task::spawn_blocking;
 
-use crate::output::{count, error_lines, size};
+use crate::output::error_lines;
 use crate::push::Push;
 use crate::push::hook::{Hook, HookGone, Request};
 use crate::push::policy::Release;
-use crate::push::snapshot::{self, Snapshot};
 
 /// How long nothing may come before the developer is told what is waited for.
 const EXPLAIN_AFTER: Duration = Duration::from_millis(1_500);
@@ -47,14 +48,15 @@ impl Push {
 
     async fn snapshot(&self, request: &Request, release: &Release) -> Result<Snapshot> {
         let spool = self.shared.blobs.spool()?;
-        let source = snapshot::Source {
+        let source = CommitSource {
             repository: self.shared.repositories.path(self.app.id),
             quarantine: request.quarantine.clone(),
             commit: release.commit.clone(),
             git: self.shared.repositories.git().to_owned(),
             limits: self.shared.source_limits,
+            verb: "push",
         };
-        spawn_blocking(move || snapshot::take(&source, spool))
+        spawn_blocking(move || pack_commit(&source, spool))
             .await
             .map_err(|_| Error::System("The pushed files could not be read. Push again.".to_owned()))?
     }

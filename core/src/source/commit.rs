@@ -1,5 +1,5 @@
-//! Packs the tree of a pushed commit into a `tar.zst`, straight from Git's object store and before the push
-//! is accepted: the objects are still in Git's quarantine.
+//! Packs the tree of a commit into a `tar.zst`, straight from Git's object store. The objects of a push that is not
+//! accepted yet are still in Git's quarantine.
 
 use std::collections::HashMap;
 use std::io::{self, BufWriter, Read, Write};
@@ -8,19 +8,23 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use git2::{ObjectType, Odb, Oid, Repository, Tree};
-use skypanel_core::{Error, Result};
 use tar::{EntryType, Header};
 use tempfile::NamedTempFile;
 
+<<<<<<< HEAD:receiver/src/push/snapshot.rs
 use crate::SourceLimits;
 use crate::git::ALLOC_LIMIT;
+=======
+use super::{APP_USER, MAX_PATH, Snapshot, SourceLimits, ZSTD_LEVEL, printable};
+use crate::quantity::size;
+use crate::{Error, Result};
+>>>>>>> 80001f8 (Fetch repositories and take uploaded archives: checked addresses, pinned hosts, hostile members refused):core/src/source/commit.rs
 
-/// zstd's fastest proper level: the source is read once and soon forgotten.
-const ZSTD_LEVEL: i32 = 1;
 /// Files above this size in bytes are streamed through Git instead of being held in memory.
 const LARGE_FILE: usize = 16 << 20;
 /// Deepest directory.
 const MAX_DEPTH: usize = 100;
+<<<<<<< HEAD:receiver/src/push/snapshot.rs
 /// Longest path in bytes, as Linux has it.
 const MAX_PATH: usize = 4_095;
 /// Largest commit and largest directory in bytes, as Git stores them. Asked before they are read: a few megabytes of
@@ -29,41 +33,30 @@ const MAX_COMMIT: usize = 1 << 20;
 const MAX_DIRECTORY: usize = 32 << 20;
 /// Owner of everything in the container that builds.
 const APP_USER: u64 = 10_001;
+=======
+>>>>>>> 80001f8 (Fetch repositories and take uploaded archives: checked addresses, pinned hosts, hostile members refused):core/src/source/commit.rs
 /// Most submodules named one by one.
 const MAX_NAMED: usize = 5;
 
 /// What to pack.
-pub(crate) struct Source {
+#[derive(Clone, Debug)]
+pub struct CommitSource {
     /// The bare repository.
-    pub(crate) repository: PathBuf,
+    pub repository: PathBuf,
     /// Where Git keeps the pushed objects until the verdict.
-    pub(crate) quarantine: Option<PathBuf>,
+    pub quarantine: Option<PathBuf>,
     /// Full hash of the commit.
-    pub(crate) commit: String,
+    pub commit: String,
     /// The `git` program.
-    pub(crate) git: PathBuf,
+    pub git: PathBuf,
     /// How much is too much.
-    pub(crate) limits: SourceLimits,
-}
-
-/// A packed tree.
-pub(crate) struct Snapshot {
-    /// The archive, written and flushed.
-    pub(crate) file: NamedTempFile,
-    /// Files and links in it.
-    pub(crate) files: u64,
-    /// Bytes of the files together, unpacked.
-    pub(crate) bytes: u64,
-    /// First line of the commit's message.
-    pub(crate) message: String,
-    /// `Name <email>` of its author.
-    pub(crate) author: String,
-    /// What the developer should know, a line each.
-    pub(crate) warnings: Vec<String>,
+    pub limits: SourceLimits,
+    /// What its people do to try again, for error messages: `push` or `deploy`.
+    pub verb: &'static str,
 }
 
 /// Packs; blocks the thread.
-pub(crate) fn take(source: &Source, file: NamedTempFile) -> Result<Snapshot> {
+pub fn pack_commit(source: &CommitSource, file: NamedTempFile) -> Result<Snapshot> {
     let repository = Repository::open_bare(&source.repository).map_err(|error| unreadable(&error))?;
     let odb = repository.odb().map_err(|error| unreadable(&error))?;
     if let Some(quarantine) = &source.quarantine {
@@ -97,10 +90,10 @@ pub(crate) fn take(source: &Source, file: NamedTempFile) -> Result<Snapshot> {
     let output = archive.into_inner().and_then(zstd::Encoder::finish).map_err(|error| disk(&error))?;
     output.into_inner().map_err(|error| disk(error.error()))?;
     if files == 0 {
-        return Err(Error::Invalid(
-            "The pushed commit holds no files, so there is nothing to build. Commit your app's files, then push again."
-                .to_owned(),
-        ));
+        return Err(Error::Invalid(format!(
+            "The commit holds no files, so there is nothing to build. Commit your app's files, then {} again.",
+            source.verb
+        )));
     }
     let author = commit.author();
     Ok(Snapshot {
@@ -114,7 +107,7 @@ pub(crate) fn take(source: &Source, file: NamedTempFile) -> Result<Snapshot> {
 }
 
 struct Packer<'a, W: Write> {
-    source: &'a Source,
+    source: &'a CommitSource,
     repository: &'a Repository,
     odb: &'a Odb<'a>,
     root: &'a Tree<'a>,
@@ -138,9 +131,9 @@ impl<W: Write> Packer<'_, W> {
             self.entries += 1;
             if self.entries > self.source.limits.entries {
                 return Err(Error::Invalid(format!(
-                    "The pushed commit holds more than {} files and directories. Leave generated files out of Git \
-                     (see .gitignore), then push again.",
-                    self.source.limits.entries
+                    "The commit holds more than {} files and directories. Leave generated files out of Git (see \
+                     .gitignore), then {} again.",
+                    self.source.limits.entries, self.source.verb
                 )));
             }
             self.check_time()?;
@@ -187,8 +180,9 @@ impl<W: Write> Packer<'_, W> {
         self.bytes = self.bytes.saturating_add(length as u64);
         if self.bytes > self.source.limits.bytes {
             return Err(Error::Invalid(format!(
-                "The pushed files are larger than {} together. Leave large files out of Git, then push again.",
-                crate::output::size(self.source.limits.bytes)
+                "The files are larger than {} together. Leave large files out of Git, then {} again.",
+                size(self.source.limits.bytes),
+                self.source.verb
             )));
         }
         let mut header = self.header(EntryType::Regular, mode, length as u64);
@@ -274,7 +268,7 @@ impl<W: Write> Packer<'_, W> {
 struct LargeFile(std::process::Child);
 
 impl LargeFile {
-    fn open(source: &Source, id: Oid) -> io::Result<Self> {
+    fn open(source: &CommitSource, id: Oid) -> io::Result<Self> {
         let mut command = Command::new(&source.git);
         command
             .env_clear()
@@ -357,23 +351,13 @@ fn as_path(bytes: &[u8]) -> &Path {
     Path::new(std::ffi::OsStr::from_bytes(bytes))
 }
 
-/// A path as a terminal may show it.
-fn printable(bytes: &[u8]) -> String {
-    let text = String::from_utf8_lossy(bytes);
-    let mut shown: String = text.chars().take(200).map(|c| if c.is_control() { '?' } else { c }).collect();
-    if text.chars().nth(200).is_some() {
-        shown.push('…');
-    }
-    shown
-}
-
 fn text(bytes: &[u8], longest: usize) -> String {
     let text = String::from_utf8_lossy(bytes);
     text.chars().filter(|character| !character.is_control()).take(longest).collect()
 }
 
 fn refused(path: &[u8], why: &str) -> Error {
-    Error::Invalid(format!("{} {why}. Remove or change it, then push again.", printable(path)))
+    Error::Invalid(format!("{} {why}. Remove or change it, then deploy again.", printable(path)))
 }
 
 fn unreadable(error: &git2::Error) -> Error {
@@ -381,9 +365,9 @@ fn unreadable(error: &git2::Error) -> Error {
 }
 
 fn failed(reason: &str) -> Error {
-    Error::System(format!("The pushed commit could not be read: {reason}. Push again."))
+    Error::System(format!("The commit could not be read: {reason}. Try again."))
 }
 
 fn disk(error: &io::Error) -> Error {
-    Error::System(format!("The pushed files could not be stored: {error}. Push again; if it stays, tell the operator."))
+    Error::System(format!("The files could not be stored: {error}. Try again; if it stays, tell the operator."))
 }

@@ -9,25 +9,27 @@ use tar::{Archive, Entry, EntryType, Header};
 const MAX_RECORD: u64 = 1 << 20;
 
 /// A file, directory or link in a tar.
-pub(crate) struct Member<'a, R: Read> {
+pub struct Member<'a, R: Read> {
     /// Its name, as written.
-    pub(crate) name: Vec<u8>,
+    pub name: Vec<u8>,
     /// What it links to, if it is a link.
-    pub(crate) link: Vec<u8>,
+    pub link: Vec<u8>,
     entry: Entry<'a, R>,
 }
 
 impl<R: Read> Member<'_, R> {
-    pub(crate) fn header(&self) -> &Header {
+    /// Its header; names in it may be cut off.
+    pub fn header(&self) -> &Header {
         self.entry.header()
     }
 
-    pub(crate) fn kind(&self) -> EntryType {
+    /// What kind of thing it is.
+    pub fn kind(&self) -> EntryType {
         self.entry.header().entry_type()
     }
 
     /// Bytes of its content.
-    pub(crate) fn size(&self) -> u64 {
+    pub fn size(&self) -> u64 {
         self.entry.size()
     }
 }
@@ -39,7 +41,7 @@ impl<R: Read> Read for Member<'_, R> {
 }
 
 /// Calls `visit` with every member of the tar that `source` holds, in order.
-pub(crate) fn visit<R: Read, E: From<io::Error>>(
+pub fn visit<R: Read, E: From<io::Error>>(
     source: R,
     mut visit: impl FnMut(Member<'_, R>) -> Result<(), E>,
 ) -> Result<(), E> {

@@ -1,0 +1,139 @@
+//! A small HTTP/1.1 client for calls to hosts that users name: one request a connection, to a checked address, without
+//! redirects, bounded in time and size.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::Incoming;
+use hyper::{Method, Request, Response, header};
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, RootCertStore};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+
+use super::Guard;
+
+/// Longest a call may take from connection to the end of the answer.
+const CALL_TIME: Duration = Duration::from_secs(20);
+/// Most bytes of an answer.
+const MAX_ANSWER: usize = 256 * 1024;
+
+/// A call.
+#[derive(Clone, Debug)]
+pub struct HttpRequest {
+    /// `POST`, …
+    pub method: Method,
+    /// Whether to speak TLS.
+    pub tls: bool,
+    /// The host, as its certificate names it; an IPv6 address without brackets.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+    /// Path and query.
+    pub path: String,
+    /// Names and values of headers, beside those every call has.
+    pub headers: Vec<(&'static str, String)>,
+    /// The body.
+    pub body: Bytes,
+}
+
+/// An answer.
+#[derive(Clone, Debug)]
+pub struct HttpAnswer {
+    /// Its status code.
+    pub status: u16,
+    /// Its body.
+    pub body: Bytes,
+}
+
+/// Makes calls. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct HttpClient {
+    guard: Guard,
+}
+
+impl HttpClient {
+    /// A client that connects to what `guard` allows.
+    pub fn new(guard: Guard) -> Self {
+        Self { guard }
+    }
+
+    /// Makes one call. The error is in words, without anything secret.
+    pub async fn call(&self, request: HttpRequest) -> Result<HttpAnswer, String> {
+        let host = request.host.clone();
+        timeout(CALL_TIME, self.exchange(request))
+            .await
+            .unwrap_or_else(|_| Err(format!("The host {host} took longer than {} s to answer.", CALL_TIME.as_secs())))
+    }
+
+    async fn exchange(&self, request: HttpRequest) -> Result<HttpAnswer, String> {
+        let stream = self.guard.connect(&request.host, request.port).await.map_err(|error| error.to_string())?;
+        if !request.tls {
+            return send(stream, request).await;
+        }
+        let name =
+            ServerName::try_from(request.host.clone()).map_err(|_| "The host's name is not valid.".to_owned())?;
+        let stream = TlsConnector::from(tls_config()?)
+            .connect(name, stream)
+            .await
+            .map_err(|error| format!("No TLS connection to {}: {error}.", request.host))?;
+        send(stream, request).await
+    }
+}
+
+async fn send<S>(stream: S, request: HttpRequest) -> Result<HttpAnswer, String>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let broken = |error: hyper::Error| format!("The connection broke: {error}.");
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
+    let bracketed = if request.host.contains(':') { format!("[{}]", request.host) } else { request.host.clone() };
+    let standard = if request.tls { 443 } else { 80 };
+    let authority = if request.port == standard { bracketed } else { format!("{bracketed}:{}", request.port) };
+    let mut call = Request::builder()
+        .method(request.method)
+        .uri(&request.path)
+        .header(header::HOST, authority)
+        .header(header::USER_AGENT, concat!("skypanel/", env!("CARGO_PKG_VERSION")))
+        .header(header::CONNECTION, "close");
+    for (name, value) in request.headers {
+        call = call.header(name, value);
+    }
+    let call = call.body(Full::new(request.body)).map_err(|_| "The call has no right form.".to_owned())?;
+    let exchange = async {
+        let answer: Response<Incoming> = sender.send_request(call).await.map_err(broken)?;
+        let status = answer.status().as_u16();
+        let body = Limited::new(answer.into_body(), MAX_ANSWER)
+            .collect()
+            .await
+            .map_err(|error| format!("The answer could not be read: {error}."))?;
+        Ok(HttpAnswer { status, body: body.to_bytes() })
+    };
+    tokio::pin!(exchange);
+    // The connection only moves while it is polled; it ends with the answer.
+    tokio::select! {
+        biased;
+        answer = &mut exchange => answer,
+        ended = connection => match ended {
+            Ok(()) => exchange.await,
+            Err(error) => Err(broken(error)),
+        },
+    }
+}
+
+/// TLS as this host trusts it; `SSL_CERT_FILE` and `SSL_CERT_DIR` choose other roots.
+fn tls_config() -> Result<Arc<ClientConfig>, String> {
+    static CONFIG: OnceLock<Option<Arc<ClientConfig>>> = OnceLock::new();
+    let config = CONFIG.get_or_init(|| {
+        let mut roots = RootCertStore::empty();
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().ok()?;
+        Some(Arc::new(builder.with_root_certificates(roots).with_no_client_auth()))
+    });
+    config.clone().ok_or_else(|| "This host has no usable TLS.".to_owned())
+}
