@@ -60,6 +60,13 @@ pub struct SaveCache {
     pub deployment: DeploymentId,
 }
 
+/// Tell the Git host of a deployment's commit how the deployment goes.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ReportStatus {
+    /// Which one.
+    pub deployment: DeploymentId,
+}
+
 /// Drop old releases, blobs nothing refers to, old streams, expired caches, leftovers of crashes.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct CleanUp {}
@@ -137,6 +144,16 @@ impl Payload for SaveCache {
     // Many pushes in a row store the cache once, and not while they need the machine.
     fn delay(&self) -> Duration {
         Duration::from_secs(60)
+    }
+}
+
+impl Payload for ReportStatus {
+    const TASK: &'static str = "report_status";
+    // A minute or so: a host that is down for longer has missed a status of a push that is old by then.
+    const ATTEMPTS: i16 = 6;
+    // What it was comes before what it became.
+    fn queue(&self) -> Option<String> {
+        Some(format!("status:{}", self.deployment))
     }
 }
 

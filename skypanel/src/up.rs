@@ -14,6 +14,7 @@ use skypanel_core::clock::Clock;
 use skypanel_core::embedded_postgres::EmbeddedPostgres;
 use skypanel_core::jobs::Jobs;
 use skypanel_core::model::AddressFormat;
+use skypanel_core::repository::GitClient;
 use skypanel_core::store::Store;
 use skypanel_core::stream::Streams;
 use skypanel_core::{Error, Result};
@@ -104,12 +105,14 @@ async fn serve(config: &Config, store: &Store, roles: &[Role], only_worker: bool
     });
 
     let deployer = Deployer::new(engine.clone(), deployer_options(config, &installation));
+    let git = GitClient::default();
     let actions = Actions {
         store: store.clone(),
         streams: streams.clone(),
         jobs: jobs.clone(),
         blobs: blobs.clone(),
         console: Arc::new(SwarmConsole::new(deployer.clone(), store.clone())),
+        git: git.clone(),
         clock: Clock::system(),
     };
     if has(Role::Api) {
@@ -152,6 +155,7 @@ async fn serve(config: &Config, store: &Store, roles: &[Role], only_worker: bool
             blobs: blobs.clone(),
             jobs: jobs.clone(),
             streams: streams.clone(),
+            git: git.clone(),
             buildkit: buildkit.clone(),
             deployer: deployer.clone(),
             concurrency: config.concurrency,

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use skypanel_buildkit::BuildRequest;
-use skypanel_core::jobs::{Apply, CleanUp, Deploy, SaveCache};
+use skypanel_core::jobs::{Apply, CleanUp, Deploy, ReportStatus, SaveCache};
 use skypanel_core::model::{
     AppStatus, Application, Artifact, Deployment, DeploymentId, DeploymentStatus, ProcessType, Stage, StreamId,
     Trigger, resolve_formation,
@@ -133,6 +133,9 @@ async fn conclude(
             }
         }
     }
+    if store.deployment_source(deployment.id).await?.is_some() {
+        worker.jobs.add(ReportStatus { deployment: deployment.id }).await?;
+    }
     let kind = if succeeded { "release" } else { "failure" };
     let message = deployment.description.as_deref().unwrap_or("Deploy");
     store.record_event(app.id, deployment.created_by, kind, message).await?;
@@ -159,7 +162,10 @@ impl Run<'_> {
         let settings = self.worker.store.settings().await?;
         let (artifact, built) = match self.existing_artifact().await? {
             Some(artifact) => (artifact, false),
-            None => (self.build(&settings).await?, true),
+            None => {
+                let fetched = self.fetch().await?;
+                (self.build(fetched.as_ref().unwrap_or(self.deployment), &settings).await?, true)
+            }
         };
         self.worker.store.set_artifact(self.deployment.id, &artifact).await?;
         if !built {
@@ -189,16 +195,24 @@ impl Run<'_> {
         Ok(Some(parent.artifact().ok_or_else(gone)?))
     }
 
-    async fn build(&self, settings: &Settings) -> Result<Artifact, Failure> {
-        let (_, config) = self.worker.store.config_vars(self.app.id).await?;
-        let request = BuildRequest {
-            app: self.app,
-            deployment: self.deployment,
-            settings,
-            config: &config,
-            log: self.log,
-            cancel: self.cancel,
+    /// Fetches the source of a deployment that was not pushed, and gives the deployment as it is known then.
+    async fn fetch(&self) -> Result<Option<Deployment>, Failure> {
+        let fetcher = self.worker.fetcher();
+        let Some(source) = fetcher.missing(self.deployment).await? else { return Ok(None) };
+        let fetch = async {
+            tokio::select! {
+                fetched = fetcher.fetch(self.app, self.deployment, source, self.log) => fetched.map_err(Failure::from),
+                () = self.cancel.cancelled() => Err(Failure::Cancelled),
+            }
         };
+        self.stage(Stage::Receive, DeploymentStatus::Building, fetch).await?;
+        Ok(Some(self.worker.store.deployment(self.deployment.id).await?))
+    }
+
+    async fn build(&self, deployment: &Deployment, settings: &Settings) -> Result<Artifact, Failure> {
+        let (_, config) = self.worker.store.config_vars(self.app.id).await?;
+        let request =
+            BuildRequest { app: self.app, deployment, settings, config: &config, log: self.log, cancel: self.cancel };
         if self.app.current_deployment_id.is_none() {
             self.worker.store.report_app_status(self.app.id, AppStatus::Building).await?;
         }

@@ -8,6 +8,7 @@ mod clean_up;
 mod deploy;
 mod destroy;
 mod failure;
+mod fetch;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,11 +19,14 @@ use skypanel_buildkit::BuildKit;
 use skypanel_core::blob::Blobs;
 use skypanel_core::jobs::{self, Jobs, Payload};
 use skypanel_core::model::{AddressFormat, AppStatus};
+use skypanel_core::repository::GitClient;
 use skypanel_core::store::Store;
 use skypanel_core::stream::Streams;
 use skypanel_core::{Error, Result};
 use skypanel_deployer::Deployer;
 use tokio_util::sync::CancellationToken;
+
+pub use fetch::Fetcher;
 
 /// A worker that died is noticed after this long without a heartbeat.
 const DEAD_AFTER: Duration = Duration::from_secs(20);
@@ -46,6 +50,8 @@ pub struct Parts {
     pub jobs: Jobs,
     /// Where progress is told.
     pub streams: Streams,
+    /// The way to repositories elsewhere.
+    pub git: GitClient,
     /// Source to image.
     pub buildkit: BuildKit,
     /// Image to running app.
@@ -99,6 +105,7 @@ impl Worker {
             .define_job::<Task<jobs::PurgeCache>>()
             .define_job::<Task<jobs::SaveCache>>()
             .define_job::<Task<jobs::CleanUp>>()
+            .define_job::<Task<jobs::ReportStatus>>()
             .define_job::<Task<jobs::SettleUsage>>()
             .with_cron("0 * * * * settle_usage ?id=hourly_settlement {}")
             .map_err(|error| Error::System(format!("The schedule of the worker is broken: {error}.")))?
@@ -109,6 +116,12 @@ impl Worker {
             .await
             .map_err(|error| Error::System(format!("The worker could not start: {error}.")))?;
         queue.run().await.map_err(|error| Error::System(format!("The worker stopped: {error}.")))
+    }
+}
+
+impl Worker {
+    fn fetcher(&self) -> Fetcher {
+        Fetcher { store: self.store.clone(), blobs: self.blobs.clone(), git: self.git.clone() }
     }
 }
 

@@ -4,19 +4,26 @@
 
 mod actor;
 mod billing;
+mod deploy_from_source;
 mod plans;
+mod repositories;
 mod tokens;
+mod webhooks;
 
 use std::sync::Arc;
 
 pub use actor::{Actor, Scope, Via};
 pub use billing::{Movement, Period, Usage, Wallet};
+pub use deploy_from_source::{ArchiveDeploy, RepositoryDeploy, Started};
 pub use plans::CostChange;
+pub use repositories::RepositoryChange;
+pub use webhooks::{NewWebhook, Received};
 
 use crate::blob::Blobs;
 use crate::clock::Clock;
 use crate::console::Console;
 use crate::jobs::Jobs;
+use crate::repository::GitClient;
 use crate::store::Store;
 use crate::stream::Streams;
 
@@ -33,6 +40,8 @@ pub struct Actions {
     pub blobs: Blobs,
     /// The engine, for what is looked at while a user waits.
     pub console: Arc<dyn Console>,
+    /// The way to repositories elsewhere.
+    pub git: GitClient,
     /// The time.
     pub clock: Clock,
 }

@@ -15,6 +15,7 @@ mod names;
 mod repository;
 mod tenancy;
 mod wallet;
+mod webhook;
 
 pub use address::AddressFormat;
 pub use app::{AppStatus, Application, Formation, Plan, resolve_formation};
@@ -34,6 +35,7 @@ pub use repository::{DeploymentSource, HostKind, Repository};
 pub use tenancy::{Organization, Role, SshKey, User};
 >>>>>>> 80001f8 (Fetch repositories and take uploaded archives: checked addresses, pinned hosts, hostile members refused)
 pub use wallet::{LedgerEntry, LedgerKind, NewLedgerEntry, SuspensionReason};
+pub use webhook::{DeliveryOutcome, PushEvent, Webhook, WebhookDelivery, WebhookProvider};
 
 /// Declares a UUID newtype: an id of one kind of thing cannot be passed where another is meant.
 macro_rules! id {

@@ -272,6 +272,7 @@ impl LargeFile {
         let mut command = Command::new(&source.git);
         command
             .env_clear()
+            .env("PATH", "/usr/local/bin:/usr/bin:/bin")
             .env("GIT_CONFIG_NOSYSTEM", "1")
             .env("GIT_CONFIG_GLOBAL", "/dev/null")
             .env(ALLOC_LIMIT.0, ALLOC_LIMIT.1)

@@ -1,6 +1,7 @@
 //! Deployments: their life from queued to final, their stages, and which of them are kept.
 
 use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
 use sqlx::types::Json;
 
 use super::Store;
@@ -15,31 +16,7 @@ impl Store {
     /// empty.
     pub async fn create_deployment(&self, new: &NewDeployment) -> Result<()> {
         let mut transaction = self.pool.begin().await?;
-        super::suspension::ensure_app_funds(&mut transaction, new.application_id).await?;
-        sqlx::query(
-            "INSERT INTO paas_deployments
-             (id, application_id, status, trigger, git_branch, git_commit, git_message, git_author, no_cache,
-              description, parent_id, created_by)
-             VALUES ($1, $2, 'queued', $3, $4, $5, $6, $7, $8, $9, $10, $11)",
-        )
-        .bind(new.id)
-        .bind(new.application_id)
-        .bind(new.trigger)
-        .bind(&new.git_branch)
-        .bind(&new.git_commit)
-        .bind(&new.git_message)
-        .bind(&new.git_author)
-        .bind(new.no_cache)
-        .bind(&new.description)
-        .bind(new.parent_id)
-        .bind(new.created_by)
-        .execute(&mut *transaction)
-        .await?;
-        sqlx::query("INSERT INTO paas_streams (id, application_id) VALUES ($1, $2)")
-            .bind(new.id.0)
-            .bind(new.application_id)
-            .execute(&mut *transaction)
-            .await?;
+        insert(&mut transaction, new).await?;
         transaction.commit().await?;
         Ok(())
     }
@@ -282,4 +259,34 @@ impl Store {
         .await?;
         Ok(())
     }
+}
+
+/// See [`Store::create_deployment`].
+pub(super) async fn insert(connection: &mut PgConnection, new: &NewDeployment) -> Result<()> {
+    super::suspension::ensure_app_funds(connection, new.application_id).await?;
+    sqlx::query(
+        "INSERT INTO paas_deployments
+         (id, application_id, status, trigger, git_branch, git_commit, git_message, git_author, no_cache,
+          description, parent_id, created_by)
+         VALUES ($1, $2, 'queued', $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+    )
+    .bind(new.id)
+    .bind(new.application_id)
+    .bind(new.trigger)
+    .bind(&new.git_branch)
+    .bind(&new.git_commit)
+    .bind(&new.git_message)
+    .bind(&new.git_author)
+    .bind(new.no_cache)
+    .bind(&new.description)
+    .bind(new.parent_id)
+    .bind(new.created_by)
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query("INSERT INTO paas_streams (id, application_id) VALUES ($1, $2)")
+        .bind(new.id.0)
+        .bind(new.application_id)
+        .execute(&mut *connection)
+        .await?;
+    Ok(())
 }

@@ -10,12 +10,14 @@ pub(crate) mod ledger;
 pub(crate) mod limits;
 pub(crate) mod metering;
 pub(crate) mod plans;
+pub(crate) mod repositories;
 mod settings;
 mod settlement;
 pub(crate) mod suspension;
 mod tenancy;
 pub(crate) mod tokens;
 mod usage;
+pub(crate) mod webhooks;
 
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
