@@ -48,6 +48,7 @@ impl World {
             jobs: Jobs::connect(database.pool().clone()).await.expect("connects"),
             blobs: Arc::new(LocalBlobs::open(directory.path()).expect("opens")),
             console: Arc::new(NoEngine),
+            git: skypanel_core::repository::GitClient::default(),
             clock: clock.clone(),
         };
         Self { database, store, actions, clock, _blobs: directory }
