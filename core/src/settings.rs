@@ -148,10 +148,8 @@ settings! {
     git_allow_app_creation: bool = "git.allow_app_creation", true;
     /// Largest pack a push may send, in MiB.
     git_max_pack_mb: u64 = "git.max_pack_mb", 512u64 => 1..=16_384;
-<<<<<<< HEAD
     /// Space in MiB that pushes leave free on the disk of the data directory: database and engine need some to go on.
     git_min_free_mb: u64 = "git.min_free_mb", 1_024u64 => 0..=1_000_000_000;
-=======
     /// Longest that fetching an app's repository may take, in seconds.
     git_fetch_seconds: u64 = "git.fetch_seconds", 300u64 => 5..=7_200;
     /// Whether repositories may be fetched over plain HTTP, which anyone on the way can read and change.
@@ -159,7 +157,6 @@ settings! {
     /// Networks that Skypanel may connect to for its users (Git hosts) though they are not on the public Internet,
     /// such as `192.168.10.0/24, fd00::/8`; empty for none.
     network_allowed: Networks = "network.allowed", Networks::default();
->>>>>>> 80001f8 (Fetch repositories and take uploaded archives: checked addresses, pinned hosts, hostile members refused)
     /// Longest a build may take, in seconds.
     build_timeout_seconds: u64 = "build.timeout_seconds", 1_800u64 => 10..=86_400;
     /// Memory a build container may use, in MiB.

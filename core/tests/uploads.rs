@@ -12,7 +12,7 @@ type Member<'a> = (u8, &'a [u8], &'a [u8], &'a [u8]);
 /// What came out: kind, mode, content or target, by path.
 type Packed = BTreeMap<String, (EntryType, u32, String)>;
 
-const LIMITS: SourceLimits = SourceLimits { entries: 50, bytes: 10_000 };
+const LIMITS: SourceLimits = SourceLimits { entries: 50, bytes: 10_000, time: std::time::Duration::from_secs(60) };
 
 fn pack(upload: &[u8]) -> Result<(Packed, Snapshot), String> {
     let mut file = tempfile::tempfile().expect("makes a file");

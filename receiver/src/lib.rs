@@ -36,12 +36,9 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-<<<<<<< HEAD
-pub use crate::commands::{ClientLine, command_help, command_list};
-=======
 pub use skypanel_core::source::SourceLimits;
 
->>>>>>> 80001f8 (Fetch repositories and take uploaded archives: checked addresses, pinned hosts, hostile members refused)
+pub use crate::commands::{ClientLine, command_help, command_list};
 pub use crate::keys::parse_public_key;
 
 use crate::git::Repositories;
@@ -114,26 +111,6 @@ impl Default for Limits {
     }
 }
 
-<<<<<<< HEAD
-/// Limits on the tree of a pushed commit.
-#[derive(Clone, Copy, Debug)]
-pub struct SourceLimits {
-    /// Files, directories and links.
-    pub entries: u64,
-    /// Bytes of all files together, unpacked.
-    pub bytes: u64,
-    /// Time that reading and packing it may take.
-    pub time: Duration,
-}
-
-impl Default for SourceLimits {
-    fn default() -> Self {
-        Self { entries: 200_000, bytes: 4 << 30, time: Duration::from_mins(10) }
-    }
-}
-
-=======
->>>>>>> 80001f8 (Fetch repositories and take uploaded archives: checked addresses, pinned hosts, hostile members refused)
 /// What every connection works with.
 pub(crate) struct Shared {
     pub(crate) store: Store,

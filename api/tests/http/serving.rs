@@ -64,10 +64,10 @@ pub(crate) async fn actions(store: &Store, blobs: Blobs) -> Actions {
     Actions {
         store: store.clone(),
         streams: Streams::connect(pool.clone()).await.expect("listens"),
+        git: skypanel_core::repository::GitClient::default(),
         jobs: Jobs::connect(pool).await.expect("has a queue"),
         blobs,
         console: Arc::new(NoEngine),
-        git: skypanel_core::repository::GitClient::default(),
         clock: Clock::standing_at("2026-03-01T12:00:00Z".parse().expect("is a time")),
     }
 }

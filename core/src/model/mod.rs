@@ -28,12 +28,8 @@ pub use git_url::{CommitHash, GitBranch, GitTransport, GitUrl};
 pub use metering::{Hour, HourOfApp, Metered, Month, UsageKey, UsageLine, cost_of_hour, cost_over};
 pub use money::Money;
 pub use names::{AppRef, AppSlug, ConfigKey, ProcessType};
-<<<<<<< HEAD
-pub use tenancy::{Organization, OrganizationRef, Role, SshKey, User};
-=======
 pub use repository::{DeploymentSource, HostKind, Repository};
-pub use tenancy::{Organization, Role, SshKey, User};
->>>>>>> 80001f8 (Fetch repositories and take uploaded archives: checked addresses, pinned hosts, hostile members refused)
+pub use tenancy::{Organization, OrganizationRef, Role, SshKey, User};
 pub use wallet::{LedgerEntry, LedgerKind, NewLedgerEntry, SuspensionReason};
 pub use webhook::{DeliveryOutcome, PushEvent, Webhook, WebhookDelivery, WebhookProvider};
 

@@ -10,6 +10,7 @@ use tokio::process::Command;
 
 use super::workplace::Workplace;
 use crate::quantity::size;
+use crate::source::ALLOC_LIMIT;
 use crate::{Error, Result};
 
 /// Most bytes kept of each output; the rest is read and dropped.
@@ -57,6 +58,7 @@ impl<'a> GitCommand<'a> {
             .env("GIT_CONFIG_GLOBAL", "/dev/null")
             .env("GIT_ATTR_NOSYSTEM", "1")
             .env("GIT_TERMINAL_PROMPT", "0")
+            .env(ALLOC_LIMIT.0, ALLOC_LIMIT.1)
             .env("GIT_PROTOCOL_FROM_USER", "0")
             .env("GIT_CEILING_DIRECTORIES", workplace.path())
             .envs(PASSED_ON.into_iter().filter_map(|name| Some((name, std::env::var_os(name)?))))

@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, ErrorKind, Read, Seek as _};
+use std::time::Instant;
 
 use tar::{EntryType, Header};
 use tempfile::NamedTempFile;
@@ -53,7 +54,8 @@ fn each(source: &ArchiveSource, mut visit: impl FnMut(Member<'_, Box<dyn Read>>)
     let mut file = source.file.try_clone().map_err(|error| disk(&error))?;
     file.rewind().map_err(|error| disk(&error))?;
     let most = source.limits.bytes.saturating_add(source.limits.entries.saturating_mul(OVERHEAD));
-    let reader: Box<dyn Read> = Box::new(Limited { inner: unpacked(file)?, left: most });
+    let reader: Box<dyn Read> =
+        Box::new(Limited { inner: unpacked(file)?, left: most, until: Instant::now() + source.limits.time });
     members::visit(reader, |member| visit(member).map_err(Stop::Refused)).map_err(|stop| match stop {
         Stop::Refused(error) => error,
         Stop::Read(error) if error.kind() == ErrorKind::QuotaExceeded => too_large(&source.limits),
@@ -98,10 +100,14 @@ fn unpacked(mut file: File) -> Result<Box<dyn Read>> {
 struct Limited {
     inner: Box<dyn Read>,
     left: u64,
+    until: Instant,
 }
 
 impl Read for Limited {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if Instant::now() > self.until {
+            return Err(ErrorKind::TimedOut.into());
+        }
         let read = self.inner.read(buffer)?;
         self.left = self.left.checked_sub(read as u64).ok_or(ErrorKind::QuotaExceeded)?;
         Ok(read)

@@ -11,30 +11,21 @@ use git2::{ObjectType, Odb, Oid, Repository, Tree};
 use tar::{EntryType, Header};
 use tempfile::NamedTempFile;
 
-<<<<<<< HEAD:receiver/src/push/snapshot.rs
-use crate::SourceLimits;
-use crate::git::ALLOC_LIMIT;
-=======
 use super::{APP_USER, MAX_PATH, Snapshot, SourceLimits, ZSTD_LEVEL, printable};
 use crate::quantity::size;
 use crate::{Error, Result};
->>>>>>> 80001f8 (Fetch repositories and take uploaded archives: checked addresses, pinned hosts, hostile members refused):core/src/source/commit.rs
 
 /// Files above this size in bytes are streamed through Git instead of being held in memory.
 const LARGE_FILE: usize = 16 << 20;
 /// Deepest directory.
 const MAX_DEPTH: usize = 100;
-<<<<<<< HEAD:receiver/src/push/snapshot.rs
-/// Longest path in bytes, as Linux has it.
-const MAX_PATH: usize = 4_095;
 /// Largest commit and largest directory in bytes, as Git stores them. Asked before they are read: a few megabytes of
 /// pack can unfold to more than this machine's memory.
 const MAX_COMMIT: usize = 1 << 20;
 const MAX_DIRECTORY: usize = 32 << 20;
-/// Owner of everything in the container that builds.
-const APP_USER: u64 = 10_001;
-=======
->>>>>>> 80001f8 (Fetch repositories and take uploaded archives: checked addresses, pinned hosts, hostile members refused):core/src/source/commit.rs
+/// Most memory Git takes at once, as it reads its environment: objects that it keeps whole are smaller (files from
+/// 512 MB on are streamed), and a few megabytes of pack can unfold to a commit of gigabytes.
+pub const ALLOC_LIMIT: (&str, &str) = ("GIT_ALLOC_LIMIT", "600m");
 /// Most submodules named one by one.
 const MAX_NAMED: usize = 5;
 
@@ -65,7 +56,10 @@ pub fn pack_commit(source: &CommitSource, file: NamedTempFile) -> Result<Snapsho
     }
     let id = Oid::from_str(&source.commit).map_err(|error| unreadable(&error))?;
     if odb.read_header(id).map_err(|error| unreadable(&error))?.0 > MAX_COMMIT {
-        return Err(Error::Invalid("The pushed commit's message is too long. Shorten it, then push again.".to_owned()));
+        return Err(Error::Invalid(format!(
+            "The commit's message is too long. Shorten it, then {} again.",
+            source.verb
+        )));
     }
     let commit = repository.find_commit(id).map_err(|error| unreadable(&error))?;
     let root = find_tree(&repository, &odb, commit.tree_id(), b"The repository's root")?;
@@ -164,8 +158,9 @@ impl<W: Write> Packer<'_, W> {
     fn check_time(&self) -> Result<()> {
         if Instant::now() > self.deadline {
             return Err(Error::Invalid(format!(
-                "Reading the pushed files took longer than {} s. Leave generated files out of Git, then push again.",
-                self.source.limits.time.as_secs()
+                "Reading the files took longer than {} s. Leave generated files out of Git, then {} again.",
+                self.source.limits.time.as_secs(),
+                self.source.verb
             )));
         }
         Ok(())

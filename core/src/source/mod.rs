@@ -5,10 +5,12 @@ mod archive;
 mod commit;
 pub mod members;
 
+use std::time::Duration;
+
 use tempfile::NamedTempFile;
 
 pub use archive::{ArchiveSource, pack_archive};
-pub use commit::{CommitSource, pack_commit};
+pub use commit::{ALLOC_LIMIT, CommitSource, pack_commit};
 
 /// zstd's fastest proper level: a source is read once and soon forgotten.
 const ZSTD_LEVEL: i32 = 1;
@@ -24,11 +26,13 @@ pub struct SourceLimits {
     pub entries: u64,
     /// Bytes of all files together, unpacked.
     pub bytes: u64,
+    /// Time that reading and packing it may take.
+    pub time: Duration,
 }
 
 impl Default for SourceLimits {
     fn default() -> Self {
-        Self { entries: 200_000, bytes: 4 << 30 }
+        Self { entries: 200_000, bytes: 4 << 30, time: Duration::from_mins(10) }
     }
 }
 

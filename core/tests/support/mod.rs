@@ -15,6 +15,7 @@ use sqlx::{Connection as _, Executor as _, PgConnection, PgPool};
 /// A database for one test, dropped with it.
 pub(crate) struct Database {
     name: String,
+    url: String,
     admin_url: String,
     store: Store,
     server: Option<SharedServer>,

@@ -155,12 +155,7 @@ pub(crate) async fn stop(context: &Context, arguments: &StopArguments) -> Result
 pub(crate) async fn start(context: &Context, arguments: &StartArguments) -> Result<u32, Failure> {
     let app = context.app(&arguments.choice, Access::Change).await?;
     if app.status == AppStatus::Suspended {
-        return Err(Error::Forbidden(format!(
-            "The app \"{}\" is suspended. {}",
-            app.slug,
-            why_suspended(&app)
-        ))
-        .into());
+        return Err(Error::Forbidden(format!("The app \"{}\" is suspended. {}", app.slug, why_suspended(&app))).into());
     }
     if app.current_deployment_id.is_none() {
         return Err(Error::Conflict(format!(

@@ -5,7 +5,7 @@ mod process;
 mod repositories;
 mod serve;
 
-pub(crate) use process::{ALLOC_LIMIT, GitProcess};
+pub(crate) use process::GitProcess;
 pub(crate) use repositories::Repositories;
 pub(crate) use serve::{receive_pack, upload_pack};
 

@@ -7,6 +7,7 @@ use std::process::{ExitStatus, Stdio};
 
 use bytes::{Buf as _, Bytes, BytesMut};
 use rustix::process::{Pid, Signal, kill_process_group};
+use skypanel_core::source::ALLOC_LIMIT;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, ChildStdin, Command};
 
@@ -20,10 +21,6 @@ const PIPE_SIZE: usize = 1 << 20;
 const READ_SIZE: usize = 64 * 1024;
 /// Most pieces written to Git in one call.
 const MAX_PIECES: usize = 64;
-
-/// Most memory Git takes at once, as it reads its environment: objects that it keeps whole are smaller (files from
-/// 512 MB on are streamed), and a few megabytes of pack can unfold to a commit of gigabytes.
-pub(crate) const ALLOC_LIMIT: (&str, &str) = ("GIT_ALLOC_LIMIT", "600m");
 
 /// A Git program to run.
 pub(crate) struct GitProcess {
