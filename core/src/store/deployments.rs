@@ -16,7 +16,8 @@ impl Store {
     /// empty.
     pub async fn create_deployment(&self, new: &NewDeployment) -> Result<()> {
         let mut transaction = self.pool.begin().await?;
-        insert(&mut transaction, new).await?;
+        super::suspension::ensure_app_funds(&mut transaction, new.application_id).await?;
+        insert(&mut transaction, new, self.clock.now()).await?;
         transaction.commit().await?;
         Ok(())
     }
@@ -261,14 +262,13 @@ impl Store {
     }
 }
 
-/// See [`Store::create_deployment`].
-pub(super) async fn insert(connection: &mut PgConnection, new: &NewDeployment) -> Result<()> {
-    super::suspension::ensure_app_funds(connection, new.application_id).await?;
+/// Writes down a deployment that was asked for, with its live stream.
+pub(crate) async fn insert(connection: &mut PgConnection, new: &NewDeployment, now: DateTime<Utc>) -> Result<()> {
     sqlx::query(
         "INSERT INTO paas_deployments
          (id, application_id, status, trigger, git_branch, git_commit, git_message, git_author, no_cache,
-          description, parent_id, created_by)
-         VALUES ($1, $2, 'queued', $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+          description, parent_id, created_by, created_at)
+         VALUES ($1, $2, 'queued', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
     )
     .bind(new.id)
     .bind(new.application_id)
@@ -281,12 +281,13 @@ pub(super) async fn insert(connection: &mut PgConnection, new: &NewDeployment) -
     .bind(&new.description)
     .bind(new.parent_id)
     .bind(new.created_by)
+    .bind(now)
     .execute(&mut *connection)
     .await?;
     sqlx::query("INSERT INTO paas_streams (id, application_id) VALUES ($1, $2)")
         .bind(new.id.0)
         .bind(new.application_id)
-        .execute(&mut *connection)
+        .execute(connection)
         .await?;
     Ok(())
 }

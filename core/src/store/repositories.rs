@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use zeroize::Zeroizing;
 
-use super::{Store, deployments};
+use super::{Store, deployments, suspension};
 use crate::jobs::{self, Deploy, ReportStatus};
 use crate::model::{
     AppId, Application, CommitHash, DeploymentId, DeploymentSource, GitBranch, GitUrl, HostKind, NewDeployment,
@@ -212,7 +212,8 @@ pub(crate) async fn queue(
         AppStatus::Deleting => return Err(Error::Conflict(format!("The app \"{}\" is being destroyed.", app.slug))),
         _ => {}
     }
-    deployments::insert(connection, new).await?;
+    suspension::ensure_funds(connection, app.organization_id).await?;
+    deployments::insert(connection, new, now).await?;
     if let Some(source) = source {
         sqlx::query(
             "INSERT INTO paas_deployment_sources (deployment_id, git_url, git_branch, git_commit) VALUES ($1, $2, $3, $4)",
