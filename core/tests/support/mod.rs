@@ -15,11 +15,10 @@ use sqlx::{Connection as _, Executor as _, PgConnection, PgPool};
 /// A database for one test, dropped with it.
 pub(crate) struct Database {
     name: String,
-    url: String,
     admin_url: String,
     store: Store,
     server: Option<SharedServer>,
-    secrets: tempfile::TempDir,
+    _secrets: tempfile::TempDir,
 }
 
 impl Database {
@@ -37,7 +36,7 @@ impl Database {
         let secrets = tempfile::tempdir().expect("makes a directory");
         let keys = Secrets::open_or_create(&secrets.path().join("master.key")).expect("makes a key");
         let store = Store::connect(&url, keys).await.expect("connects");
-        Self { name, url, admin_url, store, server: Some(server), secrets }
+        Self { name, admin_url, store, server: Some(server), _secrets: secrets }
     }
 
     /// The store over it.
@@ -48,12 +47,6 @@ impl Database {
     /// The pool of that store.
     pub(crate) fn pool(&self) -> &PgPool {
         self.store.pool()
-    }
-
-    /// A second store, as another process would have.
-    pub(crate) async fn other_store(&self) -> Store {
-        let keys = Secrets::open_or_create(&self.secrets.path().join("master.key")).expect("opens the key");
-        Store::connect(&self.url, keys).await.expect("connects")
     }
 
     /// Drops the database, and stops the server if no other test uses it.
