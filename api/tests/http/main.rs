@@ -1,5 +1,6 @@
 //! What is served over HTTP, asked for by real clients.
 
+mod billing;
 mod images;
 mod pages;
 mod plans;

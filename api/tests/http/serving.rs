@@ -61,14 +61,15 @@ impl Serving {
 /// Actions over a store whose time stands still, in 2026, until a test moves it.
 pub(crate) async fn actions(store: &Store, blobs: Blobs) -> Actions {
     let pool = store.pool().clone();
+    let clock = Clock::standing_at("2026-03-01T12:00:00Z".parse().expect("is a time"));
     Actions {
-        store: store.clone(),
+        store: store.clone().with_clock(clock.clone()),
         streams: Streams::connect(pool.clone()).await.expect("listens"),
         git: skypanel_core::repository::GitClient::default(),
         jobs: Jobs::connect(pool).await.expect("has a queue"),
         blobs,
         console: Arc::new(NoEngine),
-        clock: Clock::standing_at("2026-03-01T12:00:00Z".parse().expect("is a time")),
+        clock,
     }
 }
 
