@@ -111,6 +111,9 @@ impl Payload for Apply {
     fn queue(&self) -> Option<String> {
         Some(app_queue(self.app))
     }
+    fn key(&self) -> Option<String> {
+        Some(operation_key(self.stream))
+    }
 }
 
 impl Payload for Destroy {
@@ -129,6 +132,9 @@ impl Payload for PurgeCache {
     const ATTEMPTS: i16 = 3;
     fn queue(&self) -> Option<String> {
         Some(app_queue(self.app))
+    }
+    fn key(&self) -> Option<String> {
+        Some(operation_key(self.stream))
     }
 }
 
@@ -220,6 +226,11 @@ pub async fn apply_within(connection: &mut PgConnection, apps: &[AppId]) -> Resu
         .await?;
     add_within(connection, &jobs).await?;
     Ok(jobs.into_iter().map(|job| job.stream).collect())
+}
+
+/// Key of the job that tells its progress on a stream of its own, by which the queue is asked about it.
+pub(crate) fn operation_key(stream: StreamId) -> String {
+    format!("operation:{stream}")
 }
 
 fn app_queue(app: AppId) -> String {

@@ -6,6 +6,7 @@ pub mod blob;
 pub mod clock;
 pub mod console;
 pub mod credentials;
+pub mod dotenv;
 pub mod embedded_postgres;
 pub mod error;
 pub mod invoice;

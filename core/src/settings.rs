@@ -207,6 +207,12 @@ settings! {
     billing_last_warning_hours: u64 = "billing.last_warning_hours", 24u64 => 0..=8_760;
     /// Who issues invoices: name and address, on one line.
     billing_issuer: String = "billing.issuer", "";
+    /// Most apps of an organisation, unless an admin sets another number for it.
+    limits_apps: u64 = "limits.apps", 1_000u64 => 0..=1_000_000;
+    /// Most deployments of an organisation within an hour, unless an admin sets another number for it.
+    limits_deployments_per_hour: u64 = "limits.deployments_per_hour", 500u64 => 0..=1_000_000;
+    /// Most builds of an organisation at the same time, unless an admin sets another number for it.
+    limits_concurrent_builds: u64 = "limits.concurrent_builds", 4u64 => 1..=1_000;
     /// Domain under which every app has its name.
     apps_default_domain: String = "apps.default_domain", "localhost";
     /// Where blobs (slugs, caches, sources) are kept: `local` or `s3`.

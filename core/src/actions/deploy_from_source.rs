@@ -98,8 +98,9 @@ impl Actions {
         self.blobs.put_file(&key, snapshot.file).await?;
         let queued = async {
             let now = self.clock.now();
+            let settings = self.store.settings().await?;
             let mut transaction = self.store.pool().begin().await?;
-            let superseded = repositories::queue(&mut transaction, &app, &new, None, now).await?;
+            let superseded = repositories::queue(&mut transaction, &app, &new, None, &settings, now).await?;
             let about = json!({ "from": "archive", "files": snapshot.files, "bytes": snapshot.bytes });
             audit::record(&mut transaction, actor, now, entry(&app, &new.id.to_string(), about)).await?;
             transaction.commit().await?;
@@ -138,7 +139,8 @@ impl Actions {
         source: &DeploymentSource,
     ) -> Result<Started> {
         let now = self.clock.now();
-        let superseded = repositories::queue(connection, app, new, Some(source), now).await?;
+        let settings = self.store.settings().await?;
+        let superseded = repositories::queue(connection, app, new, Some(source), &settings, now).await?;
         let about = json!({ "from": source.git_url, "branch": source.git_branch, "commit": source.git_commit });
         audit::record(connection, actor, now, entry(app, &new.id.to_string(), about)).await?;
         Ok(Started { deployment: new.id, stream: new.id.into(), superseded })

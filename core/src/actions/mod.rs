@@ -3,9 +3,14 @@
 //! and the SSH commands parse, call an action and show what came of it.
 
 mod actor;
+mod apps;
 mod billing;
+mod change;
+mod config;
 mod deploy_from_source;
+mod deployments;
 mod plans;
+mod processes;
 mod repositories;
 mod tokens;
 mod webhooks;
@@ -13,9 +18,13 @@ mod webhooks;
 use std::sync::Arc;
 
 pub use actor::{Actor, Scope, Via};
+pub use apps::{AppSettings, NewApp};
 pub use billing::{Movement, Period, Usage, Wallet};
+pub use config::{ConfigChanged, ConfigChanges};
 pub use deploy_from_source::{ArchiveDeploy, RepositoryDeploy, Started};
+pub use deployments::Shown;
 pub use plans::CostChange;
+pub use processes::{Begun, Priced};
 pub use repositories::RepositoryChange;
 pub use webhooks::{NewWebhook, Received};
 

@@ -8,6 +8,7 @@ mod app;
 mod credential;
 mod deployment;
 mod digest;
+pub mod friendly;
 mod git_url;
 mod metering;
 mod money;

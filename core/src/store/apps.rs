@@ -109,20 +109,7 @@ impl Store {
         if organization.suspended_at.is_some() {
             return Err(Error::Forbidden(format!("The organisation \"{}\" is suspended.", organization.name)));
         }
-        let sql = format!(
-            "INSERT INTO paas_applications (id, organization_id, name, slug, subdomain, plan_id)
-             SELECT $1, $2, $3, $3, $3, id FROM paas_plans ORDER BY position LIMIT 1 RETURNING {APP_COLUMNS}"
-        );
-        let created = sqlx::query_as(sqlx::AssertSqlSafe(sql))
-            .bind(AppId::new())
-            .bind(organization.id)
-            .bind(slug)
-            .fetch_one(&self.pool)
-            .await;
-        match created {
-            Err(error) if is_taken(&error) => Err(Error::SlugTaken(slug.to_string())),
-            other => Ok(other?),
-        }
+        insert(&mut *self.pool.acquire().await?, slug, organization.id, self.clock.now()).await
     }
 
     /// Sets what an app is to do, for its people. One that is being deleted stays that.
@@ -213,6 +200,40 @@ impl Store {
     }
 }
 
+/// Makes an app on the smallest plan.
+pub(crate) async fn insert(
+    connection: &mut PgConnection,
+    slug: &AppSlug,
+    organization: OrganizationId,
+    now: DateTime<Utc>,
+) -> Result<Application> {
+    let sql = format!(
+        "INSERT INTO paas_applications (id, organization_id, name, slug, subdomain, plan_id, created_at)
+         SELECT $1, $2, $3, $3, $3, id, $4 FROM paas_plans ORDER BY position LIMIT 1 RETURNING {APP_COLUMNS}"
+    );
+    let created = sqlx::query_as(sqlx::AssertSqlSafe(sql))
+        .bind(AppId::new())
+        .bind(organization)
+        .bind(slug)
+        .bind(now)
+        .fetch_one(connection)
+        .await;
+    match created {
+        Err(error) if is_taken(&error) => Err(Error::SlugTaken(slug.to_string())),
+        other => Ok(other?),
+    }
+}
+
+/// The app of that id, which nobody else changes until the transaction ends.
+pub(crate) async fn lock(connection: &mut PgConnection, app: AppId) -> Result<Application> {
+    let sql = format!("SELECT {APP_COLUMNS} FROM paas_applications WHERE id = $1 FOR NO KEY UPDATE");
+    sqlx::query_as(sqlx::AssertSqlSafe(sql))
+        .bind(app)
+        .fetch_optional(connection)
+        .await?
+        .ok_or_else(|| Error::NotFound("That app does not exist any more.".to_owned()))
+}
+
 /// Sets what an app is meant to do, unless it is being deleted.
 pub(crate) async fn set_status(
     connection: &mut PgConnection,
@@ -295,4 +316,39 @@ async fn locked_app_plan(connection: &mut PgConnection, app: AppId) -> Result<Pl
         .await?
         .ok_or_else(|| Error::NotFound("That app does not exist any more.".to_owned()))?;
     super::plans::plan(connection, plan).await
+}
+
+/// Writes down what was chosen about an app. Empty texts stand for what is usual.
+pub(crate) async fn configure(
+    connection: &mut PgConnection,
+    app: AppId,
+    settings: &crate::actions::AppSettings,
+) -> Result<()> {
+    sqlx::query(
+        "UPDATE paas_applications SET name = COALESCE($2, name), git_branch = COALESCE($3, git_branch),
+             buildpack = CASE WHEN $4::text IS NULL THEN buildpack ELSE NULLIF($4, '') END,
+             health_check_path = CASE WHEN $5::text IS NULL THEN health_check_path ELSE NULLIF($5, '') END,
+             auto_deploy = COALESCE($6, auto_deploy)
+         WHERE id = $1",
+    )
+    .bind(app)
+    .bind(settings.name.as_deref().map(str::trim))
+    .bind(settings.git_branch.as_ref().map(crate::model::GitBranch::as_str))
+    .bind(&settings.buildpack)
+    .bind(&settings.health_check_path)
+    .bind(settings.auto_deploy)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Asks for a restart of all processes of an app; answers how many were asked for by now.
+pub(crate) async fn count_restart(connection: &mut PgConnection, app: AppId) -> Result<i32> {
+    let (count,) = sqlx::query_as(
+        "UPDATE paas_applications SET restart_count = restart_count + 1 WHERE id = $1 RETURNING restart_count",
+    )
+    .bind(app)
+    .fetch_one(connection)
+    .await?;
+    Ok(count)
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use zeroize::Zeroizing;
 
@@ -69,56 +70,115 @@ impl Store {
         unset: &[ConfigKey],
     ) -> Result<bool> {
         let mut transaction = self.pool.begin().await?;
+        let wanted = ConfigChange { set, unset: Unset::These(unset) };
+        let changed = self.change_config_within(&mut transaction, app.id, wanted, self.clock.now()).await?;
+        transaction.commit().await?;
+        Ok(changed.is_some())
+    }
+
+    /// The same as part of a transaction; answers the names that were set to another value and those that were
+    /// removed, or none when there was nothing to change.
+    pub(crate) async fn change_config_within(
+        &self,
+        connection: &mut PgConnection,
+        app: AppId,
+        change: ConfigChange<'_>,
+        now: DateTime<Utc>,
+    ) -> Result<Option<ChangedConfig>> {
         // One change at a time: the limit below is on what all of them leave together.
-        sqlx::query("SELECT FROM paas_applications WHERE id = $1 FOR UPDATE")
-            .bind(app.id)
-            .fetch_optional(&mut *transaction)
-            .await?
-            .ok_or_else(gone)?;
-        let current = self.open_config(&mut transaction, app.id, app.organization_id).await?;
+        let (organization,): (OrganizationId,) =
+            sqlx::query_as("SELECT organization_id FROM paas_applications WHERE id = $1 FOR NO KEY UPDATE")
+                .bind(app)
+                .fetch_optional(&mut *connection)
+                .await?
+                .ok_or_else(gone)?;
+        let current = self.open_config(connection, app, organization).await?;
         let mut after = current.clone();
-        after.retain(|key, _| !unset.contains(key));
-        after.extend(set.iter().map(|(key, value)| (key.clone(), value.clone())));
-        if after == current {
-            return Ok(false);
+        after.retain(|key, _| match change.unset {
+            Unset::These(keys) => !keys.contains(key),
+            Unset::Others => change.set.contains_key(key),
+        });
+        after.extend(change.set.iter().map(|(key, value)| (key.clone(), value.clone())));
+        let changed = ChangedConfig {
+            set: after
+                .iter()
+                .filter(|(key, value)| current.get(*key) != Some(value))
+                .map(|(key, _)| key.clone())
+                .collect(),
+            unset: current.keys().filter(|key| !after.contains_key(key)).cloned().collect(),
+        };
+        if changed.set.is_empty() && changed.unset.is_empty() {
+            return Ok(None);
         }
-        if let Some((key, _)) = set.iter().find(|(_, value)| value.contains(&0)) {
-            return Err(Error::Invalid(format!("The value of {key} holds a NUL byte, which no process can be given.")));
-        }
-        let total: usize = after.iter().map(|(key, value)| key.as_str().len() + value.len() + 2).sum();
-        if total > MAX_TOTAL {
-            return Err(Error::Invalid(format!(
-                "The config vars of an app may hold {} KB together; these are {} KB. Put large values into a file or a store.",
-                MAX_TOTAL / 1024,
-                total / 1024
-            )));
-        }
-        let unset: Vec<String> = unset.iter().map(ToString::to_string).collect();
+        check(&after)?;
+        let names: Vec<String> = changed.unset.iter().map(ToString::to_string).collect();
         sqlx::query("DELETE FROM paas_environment_vars WHERE application_id = $1 AND key = ANY ($2)")
-            .bind(app.id)
-            .bind(unset)
-            .execute(&mut *transaction)
+            .bind(app)
+            .bind(names)
+            .execute(&mut *connection)
             .await?;
-        for (key, value) in set {
-            let sealed =
-                self.secrets.seal(Owner::Organization(app.organization_id), &belongs_to(app.id, key), value)?;
+        for key in &changed.set {
+            let Some(value) = after.get(key) else { continue };
+            let sealed = self.secrets.seal(Owner::Organization(organization), &belongs_to(app, key), value)?;
             sqlx::query(
-                "INSERT INTO paas_environment_vars (application_id, key, value) VALUES ($1, $2, $3)
-                 ON CONFLICT (application_id, key) DO UPDATE SET value = $3, updated_at = now()",
+                "INSERT INTO paas_environment_vars (application_id, key, value, updated_at) VALUES ($1, $2, $3, $4)
+                 ON CONFLICT (application_id, key) DO UPDATE SET value = $3, updated_at = $4",
             )
-            .bind(app.id)
+            .bind(app)
             .bind(key)
             .bind(sealed)
-            .execute(&mut *transaction)
+            .bind(now)
+            .execute(&mut *connection)
             .await?;
         }
         sqlx::query("UPDATE paas_applications SET config_version = config_version + 1 WHERE id = $1")
-            .bind(app.id)
-            .execute(&mut *transaction)
+            .bind(app)
+            .execute(connection)
             .await?;
-        transaction.commit().await?;
-        Ok(true)
+        Ok(Some(changed))
     }
+}
+
+/// How to change an app's config vars.
+#[derive(Clone, Copy)]
+pub(crate) struct ConfigChange<'a> {
+    /// Names and their new values.
+    pub(crate) set: &'a BTreeMap<ConfigKey, Zeroizing<Vec<u8>>>,
+    /// What to remove before.
+    pub(crate) unset: Unset<'a>,
+}
+
+/// Which config vars to remove.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Unset<'a> {
+    /// These, as far as they are there.
+    These(&'a [ConfigKey]),
+    /// All that are not set anew.
+    Others,
+}
+
+/// Names of what a change really changed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ChangedConfig {
+    /// Those that are new or have another value.
+    pub set: Vec<ConfigKey>,
+    /// Those that are gone.
+    pub unset: Vec<ConfigKey>,
+}
+
+fn check(vars: &ConfigVars) -> Result<()> {
+    if let Some((key, _)) = vars.iter().find(|(_, value)| value.contains(&0)) {
+        return Err(Error::Invalid(format!("The value of {key} holds a NUL byte, which no process can be given.")));
+    }
+    let total: usize = vars.iter().map(|(key, value)| key.as_str().len() + value.len() + 2).sum();
+    if total > MAX_TOTAL {
+        return Err(Error::Invalid(format!(
+            "The config vars of an app may hold {} KB together; these are {} KB. Put large values into a file or a store.",
+            MAX_TOTAL / 1024,
+            total / 1024
+        )));
+    }
+    Ok(())
 }
 
 fn gone() -> Error {

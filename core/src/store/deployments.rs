@@ -291,3 +291,56 @@ pub(crate) async fn insert(connection: &mut PgConnection, new: &NewDeployment, n
         .await?;
     Ok(())
 }
+
+/// Cancels one deployment, or all of an app, that is not final, and says why; answers those it did that to, as they
+/// were, oldest first. The caller holds the app's row.
+pub(crate) async fn cancel(
+    connection: &mut PgConnection,
+    app: AppId,
+    only: Cancelled<'_>,
+    (code, reason): (&str, &str),
+    now: DateTime<Utc>,
+) -> Result<Vec<Deployment>> {
+    let (ids, queued_builds) = match only {
+        Cancelled::These(ids) => (Some(ids.iter().map(|id| id.0).collect::<Vec<_>>()), false),
+        Cancelled::All => (None, false),
+        Cancelled::QueuedBuilds => (None, true),
+    };
+    let found: Vec<Deployment> = sqlx::query_as(
+        "SELECT * FROM paas_deployments WHERE application_id = $1 AND ($2::uuid[] IS NULL OR id = ANY ($2))
+         AND status NOT IN ('succeeded', 'failed', 'cancelled')
+         AND (NOT $3 OR (status = 'queued' AND trigger IN ('push', 'webhook', 'api')))
+         ORDER BY created_at, id FOR UPDATE",
+    )
+    .bind(app)
+    .bind(ids)
+    .bind(queued_builds)
+    .fetch_all(&mut *connection)
+    .await?;
+    for deployment in &found {
+        sqlx::query(
+            "UPDATE paas_deployments SET status = 'cancelled', error_code = $2, error = $3, finished_at = $4 WHERE id = $1",
+        )
+        .bind(deployment.id)
+        .bind(code)
+        .bind(reason)
+        .bind(now)
+        .execute(&mut *connection)
+        .await?;
+        if deployment.status == DeploymentStatus::Queued {
+            super::operations::end_unbegun(connection, deployment.id, reason).await?;
+        }
+    }
+    Ok(found)
+}
+
+/// Which deployments of an app to cancel, of those that are not final.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Cancelled<'a> {
+    /// Those of these ids.
+    These(&'a [DeploymentId]),
+    /// All.
+    All,
+    /// Those that no worker has begun to build.
+    QueuedBuilds,
+}

@@ -1,15 +1,19 @@
 //! The Postgres store: one file per noun, each a set of methods on [`Store`].
 
-mod apps;
+pub(crate) mod app_views;
+pub(crate) mod apps;
 pub(crate) mod audit;
 mod build_cache;
-mod config_vars;
-mod deployments;
-mod events;
+pub(crate) mod config_vars;
+mod deployment_views;
+pub(crate) mod deployments;
+pub(crate) mod events;
 pub(crate) mod ledger;
 pub(crate) mod limits;
 pub(crate) mod metering;
+pub(crate) mod operations;
 pub(crate) mod plans;
+pub(crate) mod quotas;
 pub(crate) mod repositories;
 mod settings;
 mod settlement;
@@ -22,11 +26,15 @@ pub(crate) mod webhooks;
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
+pub use app_views::{AppFilter, AppView};
 pub use apps::Access;
 pub use audit::AuditEntry;
 pub use build_cache::StoredCache;
-pub use config_vars::ConfigVars;
+pub use config_vars::{ChangedConfig, ConfigVars};
+pub use deployment_views::DeploymentView;
 pub use ledger::{BillingTotals, WalletOverview};
+pub use operations::{JobState, Operation};
+pub use quotas::Quotas;
 pub use settlement::Settled;
 pub use tenancy::{Identity, NewUser};
 pub(crate) use usage::add_line;

@@ -35,6 +35,14 @@ pub(crate) async fn plan(connection: &mut PgConnection, id: PlanId) -> Result<Pl
         .ok_or_else(|| Error::NotFound("There is no such plan.".to_owned()))
 }
 
+/// The plan of that name or id, if there is one.
+pub(crate) async fn named(connection: &mut PgConnection, named: &str) -> Result<Option<Plan>> {
+    Ok(sqlx::query_as("SELECT * FROM paas_plans WHERE name = $1 OR id::text = $1")
+        .bind(named)
+        .fetch_optional(connection)
+        .await?)
+}
+
 /// Writes a plan, new or changed. Apps that are on it keep the price they chose it at.
 pub(crate) async fn put(connection: &mut PgConnection, plan: &Plan) -> Result<()> {
     let number = |value: u32| i32::try_from(value).unwrap_or(i32::MAX);

@@ -5,14 +5,16 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use zeroize::Zeroizing;
 
-use super::{Store, deployments, suspension};
+use super::deployments::Cancelled;
+use super::{Store, deployments, quotas, suspension};
 use crate::jobs::{self, Deploy, ReportStatus};
 use crate::model::{
     AppId, Application, CommitHash, DeploymentId, DeploymentSource, GitBranch, GitUrl, HostKind, NewDeployment,
-    OrganizationId, Repository,
+    OrganizationId, Repository, Trigger,
 };
 use crate::repository::{Credentials, DeployKey, HostKeys};
 use crate::secrets::Owner;
+use crate::settings::Settings;
 use crate::{Error, Result};
 
 /// What becomes of a secret when a connection is saved.
@@ -186,13 +188,15 @@ impl Store {
     }
 }
 
-/// Queues a deployment: its rows, its job, and the end of those that still waited in its place. Refused while the
-/// app may not run. Answers what it took the place of.
+/// Queues a deployment: its rows, its job, and, where it brings another source, the end of those that still wait to be
+/// built in its place. Refused while the app may not run, and when its organisation deployed too often. Answers what it
+/// took the place of.
 pub(crate) async fn queue(
     connection: &mut PgConnection,
     app: &Application,
     new: &NewDeployment,
     source: Option<&DeploymentSource>,
+    settings: &Settings,
     now: DateTime<Utc>,
 ) -> Result<Vec<DeploymentId>> {
     use crate::model::AppStatus;
@@ -213,6 +217,15 @@ pub(crate) async fn queue(
         _ => {}
     }
     suspension::ensure_funds(connection, app.organization_id).await?;
+    quotas::check_deployments(connection, app.organization_id, settings, now).await?;
+    let mut superseded = Vec::new();
+    if matches!(new.trigger, Trigger::Push | Trigger::Webhook | Trigger::Api) {
+        let reason = format!("Superseded by a newer deployment: {}.", new.description);
+        let reason = ("SUPERSEDED", reason.as_str());
+        for deployment in deployments::cancel(connection, app.id, Cancelled::QueuedBuilds, reason, now).await? {
+            superseded.push(deployment.id);
+        }
+    }
     deployments::insert(connection, new, now).await?;
     if let Some(source) = source {
         sqlx::query(
@@ -225,18 +238,6 @@ pub(crate) async fn queue(
         .execute(&mut *connection)
         .await?;
     }
-    let superseded: Vec<(DeploymentId,)> = sqlx::query_as(
-        "UPDATE paas_deployments SET status = 'cancelled', error_code = 'SUPERSEDED',
-         error = 'A newer deployment took its place before it was built.', finished_at = $3
-         WHERE application_id = $1 AND id <> $2 AND status = 'queued' AND trigger IN ('push', 'webhook', 'api')
-         RETURNING id",
-    )
-    .bind(app.id)
-    .bind(new.id)
-    .bind(now)
-    .fetch_all(&mut *connection)
-    .await?;
-    let superseded: Vec<DeploymentId> = superseded.into_iter().map(|(id,)| id).collect();
     jobs::add_within(connection, &[Deploy { app: app.id, deployment: new.id }]).await?;
     let reports: Vec<ReportStatus> = superseded
         .iter()

@@ -70,14 +70,6 @@ impl Store {
             .await?)
     }
 
-    /// The organisation of that name or id, if there is one.
-    pub async fn organization_named(&self, named: &str) -> Result<Option<Organization>> {
-        Ok(sqlx::query_as("SELECT * FROM organizations WHERE name = $1 OR id::text = $1")
-            .bind(named)
-            .fetch_optional(&self.pool)
-            .await?)
-    }
-
     /// Creates a user.
     pub async fn create_user(&self, new: NewUser<'_>) -> Result<User> {
         if !new.email.contains('@')

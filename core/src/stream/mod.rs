@@ -20,7 +20,7 @@ use crate::Result;
 use crate::model::{AppId, StreamId};
 
 /// Channel of the announcements; the payload is the stream's id.
-const CHANNEL: &str = "skypanel_streams";
+pub(crate) const CHANNEL: &str = "skypanel_streams";
 /// Longest the database may take for one answer; then the connection is taken for lost.
 const ANSWER_LIMIT: Duration = Duration::from_secs(90);
 /// Pause after the first failed try; it doubles up to the longest.

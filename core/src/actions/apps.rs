@@ -1,0 +1,247 @@
+//! Apps: listed, made, changed and destroyed.
+
+use serde_json::{Value, json};
+
+use super::{Actions, Actor, Scope};
+use crate::jobs::{self, Destroy};
+use crate::model::{
+    AppRef, AppSlug, AppStatus, Application, GitBranch, Organization, OrganizationId, OrganizationRef, Plan, Role,
+    StreamId, friendly,
+};
+use crate::settings::Settings;
+use crate::store::deployments::Cancelled;
+use crate::store::{
+    Access, AppFilter, AppView, AuditEntry, app_views, apps, audit, deployments, events, plans, quotas,
+};
+use crate::{Error, Result};
+
+/// Longest name for people, in characters.
+const MAX_NAME: usize = 60;
+/// Longest buildpack and health check path, in bytes.
+const MAX_VALUE: usize = 500;
+
+/// What can be chosen about an app. What is none stays as it is; for a new app, as is usual.
+#[derive(Clone, Debug, Default)]
+pub struct AppSettings {
+    /// Its name for people.
+    pub name: Option<String>,
+    /// The branch that is released.
+    pub git_branch: Option<GitBranch>,
+    /// A buildpack by name or Git URL; an empty one for detection.
+    pub buildpack: Option<String>,
+    /// HTTP path of the health check; an empty one for the usual check.
+    pub health_check_path: Option<String>,
+    /// Whether a webhook deploys.
+    pub auto_deploy: Option<bool>,
+}
+
+/// An app to make.
+#[derive(Clone, Debug, Default)]
+pub struct NewApp {
+    /// Its unique name; a friendly one is made up for none.
+    pub slug: Option<AppSlug>,
+    /// Name or id of the organisation it belongs to; may be none for members of one only.
+    pub organization: Option<OrganizationRef>,
+    /// Name or id of its plan; the smallest for none.
+    pub plan: Option<String>,
+    /// What else is chosen.
+    pub settings: AppSettings,
+}
+
+impl Actions {
+    /// Apps of the actor's organisations by slug, from after `after` on; with `organization`, a name or id, of that
+    /// one only. Admins of the platform see all that they name.
+    pub async fn apps(
+        &self,
+        actor: &Actor,
+        organization: Option<&OrganizationRef>,
+        status: Option<AppStatus>,
+        after: Option<&AppSlug>,
+        rows: i64,
+    ) -> Result<Vec<AppView>> {
+        let organizations: Vec<OrganizationId> = match organization {
+            Some(named) => vec![self.organization_for(actor, named, Access::Read).await?.id],
+            None => memberships(actor).map(|(organization, _)| organization.id).collect(),
+        };
+        let filter = AppFilter { organizations: Some(organizations), status };
+        self.store.app_views(&filter, after, rows).await
+    }
+
+    /// An app as it is shown.
+    pub async fn app_view(&self, actor: &Actor, app: &AppRef) -> Result<AppView> {
+        let app = self.app_of(actor, app, Access::Read).await?;
+        self.store.app_view(app.id).await
+    }
+
+    /// Makes an app, if the platform's and the organisation's settings and limits allow it.
+    pub async fn create_app(&self, actor: &Actor, new: &NewApp) -> Result<AppView> {
+        actor.needs(Scope::Deploy)?;
+        check(&new.settings)?;
+        let organization = self.organization_for_new_app(actor, new.organization.as_ref()).await?;
+        let settings = self.store.settings().await?;
+        let is_allowed = organization.allow_app_creation && settings.git_allow_app_creation;
+        if !is_allowed && !actor.is_admin() {
+            return Err(Error::Forbidden("Creating apps is switched off here. Ask an admin to create it.".to_owned()));
+        }
+        if organization.suspended_at.is_some() {
+            return Err(Error::Forbidden(format!("The organisation \"{}\" is suspended.", organization.name)));
+        }
+        loop {
+            let slug = match &new.slug {
+                Some(slug) => slug.clone(),
+                None => friendly::random().parse()?,
+            };
+            match self.insert_app(actor, new, &slug, &organization, &settings).await {
+                Err(Error::SlugTaken(_)) if new.slug.is_none() => {}
+                other => return other,
+            }
+        }
+    }
+
+    async fn insert_app(
+        &self,
+        actor: &Actor,
+        new: &NewApp,
+        slug: &AppSlug,
+        organization: &Organization,
+        settings: &Settings,
+    ) -> Result<AppView> {
+        let now = self.clock.now();
+        let mut transaction = self.store.pool().begin().await?;
+        quotas::check_apps(&mut transaction, organization.id, settings).await?;
+        let app = apps::insert(&mut transaction, slug, organization.id, now).await?;
+        if let Some(plan) = &new.plan {
+            let plan = plan_named(&mut transaction, plan).await?;
+            apps::change_plan(&mut transaction, app.id, plan.id, now).await?;
+        }
+        apps::configure(&mut transaction, app.id, &new.settings).await?;
+        let view = app_views::view(&mut transaction, app.id).await?;
+        events::record(&mut transaction, app.id, actor.user_id(), "create", "Created", now).await?;
+        let entry = AuditEntry {
+            action: "app.create",
+            organization: Some(organization.id),
+            target_kind: "app",
+            target: &app.id.to_string(),
+            before: Value::Null,
+            after: shown(&view),
+        };
+        audit::record(&mut transaction, actor, now, entry).await?;
+        transaction.commit().await?;
+        Ok(view)
+    }
+
+    /// Changes what was chosen about an app. Answers the stream of the rollout that a new health check needs, if it
+    /// needs one; everything else counts from the next deployment on.
+    pub async fn edit_app(
+        &self,
+        actor: &Actor,
+        app: &AppRef,
+        settings: &AppSettings,
+    ) -> Result<(AppView, Option<StreamId>)> {
+        check(settings)?;
+        let mut change = self.change(actor, app, Access::Change).await?;
+        let id = change.app.id;
+        let before = app_views::view(&mut change.transaction, id).await?;
+        apps::configure(&mut change.transaction, id, settings).await?;
+        let after = app_views::view(&mut change.transaction, id).await?;
+        if shown(&before) == shown(&after) {
+            return Ok((before, None));
+        }
+        change.audit("app.edit", shown(&before), shown(&after)).await?;
+        change.tell("edit", "Changed the settings").await?;
+        let runs = after.app.status.should_run() && after.app.current_deployment_id.is_some();
+        let rolls = runs && before.app.health_check_path != after.app.health_check_path;
+        let stream = if rolls { Some(change.apply().await?) } else { None };
+        change.commit().await?;
+        Ok((self.store.app_view(id).await?, stream))
+    }
+
+    /// Destroys an app with everything it has, which takes a while. `confirm` must be its slug. What is being built
+    /// is cancelled.
+    pub async fn destroy_app(&self, actor: &Actor, app: &AppRef, confirm: &str) -> Result<Application> {
+        let mut change = self.change(actor, app, Access::Own).await?;
+        let slug = change.app.slug.clone();
+        if confirm.trim() != slug.as_str() {
+            return Err(Error::field(
+                "confirm",
+                format!("That is not the app's name, so {slug} was not destroyed. Repeat the name to destroy it."),
+            ));
+        }
+        let id = change.app.id;
+        let before = app_views::view(&mut change.transaction, id).await?;
+        apps::set_status(&mut change.transaction, id, AppStatus::Deleting, change.now).await?;
+        // The removal waits behind what runs, so that has to end.
+        let reason = ("CANCELLED", "Cancelled: the app is being destroyed.");
+        deployments::cancel(&mut change.transaction, id, Cancelled::All, reason, change.now).await?;
+        change.audit("app.destroy", shown(&before), Value::Null).await?;
+        change.tell("destroy", "Destroyed").await?;
+        jobs::add_within(&mut change.transaction, &[Destroy { app: id, slug }]).await?;
+        change.commit().await
+    }
+
+    /// The organisation in which an actor's new app goes: the one named, or else the only one they may change.
+    async fn organization_for_new_app(&self, actor: &Actor, named: Option<&OrganizationRef>) -> Result<Organization> {
+        if let Some(named) = named {
+            return self.organization_for(actor, named, Access::Change).await;
+        }
+        let allowed: Vec<&Organization> = memberships(actor)
+            .filter(|(_, role)| *role >= Role::Developer)
+            .map(|(organization, _)| organization)
+            .collect();
+        match allowed.as_slice() {
+            [organization] => Ok((*organization).clone()),
+            [_, ..] => {
+                let names: Vec<&str> = allowed.iter().map(|organization| organization.name.as_str()).collect();
+                Err(Error::field(
+                    "organization",
+                    format!("You are in several organisations. Say which one it is for: {}.", names.join(", ")),
+                ))
+            }
+            [] => Err(Error::Forbidden(
+                "You are in no organisation in which you may create apps. Ask an admin to add you to one.".to_owned(),
+            )),
+        }
+    }
+}
+
+fn memberships(actor: &Actor) -> impl Iterator<Item = &(Organization, Role)> {
+    actor.identity.iter().flat_map(|identity| identity.memberships.iter())
+}
+
+/// The plan of that name or id.
+pub(super) async fn plan_named(connection: &mut sqlx::PgConnection, named: &str) -> Result<Plan> {
+    plans::named(connection, named).await?.ok_or_else(|| Error::field("plan", "There is no plan of that name or id."))
+}
+
+fn check(settings: &AppSettings) -> Result<()> {
+    if let Some(name) = &settings.name
+        && (name.trim().is_empty() || name.chars().count() > MAX_NAME || name.chars().any(char::is_control))
+    {
+        return Err(Error::field("name", format!("Use 1 to {MAX_NAME} characters.")));
+    }
+    if let Some(buildpack) = &settings.buildpack
+        && (buildpack.starts_with('-')
+            || buildpack.len() > MAX_VALUE
+            || !buildpack.chars().all(|c| c.is_ascii_graphic()))
+    {
+        return Err(Error::field(
+            "buildpack",
+            "Give the name of a buildpack, such as heroku/python, or the address of its Git repository.",
+        ));
+    }
+    if let Some(path) = &settings.health_check_path
+        && !path.is_empty()
+        && (!path.starts_with('/') || path.len() > MAX_VALUE || !path.chars().all(|c| c.is_ascii_graphic()))
+    {
+        return Err(Error::field("health_check_path", "Give a path that begins with a slash, such as /health."));
+    }
+    Ok(())
+}
+
+fn shown(view: &AppView) -> Value {
+    json!({
+        "slug": view.app.slug, "name": view.name, "organization": view.organization_name, "plan": view.plan_name,
+        "git_branch": view.app.git_branch, "git_url": view.git_url, "buildpack": view.app.buildpack,
+        "health_check_path": view.app.health_check_path, "auto_deploy": view.auto_deploy,
+    })
+}

@@ -1,0 +1,84 @@
+//! A change to one app in the making: its transaction, the app as it is while nobody else can change it, and what is
+//! written down about the change.
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use sqlx::{Postgres, Transaction};
+
+use super::{Actions, Actor};
+use crate::jobs;
+use crate::model::{AppRef, AppStatus, Application, StreamId, SuspensionReason};
+use crate::store::{Access, AuditEntry, apps, audit, events, metering, suspension};
+use crate::{Error, Result};
+
+/// See the module. Dropped without [`AppChange::commit`] it leaves everything as it was.
+pub(super) struct AppChange<'a> {
+    pub(super) transaction: Transaction<'static, Postgres>,
+    pub(super) actor: &'a Actor,
+    /// As it was before.
+    pub(super) app: Application,
+    pub(super) now: DateTime<Utc>,
+}
+
+impl Actions {
+    /// Begins a change to the app, if the actor may have `access` to it.
+    pub(super) async fn change<'a>(&self, actor: &'a Actor, app: &AppRef, access: Access) -> Result<AppChange<'a>> {
+        let found = self.app_of(actor, app, access).await?;
+        let mut transaction = self.store.pool().begin().await?;
+        let locked = apps::lock(&mut transaction, found.id).await?;
+        if locked.status == AppStatus::Deleting {
+            return Err(Error::Conflict(format!("The app \"{}\" is being destroyed.", locked.slug)));
+        }
+        Ok(AppChange { transaction, actor, app: locked, now: self.clock.now() })
+    }
+}
+
+impl AppChange<'_> {
+    /// Refuses what would make something run while the app is suspended or its organisation's wallet is empty.
+    pub(super) async fn ensure_may_run(&mut self) -> Result<()> {
+        suspension::ensure_funds(&mut self.transaction, self.app.organization_id).await?;
+        if self.app.status != AppStatus::Suspended {
+            return Ok(());
+        }
+        let why = match self.app.suspended_reason {
+            Some(SuspensionReason::Wallet) => {
+                "its organisation's wallet was empty. It starts again with the next top-up"
+            }
+            Some(SuspensionReason::Admin) => "an admin of the platform holds it. Ask the operator why",
+            None => "ask an owner or the operator why",
+        };
+        Err(Error::Forbidden(format!("The app \"{}\" is suspended: {why}.", self.app.slug)))
+    }
+
+    /// Writes the change into the audit log.
+    pub(super) async fn audit(&mut self, action: &'static str, before: Value, after: Value) -> Result<()> {
+        let entry = AuditEntry {
+            action,
+            organization: Some(self.app.organization_id),
+            target_kind: "app",
+            target: &self.app.id.to_string(),
+            before,
+            after,
+        };
+        audit::record(&mut self.transaction, self.actor, self.now, entry).await
+    }
+
+    /// Tells the app's people about it, such as kind `scale`, message `Scaled to web=2`.
+    pub(super) async fn tell(&mut self, kind: &str, message: &str) -> Result<()> {
+        events::record(&mut self.transaction, self.app.id, self.actor.user_id(), kind, message, self.now).await
+    }
+
+    /// Enqueues what makes the app run as the store says; answers the stream of its progress.
+    pub(super) async fn apply(&mut self) -> Result<StreamId> {
+        let streams = jobs::apply_within(&mut self.transaction, &[self.app.id]).await?;
+        streams.first().copied().ok_or_else(|| Error::System("The job could not be queued.".to_owned()))
+    }
+
+    /// Makes the change happen, with what it costs from now on. Answers the app as it is now.
+    pub(super) async fn commit(mut self) -> Result<Application> {
+        metering::record(&mut self.transaction, self.app.id, self.now).await?;
+        let app = apps::lock(&mut self.transaction, self.app.id).await?;
+        self.transaction.commit().await?;
+        Ok(app)
+    }
+}

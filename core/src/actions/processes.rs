@@ -1,0 +1,169 @@
+//! What runs of an app: stopped, started, restarted, scaled, moved to another plan.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+
+use super::apps::plan_named;
+use super::change::AppChange;
+use super::{Actions, Actor, CostChange};
+use crate::model::{AppRef, AppStatus, Application, Formation, ProcessType, StreamId};
+use crate::store::{Access, apps};
+use crate::{Error, Result};
+
+/// What came of an action on an app's processes.
+#[derive(Clone, Debug)]
+pub struct Begun {
+    /// The app as it is now.
+    pub app: Application,
+    /// The job that carries it out and its stream; none where nothing has to be done.
+    pub job: Option<StreamId>,
+}
+
+/// A change that costs something, begun or only looked at.
+#[derive(Clone, Debug)]
+pub struct Priced {
+    /// What came of it; the app as it was, and no job, where it was only looked at.
+    pub begun: Begun,
+    /// The app's hour before and after.
+    pub cost: CostChange,
+}
+
+impl Actions {
+    /// Stops all processes of an app until it is started again.
+    pub async fn stop(&self, actor: &Actor, app: &AppRef) -> Result<Begun> {
+        let mut change = self.change(actor, app, Access::Change).await?;
+        match change.app.status {
+            AppStatus::Stopped => return Ok(Begun { app: change.app, job: None }),
+            AppStatus::Inactive | AppStatus::Suspended => return Err(not_running(&change.app)),
+            _ => {}
+        }
+        self.set_status(&mut change, AppStatus::Stopped, "app.stop").await?;
+        change.tell("stop", "Stopped").await?;
+        let job = Some(change.apply().await?);
+        Ok(Begun { app: change.commit().await?, job })
+    }
+
+    /// Starts the current release of an app.
+    pub async fn start(&self, actor: &Actor, app: &AppRef) -> Result<Begun> {
+        let mut change = self.change(actor, app, Access::Change).await?;
+        change.ensure_may_run().await?;
+        if change.app.current_deployment_id.is_none() {
+            return Err(Error::Conflict(format!(
+                "{} has no release yet, so there is nothing to start. Push first: git push skypanel {}",
+                change.app.slug, change.app.git_branch
+            )));
+        }
+        self.set_status(&mut change, AppStatus::Running, "app.start").await?;
+        change.tell("start", "Started").await?;
+        let job = Some(change.apply().await?);
+        Ok(Begun { app: change.commit().await?, job })
+    }
+
+    async fn set_status(&self, change: &mut AppChange<'_>, status: AppStatus, action: &'static str) -> Result<()> {
+        let before = change.app.status;
+        apps::set_status(&mut change.transaction, change.app.id, status, change.now).await?;
+        change.audit(action, json!({ "status": before }), json!({ "status": status })).await
+    }
+
+    /// Replaces all running processes by new ones of the same release, without a gap.
+    pub async fn restart(&self, actor: &Actor, app: &AppRef) -> Result<Begun> {
+        let mut change = self.change(actor, app, Access::Change).await?;
+        if !change.app.status.should_run() || change.app.current_deployment_id.is_none() {
+            return Err(not_running(&change.app));
+        }
+        change.ensure_may_run().await?;
+        let count = apps::count_restart(&mut change.transaction, change.app.id).await?;
+        let before = change.app.restart_count;
+        change.audit("app.restart", json!({ "restarts": before }), json!({ "restarts": count })).await?;
+        change.tell("restart", "Restarted").await?;
+        let job = Some(change.apply().await?);
+        Ok(Begun { app: change.commit().await?, job })
+    }
+
+    /// Changes how many replicas of some process types run. With `dry_run` it only says what that would cost.
+    pub async fn scale(&self, actor: &Actor, app: &AppRef, wanted: &Formation, dry_run: bool) -> Result<Priced> {
+        let found = self.app_of(actor, app, Access::Change).await?;
+        let known = self.process_types(&found).await?;
+        check_types(&found, &known, wanted)?;
+        let cost = self.cost_of_scaling(&found, wanted).await?;
+        if dry_run {
+            return Ok(Priced { begun: Begun { app: found, job: None }, cost });
+        }
+        let mut change = self.change(actor, app, Access::Change).await?;
+        if cost.after > cost.before && change.app.status.should_run() {
+            change.ensure_may_run().await?;
+        }
+        let before = apps::formation(&mut change.transaction, change.app.id).await?;
+        apps::scale(&mut change.transaction, change.app.id, wanted, change.now).await?;
+        let after = apps::formation(&mut change.transaction, change.app.id).await?;
+        let same = before == after;
+        if !same {
+            change.audit("app.scale", json!(before), json!(after)).await?;
+            change.tell("scale", &format!("Scaled to {}", in_words(wanted))).await?;
+        }
+        let runs = change.app.status.should_run() && change.app.current_deployment_id.is_some();
+        let job = if runs && !same { Some(change.apply().await?) } else { None };
+        Ok(Priced { begun: Begun { app: change.commit().await?, job }, cost })
+    }
+
+    /// Moves an app to another plan, by name or id: a rolling update with the new limits, at that plan's price of
+    /// now. With `dry_run` it only says what that would cost.
+    pub async fn move_to_plan(&self, actor: &Actor, app: &AppRef, plan: &str, dry_run: bool) -> Result<Priced> {
+        let found = self.app_of(actor, app, Access::Change).await?;
+        let old = self.store.plan(found.plan_id).await?;
+        let new = plan_named(&mut *self.store.pool().acquire().await?, plan).await?;
+        let cost = self.cost_of_plan(&found, &new).await?;
+        if dry_run {
+            return Ok(Priced { begun: Begun { app: found, job: None }, cost });
+        }
+        let mut change = self.change(actor, app, Access::Change).await?;
+        let price = change.app.price_per_hour;
+        apps::change_plan(&mut change.transaction, change.app.id, new.id, change.now).await?;
+        let terms = |name: &str, price| json!({ "plan": name, "price_per_hour": price });
+        change.audit("app.plan", terms(&old.name, price), terms(&new.name, new.price_per_hour)).await?;
+        change.tell("plan", &format!("Moved from the plan {} to {}", old.name, new.name)).await?;
+        let runs = change.app.status.should_run() && change.app.current_deployment_id.is_some();
+        let job = if runs { Some(change.apply().await?) } else { None };
+        Ok(Priced { begun: Begun { app: change.commit().await?, job }, cost })
+    }
+
+    /// Process types of the current release and their commands; none before the first release.
+    pub async fn process_types(&self, app: &Application) -> Result<BTreeMap<ProcessType, String>> {
+        let Some(id) = app.current_deployment_id else { return Ok(BTreeMap::new()) };
+        Ok(self.store.deployment(id).await?.process_types.map(|types| types.0).unwrap_or_default())
+    }
+}
+
+fn check_types(app: &Application, known: &BTreeMap<ProcessType, String>, wanted: &Formation) -> Result<()> {
+    if wanted.is_empty() {
+        return Err(Error::field("processes", "Say what to scale, such as web to 2."));
+    }
+    for process in wanted.keys() {
+        let exists = known.contains_key(process) || (known.is_empty() && app.current_deployment_id.is_none());
+        if !exists || *process == ProcessType::release() {
+            let names: Vec<&str> =
+                known.keys().filter(|known| **known != ProcessType::release()).map(ProcessType::as_str).collect();
+            return Err(Error::Invalid(format!(
+                "{} has no process type \"{process}\". The current release has: {}.",
+                app.slug,
+                names.join(", ")
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// `web=1 worker=0`.
+fn in_words(formation: &Formation) -> String {
+    formation.iter().map(|(process, replicas)| format!("{process}={replicas}")).collect::<Vec<_>>().join(" ")
+}
+
+fn not_running(app: &Application) -> Error {
+    let why = match app.status {
+        AppStatus::Stopped => "it is stopped. Start it with ps:start",
+        AppStatus::Suspended => "it is suspended. Ask an owner or the operator why",
+        _ => "it has no release yet. Push first",
+    };
+    Error::Conflict(format!("{} does not run: {why}.", app.slug))
+}
