@@ -61,7 +61,9 @@ pub(crate) async fn export_usage(
             (None, None) => return None,
         };
         let mut text = head.unwrap_or_default();
-        page.iter().for_each(|hour| write_line(&mut text, hour));
+        for hour in &page {
+            write_line(&mut text, hour);
+        }
         let full = page.len() == usize::try_from(PAGE).unwrap_or(usize::MAX);
         let position = page.last().filter(|_| full).map(UsageHour::position);
         Some((Ok(Bytes::from(text)), ((None, None, position), next)))

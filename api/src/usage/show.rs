@@ -126,7 +126,7 @@ fn line(line: &UsageLine) -> UsageItem {
 
 /// Adds up the lines that `keep` leaves no difference between.
 fn grouped(lines: &[UsageLine], keep: impl Fn(UsageItem) -> UsageItem) -> Vec<UsageItem> {
-    let mut groups: BTreeMap<(Option<Uuid>, Option<String>, Option<Uuid>), (UsageItem, UsageLine)> = BTreeMap::new();
+    let mut groups = BTreeMap::<_, (UsageItem, UsageLine)>::new();
     for used in lines {
         let item = keep(line(used));
         let key = (item.app_id, item.process.clone(), item.plan_id);

@@ -11,7 +11,7 @@ use proptest::test_runner::{Config, TestRunner};
 use skypanel_core::model::{AppId, AppStatus, Money, Organization, PlanId};
 use skypanel_core::secrets::Secrets;
 use skypanel_core::store::Store;
-use sqlx::PgPool;
+use sqlx::ConnectOptions as _;
 
 use crate::world::{World, at, formation, money};
 
@@ -331,11 +331,10 @@ fn the_ledger_equals_an_independent_integral_to_the_last_digit() {
 
 /// A second store, as another process would have.
 async fn other_store(world: &World) -> Store {
-    let options = world.database.pool().connect_options().as_ref().clone();
-    let pool = PgPool::connect_with(options).await.expect("connects");
+    let url = world.database.pool().connect_options().to_url_lossy();
     let directory = tempfile::tempdir().expect("makes a directory");
     let keys = Secrets::open_or_create(&directory.path().join("master.key")).expect("makes a key");
-    Store::with_pool(pool, keys).await.expect("has all tables").with_clock(world.clock.clone())
+    Store::connect(url.as_str(), keys).await.expect("connects").with_clock(world.clock.clone())
 }
 
 /// Three plans of ten replicas with prices that do not divide evenly.

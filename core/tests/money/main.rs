@@ -5,6 +5,7 @@ mod histories;
 mod ledger;
 mod metering;
 mod plans;
+mod scale;
 mod settlement;
 #[path = "../support/mod.rs"]
 mod support;

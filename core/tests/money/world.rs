@@ -26,7 +26,7 @@ pub(crate) struct World {
     pub(crate) store: Store,
     pub(crate) actions: Actions,
     pub(crate) clock: Clock,
-    _blobs: tempfile::TempDir,
+    _directory: tempfile::TempDir,
 }
 
 impl World {
@@ -51,7 +51,7 @@ impl World {
             git: skypanel_core::repository::GitClient::default(),
             clock: clock.clone(),
         };
-        Self { database, store, actions, clock, _blobs: directory }
+        Self { database, store, actions, clock, _directory: directory }
     }
 
     /// As the setting would do it, at a time of the test's choice.
