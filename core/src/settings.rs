@@ -6,24 +6,64 @@ use serde_json::Value;
 use crate::network::Networks;
 use crate::{Error, Result};
 
-/// One setting as listed to admins and in the documentation.
+/// One setting as listed to admins, in their forms and in the documentation.
 #[derive(Clone, Copy, Debug)]
 pub struct SettingInfo {
-    /// Its key, such as `build.timeout_seconds`.
+    /// Its key, such as `build.timeout_seconds`. What is before the dot is its group.
     pub key: &'static str,
     /// What it does, with its unit.
     pub help: &'static str,
+    /// What values it takes.
+    pub kind: SettingKind,
+    /// Least and greatest value, of a number.
+    pub range: Option<(u64, u64)>,
     /// Whether its value is sealed and never shown.
     pub sensitive: bool,
+    /// Whether it counts only after a restart of Skypanel; the others count at once, in every process.
+    pub needs_restart: bool,
+}
+
+text_enum! {
+    /// What values a setting takes, and with that which control a form has for it.
+    SettingKind {
+        /// A whole number.
+        Number = "number",
+        /// `true` or `false`.
+        Switch = "switch",
+        /// A line of text.
+        Text = "text",
+        /// One of a few words: see [`SettingInfo::choices`].
+        Choice = "choice",
+    }
+}
+
+impl SettingInfo {
+    /// Its help without the space that a doc comment begins with.
+    pub fn description(&self) -> &'static str {
+        self.help.trim()
+    }
+
+    /// The words it takes, where those are few.
+    pub fn choices(&self) -> Vec<&'static str> {
+        match self.kind {
+            SettingKind::Choice => StorageBackend::ALL.iter().map(|choice| choice.as_str()).collect(),
+            _ => Vec::new(),
+        }
+    }
 }
 
 /// Text forms of the values settings have.
 trait SettingValue: Sized {
+    const KIND: SettingKind;
     fn parse(text: &str) -> Result<Self, String>;
     fn show(&self) -> String;
 }
 
+/// Longest text of a setting, in bytes.
+const MAX_TEXT: usize = 4_096;
+
 impl SettingValue for u64 {
+    const KIND: SettingKind = SettingKind::Number;
     fn parse(text: &str) -> Result<Self, String> {
         text.parse().map_err(|_| "a whole number".to_owned())
     }
@@ -33,6 +73,7 @@ impl SettingValue for u64 {
 }
 
 impl SettingValue for bool {
+    const KIND: SettingKind = SettingKind::Switch;
     fn parse(text: &str) -> Result<Self, String> {
         text.parse().map_err(|_| "true or false".to_owned())
     }
@@ -42,9 +83,13 @@ impl SettingValue for bool {
 }
 
 impl SettingValue for String {
+    const KIND: SettingKind = SettingKind::Text;
     fn parse(text: &str) -> Result<Self, String> {
         if text.chars().any(char::is_control) {
             return Err("text without control characters".to_owned());
+        }
+        if text.len() > MAX_TEXT {
+            return Err(format!("text of at most {MAX_TEXT} bytes"));
         }
         Ok(text.to_owned())
     }
@@ -74,6 +119,7 @@ text_enum! {
 }
 
 impl SettingValue for StorageBackend {
+    const KIND: SettingKind = SettingKind::Choice;
     fn parse(text: &str) -> Result<Self, String> {
         text.parse().map_err(|_| "local or s3".to_owned())
     }
@@ -102,7 +148,10 @@ macro_rules! settings {
                 $(SettingInfo {
                     key: $key,
                     help: concat!($($help),+),
+                    kind: <$type as SettingValue>::KIND,
+                    range: settings!(@range $($range)?),
                     sensitive: settings!(@sensitive $($sensitive)?),
+                    needs_restart: false,
                 },)+
             ];
 
@@ -139,6 +188,8 @@ macro_rules! settings {
             }
         }
     };
+    (@range) => { None };
+    (@range $range:expr) => { Some((*($range).start(), *($range).end())) };
     (@sensitive) => { false };
     (@sensitive sensitive) => { true };
 }
@@ -215,6 +266,16 @@ settings! {
     limits_concurrent_builds: u64 = "limits.concurrent_builds", 4u64 => 1..=1_000;
     /// Domain under which every app has its name.
     apps_default_domain: String = "apps.default_domain", "localhost";
+    /// Public addresses of the edge, separated by commas, as custom domains without a CNAME have to name them; empty for those of the apps' own names.
+    domains_addresses: String = "domains.addresses", "";
+    /// Names that no app can have as a custom domain, nor any name below them, separated by commas; the default domain is one always.
+    domains_reserved: String = "domains.reserved", "";
+    /// Hours for which a custom domain that was right and leads here no more stays routed.
+    domains_grace_hours: u64 = "domains.grace_hours", 72u64 => 0..=8_760;
+    /// Most custom domains of an app.
+    domains_max_per_app: u64 = "domains.max_per_app", 50u64 => 0..=10_000;
+    /// Name servers that are asked about custom domains, separated by commas, with a port where it is not 53; empty for the host's.
+    dns_resolver: String = "dns.resolver", "";
     /// Where blobs (slugs, caches, sources) are kept: `local` or `s3`.
     storage_backend: StorageBackend = "storage.backend", StorageBackend::Local;
     /// Address of the S3 service, such as `https://s3.example.com`; empty for Amazon's.
@@ -235,6 +296,16 @@ impl Settings {
     /// Looks `key` up in the registry.
     pub fn info(key: &str) -> Option<&'static SettingInfo> {
         Self::REGISTRY.iter().find(|info| info.key == key)
+    }
+
+    /// Whether the setting `key` has the value it has when nobody sets it. (By default nothing sensitive is set.)
+    pub fn is_default(&self, key: &str) -> bool {
+        self.show(key) == Self::default().show(key)
+    }
+
+    /// Whether the value of the setting `key` is sealed and never shown.
+    pub fn is_sensitive(key: &str) -> bool {
+        Self::info(key).is_some_and(|info| info.sensitive)
     }
 
     /// The text form inside a stored JSON value.

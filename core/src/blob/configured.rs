@@ -16,7 +16,7 @@ use crate::settings::{Settings, StorageBackend};
 use crate::store::Store;
 use crate::{Error, Result};
 
-/// Time between two looks at the settings.
+/// Longest time between two looks at the settings; a change that the store hears of is looked at at once.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// A local directory, and a bucket where one is configured. New blobs go to the one that `storage.backend` names.
@@ -52,7 +52,13 @@ impl ConfiguredBlobs {
     /// Takes over what admins change, also in another process, until `cancel`. A change that does not work
     /// leaves everything as it was.
     pub async fn follow(&self, store: &Store, cancel: &CancellationToken) {
-        while cancel.run_until_cancelled(tokio::time::sleep(LOOK_EVERY)).await.is_some() {
+        let mut changes = store.settings_changes();
+        loop {
+            // An end by time is as good as one by a change: what is read next is what counts.
+            let wait = tokio::time::timeout(LOOK_EVERY, changes.changed());
+            if cancel.run_until_cancelled(wait).await.is_none() {
+                return;
+            }
             let reloaded = match store.settings().await {
                 Ok(settings) => self.reload(&settings),
                 Err(error) => Err(error),

@@ -50,6 +50,7 @@ pub struct Store {
     pool: PgPool,
     secrets: Secrets,
     clock: Clock,
+    settings: settings::SettingsCache,
 }
 
 /// The tables, in numbered steps.
@@ -71,7 +72,7 @@ impl Store {
         let migrated = MIGRATIONS.run(&unlimited).await;
         unlimited.close().await;
         migrated.map_err(|error| Error::System(format!("The database could not be brought up to date: {error}.")))?;
-        Ok(Self { pool, secrets, clock: Clock::system() })
+        Ok(Self { pool, secrets, clock: Clock::system(), settings: settings::SettingsCache::new() })
     }
 
     /// The same store with another clock: what it writes down happens at that clock's times.
