@@ -7,8 +7,8 @@ use chrono::{DateTime, Utc};
 use futures_util::stream::BoxStream;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::Result;
-use crate::model::{Application, ProcessType};
+use crate::model::{Application, Node, ProcessType};
+use crate::{Error, Result};
 
 /// A line an app wrote.
 #[derive(Clone, Debug)]
@@ -97,6 +97,11 @@ pub trait Console: Send + Sync + 'static {
 
     /// The app's replicas as they are now.
     async fn processes(&self, app: &Application) -> Result<Vec<ProcessState>>;
+
+    /// The machines of the Swarm, by name.
+    async fn nodes(&self) -> Result<Vec<Node>> {
+        Err(Error::Upstream("No Swarm manager can be asked from here.".to_owned()))
+    }
 
     /// Starts a one-off process of the app's current release with its current config vars.
     async fn run(&self, app: &Application, one_off: OneOff) -> Result<OneOffSession>;

@@ -99,6 +99,7 @@ impl SettingValue for String {
 }
 
 impl SettingValue for Networks {
+    const KIND: SettingKind = SettingKind::Text;
     fn parse(text: &str) -> Result<Self, String> {
         text.parse()
             .map_err(|_| "ranges of addresses separated by commas, such as 192.168.10.0/24, fd00::/8".to_owned())

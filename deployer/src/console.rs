@@ -1,6 +1,7 @@
 //! What transports show of running apps: logs, process states, one-off processes.
 
 mod logs;
+mod nodes;
 mod run;
 
 use std::collections::BTreeMap;
@@ -12,7 +13,7 @@ use chrono::{DateTime, Utc};
 use futures_util::stream::BoxStream;
 use skypanel_core::Result;
 use skypanel_core::console::{Console, LogLine, LogQuery, OneOff, OneOffSession, ProcessState};
-use skypanel_core::model::{Application, ProcessType};
+use skypanel_core::model::{Application, Node, ProcessType};
 use skypanel_core::store::Store;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -52,6 +53,10 @@ impl Console for SwarmConsole {
         let options = ListTasksOptionsBuilder::new().filters(&filters([("label", labels)])).build();
         let tasks = call("Listing the processes", parts.engine.list_tasks(Some(options))).await?;
         Ok(states(tasks))
+    }
+
+    async fn nodes(&self) -> Result<Vec<Node>> {
+        Ok(nodes::list(&self.deployer.parts).await?)
     }
 
     async fn run(&self, app: &Application, one_off: OneOff) -> Result<OneOffSession> {

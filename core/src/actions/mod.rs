@@ -9,10 +9,13 @@ mod change;
 mod config;
 mod deploy_from_source;
 mod deployments;
+mod organizations_admin;
 mod plans;
 mod processes;
 mod repositories;
+mod settings;
 mod tokens;
+mod users_admin;
 mod webhooks;
 
 use std::sync::Arc;
@@ -23,9 +26,12 @@ pub use billing::{Movement, Period, Usage, Wallet};
 pub use config::{ConfigChanged, ConfigChanges};
 pub use deploy_from_source::{ArchiveDeploy, RepositoryDeploy, Started};
 pub use deployments::Shown;
+pub use organizations_admin::{AppsGo, OrganizationDeleted, OrganizationLimits};
 pub use plans::CostChange;
 pub use processes::{Begun, Priced};
 pub use repositories::RepositoryChange;
+pub use settings::{CheckOutcome, SettingChanges, SettingCheck, SettingPart};
+pub use users_admin::UserChange;
 pub use webhooks::{NewWebhook, Received};
 
 use crate::blob::Blobs;

@@ -185,6 +185,6 @@ fn gone() -> Error {
     Error::NotFound("That app does not exist any more.".to_owned())
 }
 
-fn belongs_to(app: AppId, key: &ConfigKey) -> String {
+pub(super) fn belongs_to(app: AppId, key: &ConfigKey) -> String {
     format!("config {app} {key}")
 }

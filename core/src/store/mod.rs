@@ -1,5 +1,6 @@
 //! The Postgres store: one file per noun, each a set of methods on [`Store`].
 
+mod admin_lists;
 pub(crate) mod app_views;
 pub(crate) mod apps;
 pub(crate) mod audit;
@@ -13,7 +14,9 @@ pub(crate) mod limits;
 pub(crate) mod metering;
 pub(crate) mod operations;
 pub(crate) mod plans;
+mod platform;
 pub(crate) mod quotas;
+pub(crate) mod reassign;
 pub(crate) mod repositories;
 mod settings;
 mod settlement;
@@ -26,6 +29,7 @@ pub(crate) mod webhooks;
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
+pub use admin_lists::{AdminApp, AdminAppFilter, AdminOrganization, AdminUser, AuditFilter, AuditLine};
 pub use app_views::{AppFilter, AppView};
 pub use apps::Access;
 pub use audit::AuditEntry;
@@ -34,6 +38,7 @@ pub use config_vars::{ChangedConfig, ConfigVars};
 pub use deployment_views::DeploymentView;
 pub use ledger::{BillingTotals, WalletOverview};
 pub use operations::{JobState, Operation};
+pub use platform::{Platform, PlatformTotals, QueueDepth, RecentDeployments, RecentStages};
 pub use quotas::Quotas;
 pub use settlement::Settled;
 pub use tenancy::{Identity, NewUser};

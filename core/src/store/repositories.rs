@@ -249,11 +249,11 @@ pub(crate) async fn queue(
     Ok(superseded)
 }
 
-fn token_of(app: AppId) -> String {
+pub(super) fn token_of(app: AppId) -> String {
     format!("repository token {app}")
 }
 
-fn key_of(app: AppId) -> String {
+pub(super) fn key_of(app: AppId) -> String {
     format!("deploy key {app}")
 }
 

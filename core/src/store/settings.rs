@@ -129,6 +129,15 @@ impl Store {
         read(connection, &self.secrets).await
     }
 
+    /// Whether somebody set it, be it to its default.
+    pub(crate) async fn has_setting(&self, connection: &mut PgConnection, key: &str) -> Result<bool> {
+        let (has,) = sqlx::query_as("SELECT EXISTS (SELECT 1 FROM paas_settings WHERE key = $1)")
+            .bind(key)
+            .fetch_one(connection)
+            .await?;
+        Ok(has)
+    }
+
     /// Stores a checked value, or goes back to the default.
     pub(crate) async fn write_setting(
         &self,

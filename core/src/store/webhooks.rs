@@ -236,6 +236,6 @@ pub(crate) async fn remove(connection: &mut PgConnection, webhook: WebhookId) ->
     Ok(())
 }
 
-fn belongs_to(webhook: WebhookId) -> String {
+pub(super) fn belongs_to(webhook: WebhookId) -> String {
     format!("webhook secret {webhook}")
 }

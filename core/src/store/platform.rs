@@ -1,0 +1,166 @@
+//! The platform at a glance: counts, sums and the queue, for admins and for metrics.
+
+use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
+use rust_decimal::Decimal;
+
+use super::Store;
+use crate::model::{AppStatus, DeploymentStatus, Money, Month, Stage, Trigger};
+use crate::{Result, jobs};
+
+/// What there is on the platform and what it uses.
+#[derive(Clone, Debug)]
+pub struct Platform {
+    /// Apps by status; a status without apps is missing.
+    pub apps: Vec<(AppStatus, i64)>,
+    /// Deployments of the last 24 hours by status; a status without any is missing.
+    pub deployments: Vec<(DeploymentStatus, i64)>,
+    /// Sums over everything.
+    pub totals: PlatformTotals,
+}
+
+/// Sums over the whole platform.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct PlatformTotals {
+    /// Organisations.
+    pub organizations: i64,
+    /// Organisations that an admin suspended.
+    pub suspended_organizations: i64,
+    /// Users.
+    pub users: i64,
+    /// Users who administer the platform.
+    pub admins: i64,
+    /// Replicas that are meant to run.
+    pub replicas: i64,
+    /// CPU limits of all of them together, in cores.
+    pub cpu_cores: Decimal,
+    /// Memory limits of all of them together, in MB (2^20 bytes).
+    pub ram_mb: i64,
+    /// What they cost an hour.
+    pub cost_per_hour: Money,
+    /// What was used since midnight UTC, as far as it is settled.
+    pub cost_today: Money,
+    /// What was used in the month, as far as it is settled.
+    pub cost_month: Money,
+}
+
+/// The jobs of one kind.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct QueueDepth {
+    /// Kind of job, such as `deploy`.
+    pub task: String,
+    /// Jobs that could begin now.
+    pub waiting: i64,
+    /// Jobs that a worker is at.
+    pub running: i64,
+    /// Jobs that are to begin later.
+    pub later: i64,
+    /// Jobs whose tries are used up.
+    pub failed: i64,
+    /// How long the first of those that could begin has waited, in seconds.
+    pub oldest_seconds: f64,
+}
+
+/// Deployments that ended lately.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct RecentDeployments {
+    /// What set them off.
+    pub trigger: Trigger,
+    /// How they ended.
+    pub status: DeploymentStatus,
+    /// How many.
+    pub count: i64,
+    /// How long they took in all, from being asked for to the end, in seconds.
+    pub seconds: f64,
+}
+
+/// Stages of deployments that ended lately.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct RecentStages {
+    /// Which stage.
+    pub stage: Stage,
+    /// Whether it failed.
+    pub failed: bool,
+    /// How many.
+    pub count: i64,
+    /// How long they took in all, in seconds.
+    pub seconds: f64,
+}
+
+impl Store {
+    /// The platform at a glance.
+    pub async fn platform(&self) -> Result<Platform> {
+        let now = self.clock.now();
+        let mut connection = self.pool.acquire().await?;
+        let apps = sqlx::query_as("SELECT status, count(*) FROM paas_applications GROUP BY status ORDER BY status")
+            .fetch_all(&mut *connection)
+            .await?;
+        let deployments = sqlx::query_as(
+            "SELECT status, count(*) FROM paas_deployments WHERE created_at > $1 GROUP BY status ORDER BY status",
+        )
+        .bind(now - TimeDelta::hours(24))
+        .fetch_all(&mut *connection)
+        .await?;
+        let totals = sqlx::query_as(
+            "SELECT organization.*, person.*, running.*,
+                 (SELECT coalesce(sum(cost), 0) FROM paas_resource_usage WHERE hour >= $1) AS cost_today,
+                 (SELECT coalesce(sum(cost), 0) FROM paas_usage_months WHERE month = $2) AS cost_month
+             FROM (SELECT count(*) AS organizations,
+                       count(*) FILTER (WHERE suspended_at IS NOT NULL) AS suspended_organizations
+                   FROM organizations) AS organization,
+                 (SELECT count(*) AS users, count(*) FILTER (WHERE is_admin) AS admins FROM users) AS person,
+                 (SELECT coalesce(sum(replicas), 0)::bigint AS replicas,
+                      coalesce(sum(replicas * cpu_cores), 0) AS cpu_cores,
+                      coalesce(sum(replicas * ram_mb), 0)::bigint AS ram_mb,
+                      coalesce(sum(replicas * metering.price_per_hour), 0) AS cost_per_hour
+                  FROM paas_metering AS metering LEFT JOIN paas_plans AS plan ON plan.id = metering.plan_id
+                  WHERE ended_at IS NULL) AS running",
+        )
+        .bind(now.with_time(NaiveTime::MIN).single().unwrap_or(now))
+        .bind(Month::of(now).first_day())
+        .fetch_one(&mut *connection)
+        .await?;
+        Ok(Platform { apps, deployments, totals })
+    }
+
+    /// What is in the queue, by kind of job.
+    pub async fn queue(&self) -> Result<Vec<QueueDepth>> {
+        let sql = format!(
+            "SELECT task_identifier AS task,
+                 count(*) FILTER (WHERE locked_at IS NULL AND attempts < max_attempts AND run_at <= now()) AS waiting,
+                 count(*) FILTER (WHERE locked_at IS NOT NULL) AS running,
+                 count(*) FILTER (WHERE locked_at IS NULL AND attempts < max_attempts AND run_at > now()) AS later,
+                 count(*) FILTER (WHERE locked_at IS NULL AND attempts >= max_attempts) AS failed,
+                 coalesce(extract(epoch FROM now() - min(run_at) FILTER (
+                     WHERE locked_at IS NULL AND attempts < max_attempts AND run_at <= now())), 0)::float8 AS oldest_seconds
+             FROM {}.jobs GROUP BY task_identifier ORDER BY task_identifier",
+            jobs::SCHEMA
+        );
+        Ok(sqlx::query_as(sqlx::AssertSqlSafe(sql)).fetch_all(&self.pool).await?)
+    }
+
+    /// Deployments that ended after `since`, by what set them off and how they ended.
+    pub async fn recent_deployments(&self, since: DateTime<Utc>) -> Result<Vec<RecentDeployments>> {
+        Ok(sqlx::query_as(
+            "SELECT trigger, status, count(*) AS count,
+                 coalesce(sum(extract(epoch FROM finished_at - created_at)), 0)::float8 AS seconds
+             FROM paas_deployments WHERE finished_at > $1 GROUP BY trigger, status ORDER BY trigger, status",
+        )
+        .bind(since)
+        .fetch_all(&self.pool)
+        .await?)
+    }
+
+    /// Their stages.
+    pub async fn recent_stages(&self, since: DateTime<Utc>) -> Result<Vec<RecentStages>> {
+        Ok(sqlx::query_as(
+            "SELECT stage.stage, stage.failed, count(*) AS count,
+                 coalesce(sum(extract(epoch FROM stage.finished_at - stage.started_at)), 0)::float8 AS seconds
+             FROM paas_deployments AS deployment JOIN paas_deployment_stages AS stage ON stage.deployment_id = deployment.id
+             WHERE deployment.finished_at > $1 AND stage.finished_at IS NOT NULL
+             GROUP BY stage.stage, stage.failed ORDER BY stage.stage, stage.failed",
+        )
+        .bind(since)
+        .fetch_all(&self.pool)
+        .await?)
+    }
+}
