@@ -1,14 +1,20 @@
 //! What Skypanel serves over HTTP: the API, the pages that the edge shows for apps that cannot answer, and the
 //! images that the engine pulls. Started by the `api` role.
 
+mod apps;
 mod billing;
+mod deployments;
+mod env;
 mod error;
 mod health;
 mod http;
 mod images;
+mod jobs;
 mod layer;
+mod logs;
 mod pages;
 mod plans;
+mod processes;
 mod routes;
 mod server;
 mod usage;

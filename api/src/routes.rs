@@ -7,7 +7,7 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::http::{Shared, input, openapi, request};
-use crate::{billing, error, health, pages, plans, usage};
+use crate::{apps, billing, deployments, env, error, health, jobs, logs, pages, plans, processes, usage};
 
 /// Everything that is served to people, programs and the edge.
 pub(crate) fn all(shared: Shared) -> Router {
@@ -40,7 +40,13 @@ pub(crate) fn document() -> OpenApi {
 /// All operations of the API, noun by noun.
 fn nouns() -> OpenApiRouter<Shared> {
     OpenApiRouter::with_openapi(openapi::begin())
+        .merge(apps::routes())
         .merge(billing::routes())
+        .merge(deployments::routes())
+        .merge(env::routes())
+        .merge(jobs::routes())
+        .merge(logs::routes())
         .merge(plans::routes())
+        .merge(processes::routes())
         .merge(usage::routes())
 }

@@ -30,9 +30,15 @@ macro_rules! enums {
 }
 
 enums! {
+    AppStatus = skypanel_core::model::AppStatus,
+    DeploymentStatus = skypanel_core::model::DeploymentStatus,
+    JobState = skypanel_core::store::JobState,
     LedgerKind = skypanel_core::model::LedgerKind,
     Role = skypanel_core::model::Role,
     Scope = skypanel_core::actions::Scope,
+    Stage = skypanel_core::model::Stage,
+    SuspensionReason = skypanel_core::model::SuspensionReason,
+    Trigger = skypanel_core::model::Trigger,
 }
 
 /// An exact decimal in text, such as `"0.0347"`.

@@ -50,7 +50,7 @@ impl Actions {
         change.ensure_may_run().await?;
         if change.app.current_deployment_id.is_none() {
             return Err(Error::Conflict(format!(
-                "{} has no release yet, so there is nothing to start. Push first: git push skypanel {}",
+                "{} has no release yet, so there is nothing to start. Push first, with git push skypanel {}.",
                 change.app.slug, change.app.git_branch
             )));
         }

@@ -1,0 +1,97 @@
+//! Apps: listed, made, shown, changed, destroyed.
+
+mod create;
+mod destroy;
+mod edit;
+mod list;
+mod show;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use skypanel_core::model::{AppStatus, Money, SuspensionReason};
+use skypanel_core::store::AppView;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use uuid::Uuid;
+
+use crate::http::{Shared, schema};
+
+/// The routes.
+pub(crate) fn routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new().routes(routes!(list::list_apps, create::create_app)).routes(routes!(
+        show::show_app,
+        edit::edit_app,
+        destroy::destroy_app
+    ))
+}
+
+/// An app.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct AppItem {
+    id: Uuid,
+    /// Its unique name, as in the address of its repository.
+    slug: String,
+    /// Its name for people.
+    name: String,
+    organization_id: Uuid,
+    organization: String,
+    #[schema(value_type = schema::AppStatus)]
+    status: AppStatus,
+    /// Why it is suspended, where that is known.
+    #[schema(value_type = Option<schema::SuspensionReason>)]
+    suspended_reason: Option<SuspensionReason>,
+    /// The label before the platform's default domain.
+    subdomain: String,
+    /// The repository it is built from when it is not pushed to.
+    git_url: Option<String>,
+    /// The branch that is released.
+    git_branch: String,
+    /// Whether a webhook deploys.
+    auto_deploy: bool,
+    /// A chosen buildpack; null for detection.
+    buildpack: Option<String>,
+    stack: String,
+    /// HTTP path of the health check; null for `/health` if that answers, else the port.
+    health_check_path: Option<String>,
+    plan_id: Uuid,
+    plan: String,
+    /// What an hour of a replica costs.
+    #[schema(value_type = schema::Money)]
+    price_per_hour: Money,
+    /// The deployment that should be running.
+    current_deployment_id: Option<Uuid>,
+    /// Its release number, as in `v12`.
+    version: Option<i32>,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+}
+
+impl From<AppView> for AppItem {
+    fn from(view: AppView) -> Self {
+        let app = view.app;
+        Self {
+            id: app.id.0,
+            slug: app.slug.to_string(),
+            name: view.name,
+            organization_id: app.organization_id.0,
+            organization: view.organization_name,
+            status: app.status,
+            suspended_reason: app.suspended_reason,
+            subdomain: app.subdomain,
+            git_url: view.git_url,
+            git_branch: app.git_branch,
+            auto_deploy: view.auto_deploy,
+            buildpack: app.buildpack,
+            stack: app.stack,
+            health_check_path: app.health_check_path,
+            plan_id: app.plan_id.0,
+            plan: view.plan_name,
+            price_per_hour: app.price_per_hour,
+            current_deployment_id: app.current_deployment_id.map(|id| id.0),
+            version: view.version.map(|version| version.0),
+            created_at: app.created_at,
+            updated_at: view.updated_at,
+        }
+    }
+}

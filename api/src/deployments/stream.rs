@@ -1,0 +1,37 @@
+//! `GET /api/paas/apps/{app}/deployments/{deployment}/log/stream`.
+
+use axum::extract::State;
+use axum::response::sse::Sse;
+use skypanel_core::actions::Actions;
+use skypanel_core::model::{AppRef, DeploymentId};
+use uuid::Uuid;
+
+use crate::error::ApiError;
+use crate::http::{Caller, PathOf};
+use crate::jobs::live::{LastEvent, LiveEvents, live};
+
+/// Follow the log of a deployment
+///
+/// Server-sent events: `output` with `{"text": …}` for each piece of the log, from its beginning, and `end` with
+/// `{"succeeded": …}` at last. A client that lost the connection goes on where it was with the header
+/// `Last-Event-ID`, as browsers do by themselves.
+#[utoipa::path(
+    get,
+    path = "/api/paas/apps/{app}/deployments/{deployment}/log/stream",
+    tag = "deployments",
+    params(
+        ("app" = String, Path, description = "Its slug or id"),
+        ("deployment" = Uuid, Path, description = "Id of the deployment"),
+        LastEvent,
+    ),
+    responses((status = OK, body = String, content_type = "text/event-stream"))
+)]
+pub(crate) async fn stream_deployment_log(
+    State(actions): State<Actions>,
+    caller: Caller,
+    PathOf((app, id)): PathOf<(AppRef, Uuid)>,
+    last: LastEvent,
+) -> Result<Sse<LiveEvents>, ApiError> {
+    let shown = actions.deployment(&caller, &app, DeploymentId(id)).await?;
+    live(&actions, &caller, shown.view.deployment.id.into(), last).await
+}

@@ -1,0 +1,171 @@
+//! Apps: listed, made, shown, changed, destroyed.
+
+use axum::http::Method;
+use insta::assert_json_snapshot;
+use serde_json::json;
+use skypanel_core::actions::Scope;
+
+use crate::releases::{audited, push, queued, running};
+use crate::world::World;
+
+#[tokio::test]
+async fn an_app_is_made_shown_and_changed() {
+    let world = World::new().await;
+    let wanted = json!({ "slug": "shop", "name": "The Shop", "plan": "standard", "health_check_path": "/up" });
+    let made = world.post("/api/paas/apps").by("developer").json(&wanted).send().await.is(201);
+    assert_json_snapshot!(made.snapshot(), {
+        ".body.id" => "[id]", ".body.organization_id" => "[id]", ".body.updated_at" => "[time]",
+    });
+    world.post("/api/paas/apps").by("developer").json(&wanted).send().await.fails(409, "SLUG_TAKEN");
+    let id = made.json["id"].as_str().expect("has an id").to_owned();
+    let shown = world.get(&format!("/api/paas/apps/{id}")).by("viewer").send().await.is(200);
+    assert_eq!((&shown.json["host"], &shown.json["cost_per_hour"]), (&json!("shop.localhost"), &json!("0.000000")));
+
+    let edit = json!({ "name": "Shop", "buildpack": "heroku/python", "health_check_path": "", "git_branch": "live" });
+    let path = "/api/paas/apps/shop";
+    let edited = world.call(Method::PATCH, path).by("developer").json(&edit).send().await.is(200);
+    assert_eq!(
+        (
+            &edited.json["name"],
+            &edited.json["buildpack"],
+            &edited.json["health_check_path"],
+            &edited.json["git_branch"]
+        ),
+        (&json!("Shop"), &json!("heroku/python"), &json!(null), &json!("live"))
+    );
+    assert_eq!(edited.json["job_id"], json!(null), "nothing runs");
+    assert_eq!(audited(&world).await, ["app.create", "app.repository", "app.edit"]);
+    world.close().await;
+}
+
+#[tokio::test]
+async fn what_breaks_a_rule_is_named() {
+    let world = World::new().await;
+    world.app("shop").await;
+    for (body, field) in [
+        (json!({ "slug": "No Slug" }), "slug"),
+        (json!({ "slug": "admin" }), "slug"),
+        (json!({ "name": "" }), "name"),
+        (json!({ "plan": "huge" }), "plan"),
+        (json!({ "buildpack": "--upload-pack=x" }), "buildpack"),
+        (json!({ "health_check_path": "up" }), "health_check_path"),
+        (json!({ "color": "red" }), "color"),
+    ] {
+        let refused = world.post("/api/paas/apps").by("owner").json(&body).send().await.fails(422, "INVALID_INPUT");
+        assert!(!refused.field(field).is_empty());
+    }
+    let bad = json!({ "git_branch": "a..b" });
+    world.call(Method::PATCH, "/api/paas/apps/shop").by("owner").json(&bad).send().await.is(422);
+    world.close().await;
+}
+
+#[tokio::test]
+async fn a_health_check_of_a_running_app_rolls_it() {
+    let world = World::new().await;
+    running(&world, "shop").await;
+    let edit = json!({ "health_check_path": "/up" });
+    let edited = world.call(Method::PATCH, "/api/paas/apps/shop").by("owner").json(&edit).send().await.is(200);
+    let job = edited.json["job_id"].as_str().expect("rolls").to_owned();
+    let shown = world.get(&format!("/api/paas/jobs/{job}")).by("viewer").send().await.is(200);
+    assert_eq!((&shown.json["state"], &shown.json["succeeded"]), (&json!("queued"), &json!(null)));
+    world.get(&format!("/api/paas/jobs/{job}")).by("outsider").send().await.fails(404, "NOT_FOUND");
+    // The same once more changes nothing.
+    let again = world.call(Method::PATCH, "/api/paas/apps/shop").by("owner").json(&edit).send().await.is(200);
+    assert_eq!(again.json["job_id"], json!(null));
+    world.close().await;
+}
+
+#[tokio::test]
+async fn lists_come_in_pages_and_hold_what_the_caller_may_see() {
+    let world = World::new().await;
+    for slug in ["cherry", "apple", "banana"] {
+        world.app(slug).await;
+    }
+    let names = |json: &serde_json::Value| -> Vec<String> {
+        let items = json["items"].as_array().expect("is a list");
+        items.iter().map(|item| item["slug"].as_str().expect("has a slug").to_owned()).collect()
+    };
+    let first = world.get("/api/paas/apps?limit=2").by("viewer").send().await.is(200);
+    assert_eq!(names(&first.json), ["apple", "banana"]);
+    let cursor = first.json["next_cursor"].as_str().expect("goes on");
+    let second = world.get(&format!("/api/paas/apps?limit=2&cursor={cursor}")).by("viewer").send().await.is(200);
+    assert_eq!((names(&second.json), &second.json["next_cursor"]), (vec!["cherry".to_owned()], &json!(null)));
+    let none: [&str; 0] = [];
+    for path in ["/api/paas/apps", "/api/paas/apps?status=running&organization=globex"] {
+        assert_eq!(names(&world.get(path).by("outsider").send().await.is(200).json), none);
+    }
+    world.get("/api/paas/apps?organization=acme").by("outsider").send().await.fails(404, "NOT_FOUND");
+    let all = world.get("/api/paas/apps?organization=acme&status=inactive").by("admin").send().await.is(200);
+    assert_eq!(names(&all.json).len(), 3);
+    world.get("/api/paas/apps?status=nonsense").by("viewer").send().await.is(400);
+    world.close().await;
+}
+
+#[tokio::test]
+async fn an_organisation_has_no_more_apps_than_it_may() {
+    let world = World::new().await;
+    let limit = "UPDATE organizations SET max_apps = 1 WHERE name = 'acme'";
+    sqlx::query(limit).execute(world.store().pool()).await.expect("limits");
+    let app = json!({});
+    world.post("/api/paas/apps").by("owner").json(&app).send().await.is(201);
+    world.post("/api/paas/apps").by("owner").json(&app).send().await.fails(409, "PLAN_LIMIT_REACHED");
+    world.post("/api/paas/apps").by("outsider").json(&app).send().await.is(201);
+    world.close().await;
+}
+
+#[tokio::test]
+async fn destroying_takes_an_owner_and_the_name() {
+    let world = World::new().await;
+    let app = running(&world, "shop").await;
+    let waiting = push(&world, app, "2").await;
+    let path = "/api/paas/apps/shop";
+    let right = json!({ "confirm": "shop" });
+    world.delete(path).by("developer").json(&right).send().await.fails(403, "FORBIDDEN");
+    world.delete(path).by("outsider").json(&right).send().await.fails(404, "NOT_FOUND");
+    let token = world.token("owner", Scope::Deploy).await;
+    world.delete(path).token(&token).json(&right).send().await.fails(403, "FORBIDDEN");
+    let wrong = world.delete(path).by("owner").json(&json!({ "confirm": "Shop" })).send().await;
+    assert!(wrong.fails(422, "INVALID_INPUT").field("confirm").contains("shop was not destroyed"));
+    world.delete(path).by("owner").send().await.fails(415, "UNSUPPORTED_MEDIA_TYPE");
+
+    let gone = world.delete(path).by("owner").json(&right).send().await.is(202);
+    assert_eq!(gone.json["app_status"], "deleting");
+    assert_eq!(queued(&world).await, ["deploy", "deploy", "destroy"]);
+    let status = world.store().deployment(waiting).await.expect("is there").status;
+    assert_eq!(status, skypanel_core::model::DeploymentStatus::Cancelled);
+    assert!(world.store().metering(app).await.expect("answers").iter().all(|metered| metered.ended_at.is_some()));
+    world.delete(path).by("owner").json(&right).send().await.fails(409, "CONFLICT");
+    world.get(path).by("viewer").send().await.is(200);
+    world.close().await;
+}
+
+#[tokio::test]
+async fn only_those_who_may_do_it() {
+    let world = World::new().await;
+    running(&world, "shop").await;
+    let calls = [
+        (Method::PATCH, "/api/paas/apps/shop", json!({ "name": "x" })),
+        (Method::POST, "/api/paas/apps/shop/stop", json!(null)),
+        (Method::POST, "/api/paas/apps/shop/start", json!(null)),
+        (Method::POST, "/api/paas/apps/shop/restart", json!(null)),
+        (Method::POST, "/api/paas/apps/shop/scale", json!({ "processes": { "web": 1 } })),
+        (Method::POST, "/api/paas/apps/shop/plan", json!({ "plan": "pro" })),
+        (Method::POST, "/api/paas/apps/shop/rollback", json!({})),
+        (Method::POST, "/api/paas/apps/shop/deploy", json!({})),
+        (Method::POST, "/api/paas/apps/shop/deploy/archive", json!(null)),
+        (Method::PUT, "/api/paas/apps/shop/env", json!({ "vars": {} })),
+        (Method::PATCH, "/api/paas/apps/shop/env", json!({ "vars": {} })),
+        (Method::POST, "/api/paas/apps/shop/env/import", json!({ "text": "" })),
+        (Method::DELETE, "/api/paas/apps/shop/env/A", json!(null)),
+    ];
+    let read_token = world.token("owner", Scope::Read).await;
+    for (method, path, body) in calls {
+        let call = || world.call(method.clone(), path).json(&body);
+        call().send().await.fails(401, "UNAUTHENTICATED");
+        call().by("viewer").send().await.fails(403, "FORBIDDEN");
+        call().token(&read_token).send().await.fails(403, "FORBIDDEN");
+        call().by("outsider").send().await.fails(404, "NOT_FOUND");
+        call().by("loner").send().await.fails(404, "NOT_FOUND");
+    }
+    world.close().await;
+}
