@@ -16,7 +16,11 @@ use crate::http::request;
 
 /// An error as its client reads it.
 #[derive(Debug)]
-pub(crate) struct ApiError {
+pub(crate) struct ApiError(Box<Parts>);
+
+/// Boxed, so that results stay small.
+#[derive(Debug)]
+struct Parts {
     status: StatusCode,
     code: &'static str,
     message: String,
@@ -45,7 +49,7 @@ pub(crate) struct ErrorBody {
 
 impl ApiError {
     pub(crate) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into(), details: None, retry_after: None, cause: None }
+        Self(Box::new(Parts { status, code, message: message.into(), details: None, retry_after: None, cause: None }))
     }
 
     /// Input whose form is wrong, before any rule of the domain is asked.
@@ -54,7 +58,7 @@ impl ApiError {
     }
 
     pub(crate) fn with_details(mut self, details: Value) -> Self {
-        self.details = Some(details);
+        self.0.details = Some(details);
         self
     }
 
@@ -63,7 +67,7 @@ impl ApiError {
         match error {
             Error::NotFound(_) => StatusCode::NOT_FOUND,
             Error::Forbidden(_) => StatusCode::FORBIDDEN,
-            Error::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
+            Error::Unauthenticated(_) | Error::SecondFactorRequired => StatusCode::UNAUTHORIZED,
             Error::Invalid(_) | Error::InvalidFields(_) | Error::Repository { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             Error::SlugTaken(_) | Error::Conflict(_) | Error::PlanLimitReached(_) => StatusCode::CONFLICT,
             Error::InsufficientFunds(_) => StatusCode::PAYMENT_REQUIRED,
@@ -100,29 +104,31 @@ impl From<Error> for ApiError {
             other => other.to_string(),
         };
         let code = error.code();
-        Self { status, code, message, details, retry_after, cause: status.is_server_error().then_some(error) }
+        let cause = status.is_server_error().then_some(error);
+        Self(Box::new(Parts { status, code, message, details, retry_after, cause }))
     }
 }
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        if let Some(cause) = &self.cause {
+        let parts = *self.0;
+        if let Some(cause) = &parts.cause {
             let source = std::error::Error::source(cause).map(ToString::to_string);
             tracing::error!(error = %cause, source, "a request failed");
         }
         let body = ErrorBody {
-            error: self.message,
-            code: self.code,
-            details: self.details,
+            error: parts.message,
+            code: parts.code,
+            details: parts.details,
             timestamp: Utc::now(),
             request_id: request::current_id(),
         };
-        let mut response = (self.status, Json(body)).into_response();
-        if let Some(after) = self.retry_after {
+        let mut response = (parts.status, Json(body)).into_response();
+        if let Some(after) = parts.retry_after {
             let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
         }
-        if self.status == StatusCode::UNAUTHORIZED {
+        if parts.status == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response

@@ -2,6 +2,7 @@
 //! images that the engine pulls. Started by the `api` role.
 
 mod apps;
+mod auth;
 mod billing;
 mod deployments;
 mod env;
@@ -12,6 +13,8 @@ mod images;
 mod jobs;
 mod layer;
 mod logs;
+mod me;
+mod organizations;
 mod pages;
 mod plans;
 mod processes;

@@ -6,8 +6,10 @@ use axum::{Json, Router, middleware};
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::http::{Shared, input, openapi, request};
-use crate::{apps, billing, deployments, env, error, health, jobs, logs, pages, plans, processes, usage};
+use crate::http::{Shared, input, openapi, origin, request};
+use crate::{
+    apps, auth, billing, deployments, env, error, health, jobs, logs, me, organizations, pages, plans, processes, usage,
+};
 
 /// Everything that is served to people, programs and the edge.
 pub(crate) fn all(shared: Shared) -> Router {
@@ -20,6 +22,7 @@ pub(crate) fn all(shared: Shared) -> Router {
         .route("/api/{*path}", any(error::unknown_path))
         .method_not_allowed_fallback(error::wrong_method)
         .layer(DefaultBodyLimit::max(input::MAX_BODY))
+        .layer(middleware::from_fn_with_state(shared.clone(), origin::check))
         .route("/_edge/unknown", any(pages::unknown_host))
         .route("/_edge/stopped/{slug}", any(pages::stopped))
         .route("/_edge/suspended/{slug}", any(pages::suspended))
@@ -41,11 +44,14 @@ pub(crate) fn document() -> OpenApi {
 fn nouns() -> OpenApiRouter<Shared> {
     OpenApiRouter::with_openapi(openapi::begin())
         .merge(apps::routes())
+        .merge(auth::routes())
         .merge(billing::routes())
         .merge(deployments::routes())
         .merge(env::routes())
         .merge(jobs::routes())
         .merge(logs::routes())
+        .merge(me::routes())
+        .merge(organizations::routes())
         .merge(plans::routes())
         .merge(processes::routes())
         .merge(usage::routes())

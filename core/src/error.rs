@@ -26,6 +26,9 @@ pub enum Error {
     /// The asker did not prove who they are.
     #[error("{0}")]
     Unauthenticated(String),
+    /// The password was right, and a one-time code is needed beside it.
+    #[error("Enter the code that your authenticator app shows, or one of your recovery codes.")]
+    SecondFactorRequired,
     /// The input breaks a rule; the text names the rule.
     #[error("{0}")]
     Invalid(String),
@@ -102,6 +105,7 @@ impl Error {
             Self::NotFound(_) => "NOT_FOUND",
             Self::Forbidden(_) => "FORBIDDEN",
             Self::Unauthenticated(_) => "UNAUTHENTICATED",
+            Self::SecondFactorRequired => "SECOND_FACTOR_REQUIRED",
             Self::Invalid(_) | Self::InvalidFields(_) => "INVALID_INPUT",
             Self::SlugTaken(_) => "SLUG_TAKEN",
             Self::PlanLimitReached(_) => "PLAN_LIMIT_REACHED",

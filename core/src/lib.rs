@@ -9,6 +9,7 @@ pub mod credentials;
 pub mod dotenv;
 pub mod embedded_postgres;
 pub mod error;
+pub mod identity;
 pub mod invoice;
 pub mod jobs;
 pub mod locks;

@@ -87,6 +87,15 @@ impl Secrets {
         (!keys.is_empty()).then(|| Self { keys: keys.into() })
     }
 
+    /// A key for another use than sealing, the same in every process with this master key.
+    pub(crate) fn derive(&self, purpose: &str) -> Result<Zeroizing<[u8; 32]>> {
+        let mut derived = Zeroizing::new([0; 32]);
+        Hkdf::<Sha256>::new(None, self.keys[0].bytes.as_slice())
+            .expand(format!("skypanel {purpose}").as_bytes(), derived.as_mut_slice())
+            .map_err(|_| Error::Secret)?;
+        Ok(derived)
+    }
+
     /// Seals `value`; `belongs_to` must be given again to open it.
     pub fn seal(&self, owner: Owner, belongs_to: &str, value: &[u8]) -> Result<Vec<u8>> {
         let key = &self.keys[0];

@@ -1,20 +1,22 @@
 //! Who calls: an API token in `Authorization: Bearer skp_…`, or a browser's session cookie.
 
+use std::convert::Infallible;
 use std::net::IpAddr;
 use std::ops::Deref;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, Method, StatusCode, header};
 use skypanel_core::Error;
 use skypanel_core::actions::Actor;
 use skypanel_core::credentials::TOKEN_PREFIX;
+use skypanel_core::model::SessionId;
 
 use crate::error::ApiError;
-use crate::http::{Shared, request};
+use crate::http::{Shared, cookies, request};
 
-/// Cookie of the session: a signed token of a few minutes.
-pub(crate) const SESSION_COOKIE: &str = "skypanel_session";
+/// Header that shows that a write of a session comes from our own pages.
+const CSRF_HEADER: &str = "x-csrf-token";
 
 /// A user who proved who they are. As an argument of a handler it refuses everybody else with 401.
 #[derive(Clone, Debug)]
@@ -65,28 +67,83 @@ impl FromRequestParts<Shared> for AdminCaller {
 }
 
 async fn identify(parts: &Parts, shared: &Shared) -> Result<Actor, ApiError> {
-    let address = address(parts);
-    let Some(token) = bearer(&parts.headers)? else {
-        return Err(Error::Unauthenticated(
-            "This needs a session or an API token. Log in, or send the header \"Authorization: Bearer skp_…\"."
-                .to_owned(),
-        )
-        .into());
-    };
+    let visitor = Visitor::of(parts);
+    if let Some(token) = bearer(&parts.headers)? {
+        return by_token(token, visitor, shared).await;
+    }
+    if let Some(token) = cookies::value(&parts.headers, cookies::SESSION) {
+        return by_session(token, visitor, parts, shared).await;
+    }
+    Err(unauthenticated(
+        "This needs a session or an API token. Log in, or send the header \"Authorization: Bearer skp_…\".",
+    ))
+}
+
+async fn by_token(token: &str, visitor: Visitor, shared: &Shared) -> Result<Actor, ApiError> {
     let now = shared.actions.clock.now();
-    match shared.actions.store.identify_token(token, address, now).await? {
-        Some((identity, scope)) => Ok(Actor::token(identity, scope, address, request::current_id())),
-        None => Err(Error::Unauthenticated(
-            "That API token is unknown, revoked or expired. Make a new one in the dashboard or with `skypanel login`."
-                .to_owned(),
-        )
-        .into()),
+    if let Some((identity, scope)) = shared.actions.store.identify_token(token, visitor.address, now).await? {
+        return Ok(Actor::token(identity, scope, visitor.address, visitor.request_id));
+    }
+    shared.actions.note_bad_token(visitor.address).await?;
+    Err(unauthenticated(
+        "That API token is unknown, revoked or expired. Make a new one in the dashboard or with `skypanel login`.",
+    ))
+}
+
+async fn by_session(token: &str, visitor: Visitor, parts: &Parts, shared: &Shared) -> Result<Actor, ApiError> {
+    let Some((identity, session)) = shared.actions.identify_session(token).await? else {
+        return Err(unauthenticated("Your session has ended, or must be renewed at /api/auth/refresh."));
+    };
+    let reads = matches!(parts.method, Method::GET | Method::HEAD | Method::OPTIONS);
+    let presented = parts.headers.get(CSRF_HEADER).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if !reads && !shared.actions.store.session_tokens()?.is_csrf_token(session, presented) {
+        return Err(ApiError::new(
+            StatusCode::FORBIDDEN,
+            "CSRF",
+            "Writes of a session need the header \"X-CSRF-Token\" with the value of the cookie \"skypanel_csrf\".",
+        ));
+    }
+    Ok(Actor::browser(identity, visitor.address, visitor.request_id))
+}
+
+fn unauthenticated(message: &str) -> ApiError {
+    Error::Unauthenticated(message.to_owned()).into()
+}
+
+/// The browser session that a request is part of, if it is part of one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CurrentSession(pub(crate) Option<SessionId>);
+
+impl FromRequestParts<Shared> for CurrentSession {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, ApiError> {
+        let Some(token) = cookies::value(&parts.headers, cookies::SESSION) else { return Ok(Self(None)) };
+        let tokens = shared.actions.store.session_tokens()?;
+        Ok(Self(tokens.read(token, shared.actions.clock.now()).map(|(_, session)| session)))
     }
 }
 
-/// The address that a request comes from.
-pub(crate) fn address(parts: &Parts) -> Option<IpAddr> {
-    parts.extensions.get::<request::Peer>().map(|peer| peer.0.ip())
+/// Anyone, known or not: what is known of every request, for handlers that let people in.
+#[derive(Clone, Debug)]
+pub(crate) struct Visitor {
+    pub(crate) address: Option<IpAddr>,
+    pub(crate) request_id: Option<String>,
+}
+
+impl Visitor {
+    fn of(parts: &Parts) -> Self {
+        let address = parts.extensions.get::<request::Peer>().map(|peer| peer.0.ip().to_canonical());
+        Self { address, request_id: request::current_id() }
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Visitor {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Infallible> {
+        Ok(Self::of(parts))
+    }
 }
 
 fn bearer(headers: &HeaderMap) -> Result<Option<&str>, ApiError> {

@@ -28,7 +28,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for ValidJson<T> {
                 "The body must be JSON, with the header \"Content-Type: application/json\".",
             ));
         }
-        let body = Bytes::from_request(request, state).await.map_err(unreadable)?;
+        let body = Bytes::from_request(request, state).await.map_err(|rejection| unreadable(&rejection))?;
         let mut reader = serde_json::Deserializer::from_slice(&body);
         let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| not_as_described(&error))?;
         reader.end().map_err(|error| ApiError::malformed(format!("The body is not JSON: {error}.")))?;
@@ -43,7 +43,7 @@ fn is_json(request: &Request) -> bool {
     })
 }
 
-fn unreadable(rejection: BytesRejection) -> ApiError {
+fn unreadable(rejection: &BytesRejection) -> ApiError {
     if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
         return ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "BODY_TOO_LARGE", "The body is larger than this takes.");
     }

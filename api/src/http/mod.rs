@@ -1,14 +1,16 @@
 //! What all handlers stand on: who calls, what they may send, how answers look.
 
 pub(crate) mod caller;
+pub(crate) mod cookies;
 pub(crate) mod input;
 pub(crate) mod openapi;
+pub(crate) mod origin;
 pub(crate) mod page;
 pub(crate) mod request;
 pub(crate) mod schema;
 mod shared;
 
-pub(crate) use caller::{AdminCaller, Caller};
+pub(crate) use caller::{AdminCaller, Caller, Visitor};
 pub(crate) use input::{PathOf, QueryOf, ValidJson};
 pub(crate) use page::{Listed, Page};
 pub(crate) use shared::Shared;

@@ -25,7 +25,7 @@ pub(crate) fn begin() -> OpenApi {
         .description(Some("An API token, `skp_…`, with the scope `read`, `deploy` or `manage`."))
         .build();
     let session = ApiKeyValue::with_description(
-        crate::http::caller::SESSION_COOKIE,
+        crate::http::cookies::SESSION,
         "A browser session. Writes also need the header `X-CSRF-Token` with the value of the cookie `skypanel_csrf`.",
     );
     let mut document = OpenApiBuilder::new()

@@ -4,24 +4,29 @@ mod admin_lists;
 pub(crate) mod app_views;
 pub(crate) mod apps;
 pub(crate) mod audit;
+pub(crate) mod auth_failures;
 mod build_cache;
 pub(crate) mod config_vars;
 mod deployment_views;
 pub(crate) mod deployments;
+pub(crate) mod device_logins;
 pub(crate) mod events;
 pub(crate) mod ledger;
 pub(crate) mod limits;
 pub(crate) mod metering;
 pub(crate) mod operations;
+pub(crate) mod organizations;
 pub(crate) mod plans;
 mod platform;
 pub(crate) mod quotas;
 pub(crate) mod reassign;
 pub(crate) mod repositories;
+pub(crate) mod second_factor;
+pub(crate) mod sessions;
 mod settings;
 mod settlement;
 pub(crate) mod suspension;
-mod tenancy;
+pub(crate) mod tenancy;
 pub(crate) mod tokens;
 mod usage;
 pub(crate) mod webhooks;
@@ -36,8 +41,10 @@ pub use audit::AuditEntry;
 pub use build_cache::StoredCache;
 pub use config_vars::{ChangedConfig, ConfigVars};
 pub use deployment_views::DeploymentView;
+pub use device_logins::DeviceLogin;
 pub use ledger::{BillingTotals, WalletOverview};
 pub use operations::{JobState, Operation};
+pub use organizations::Member;
 pub use platform::{Platform, PlatformTotals, QueueDepth, RecentDeployments, RecentStages};
 pub use quotas::Quotas;
 pub use settlement::Settled;
@@ -46,6 +53,7 @@ pub(crate) use usage::add_line;
 pub use usage::{UsageHour, UsagePosition};
 
 use crate::clock::Clock;
+use crate::identity::SessionTokens;
 use crate::secrets::Secrets;
 use crate::{Error, Result};
 
@@ -94,6 +102,16 @@ impl Store {
     /// The pool, for the queue and live streams.
     pub fn pool(&self) -> &PgPool {
         &self.pool
+    }
+
+    /// What seals and opens stored secrets.
+    pub(crate) fn secrets(&self) -> &Secrets {
+        &self.secrets
+    }
+
+    /// What makes and reads the tokens of browser sessions.
+    pub fn session_tokens(&self) -> Result<SessionTokens> {
+        SessionTokens::new(&self.secrets)
     }
 
     /// Whether the database answers.

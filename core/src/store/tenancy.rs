@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 
-use argon2::Argon2;
-use argon2::password_hash::PasswordHasher as _;
+use sqlx::PgConnection;
 
 use super::{Store, is_taken};
+use crate::identity::passwords;
 use crate::model::{Organization, OrganizationId, OrganizationRef, Role, SshKey, User, UserId};
 use crate::{Error, Result};
 
@@ -72,25 +72,7 @@ impl Store {
 
     /// Creates a user.
     pub async fn create_user(&self, new: NewUser<'_>) -> Result<User> {
-        if !new.email.contains('@')
-            || new.email.len() > 254
-            || new.email.chars().any(|c| c.is_whitespace() || c.is_control())
-        {
-            return Err(Error::Invalid(format!("{:?} is not an e-mail address.", new.email)));
-        }
-        let created = sqlx::query_as(
-            "INSERT INTO users (id, email, password_hash, is_admin) VALUES ($1, $2, $3, $4) RETURNING id, email, is_admin",
-        )
-        .bind(UserId::new())
-        .bind(new.email)
-        .bind(hash_password(new.password)?)
-        .bind(new.is_admin)
-        .fetch_one(&self.pool)
-        .await;
-        match created {
-            Err(error) if is_taken(&error) => Err(Error::Conflict(format!("There is a user {} already.", new.email))),
-            other => Ok(other?),
-        }
+        insert_user(&mut *self.pool.acquire().await?, new).await
     }
 
     /// Sets a user's password.
@@ -98,7 +80,7 @@ impl Store {
         let user = self.user(email).await?;
         sqlx::query("UPDATE users SET password_hash = $2 WHERE id = $1")
             .bind(user.id)
-            .bind(hash_password(password)?)
+            .bind(passwords::hash(password).await?)
             .execute(&self.pool)
             .await?;
         Ok(())
@@ -145,21 +127,7 @@ impl Store {
     /// Adds a public key to a user. The same key twice on one user is fine; on two it is refused, because a
     /// key is how a push is told whose it is.
     pub async fn add_ssh_key(&self, user: UserId, key: &SshKey) -> Result<()> {
-        let (owner,): (UserId,) = sqlx::query_as(
-            "INSERT INTO ssh_keys (id, user_id, fingerprint, public_key, name) VALUES ($1, $2, $3, $4, $5)
-             ON CONFLICT (fingerprint) DO UPDATE SET fingerprint = excluded.fingerprint RETURNING user_id",
-        )
-        .bind(uuid::Uuid::now_v7())
-        .bind(user)
-        .bind(&key.fingerprint)
-        .bind(&key.public_key)
-        .bind(&key.name)
-        .fetch_one(&self.pool)
-        .await?;
-        if owner == user {
-            return Ok(());
-        }
-        Err(Error::Conflict("That key belongs to another user already. Use one key per person.".to_owned()))
+        insert_ssh_key(&mut *self.pool.acquire().await?, user, key).await
     }
 
     /// A user's keys, oldest first.
@@ -226,12 +194,59 @@ impl Store {
     }
 }
 
-fn hash_password(password: &str) -> Result<String> {
-    if password.chars().count() < 12 {
-        return Err(Error::Invalid("A password needs 12 characters or more.".to_owned()));
+/// Whether that can be an e-mail address. Only a message to it would tell whether it is one.
+pub(crate) fn is_email(text: &str) -> bool {
+    let parts = text.split_once('@');
+    parts.is_some_and(|(name, host)| !name.is_empty() && !host.is_empty() && !host.contains('@'))
+        && text.len() <= 254
+        && !text.chars().any(|c| c.is_whitespace() || c.is_control())
+}
+
+/// Creates a user.
+pub(crate) async fn insert_user(connection: &mut PgConnection, new: NewUser<'_>) -> Result<User> {
+    if !is_email(new.email) {
+        return Err(Error::Invalid(format!("{:?} is not an e-mail address.", new.email)));
     }
-    Argon2::default()
-        .hash_password(password.as_bytes())
-        .map(|hash| hash.to_string())
-        .map_err(|error| Error::System(format!("The password could not be hashed: {error}.")))
+    let created = sqlx::query_as(
+        "INSERT INTO users (id, email, password_hash, is_admin) VALUES ($1, $2, $3, $4) RETURNING id, email, is_admin",
+    )
+    .bind(UserId::new())
+    .bind(new.email)
+    .bind(passwords::hash(new.password).await?)
+    .bind(new.is_admin)
+    .fetch_one(connection)
+    .await;
+    match created {
+        Err(error) if is_taken(&error) => Err(Error::Conflict(format!("There is a user {} already.", new.email))),
+        other => Ok(other?),
+    }
+}
+
+/// Adds a public key to a user, unless it is another's.
+pub(crate) async fn insert_ssh_key(connection: &mut PgConnection, user: UserId, key: &SshKey) -> Result<()> {
+    let (owner,): (UserId,) = sqlx::query_as(
+        "INSERT INTO ssh_keys (id, user_id, fingerprint, public_key, name) VALUES ($1, $2, $3, $4, $5)
+         ON CONFLICT (fingerprint) DO UPDATE SET fingerprint = excluded.fingerprint RETURNING user_id",
+    )
+    .bind(uuid::Uuid::now_v7())
+    .bind(user)
+    .bind(&key.fingerprint)
+    .bind(&key.public_key)
+    .bind(&key.name)
+    .fetch_one(connection)
+    .await?;
+    if owner == user {
+        return Ok(());
+    }
+    Err(Error::Conflict("That key belongs to another user already. Use one key per person.".to_owned()))
+}
+
+/// Takes a key from a user; false if it is none of theirs.
+pub(crate) async fn delete_ssh_key(connection: &mut PgConnection, user: UserId, fingerprint: &str) -> Result<bool> {
+    let done = sqlx::query("DELETE FROM ssh_keys WHERE user_id = $1 AND fingerprint = $2")
+        .bind(user)
+        .bind(fingerprint)
+        .execute(connection)
+        .await?;
+    Ok(done.rows_affected() > 0)
 }
