@@ -1,12 +1,14 @@
 //! One session channel: gathers what the client asks for (terminal, protocol version), then runs the one
 //! thing it executes.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
 use russh::server::{Handle, Msg};
 use russh::{Channel, ChannelMsg, ChannelReadHalf};
+use skypanel_core::actions::Actor;
 use skypanel_core::console::Terminal;
 use skypanel_core::store::Identity;
 use skypanel_core::{Error, Result};
@@ -26,23 +28,24 @@ pub(crate) struct Setup {
 
 /// Who is at the other end of a connection.
 pub(crate) struct Client {
-    identity: Arc<Identity>,
+    actor: Arc<Actor>,
     fingerprint: String,
     since: Instant,
 }
 
 impl Client {
-    pub(crate) fn new(identity: Identity, fingerprint: String) -> Self {
-        Self { identity: Arc::new(identity), fingerprint, since: Instant::now() }
+    pub(crate) fn new(identity: Identity, fingerprint: String, address: IpAddr) -> Self {
+        Self { actor: Arc::new(Actor::ssh(identity, Some(address))), fingerprint, since: Instant::now() }
     }
 
     /// Who it is by now. A connection may be kept open for hours, in which a key is removed or a role changed.
-    async fn identity(&self, shared: &Shared) -> Result<Arc<Identity>> {
+    async fn actor(&self, shared: &Shared) -> Result<Arc<Actor>> {
         if self.since.elapsed() < shared.limits.identity_time {
-            return Ok(Arc::clone(&self.identity));
+            return Ok(Arc::clone(&self.actor));
         }
-        let identity = shared.store.identify(&self.fingerprint).await?;
-        identity.map(Arc::new).ok_or_else(|| Error::Forbidden("Your key is not registered any more.".to_owned()))
+        let identity = shared.actions.store.identify(&self.fingerprint).await?;
+        let identity = identity.ok_or_else(|| Error::Forbidden("Your key is not registered any more.".to_owned()))?;
+        Ok(Arc::new(Actor::ssh(identity, self.actor.address)))
     }
 }
 
@@ -108,7 +111,7 @@ pub(crate) async fn serve(shared: Arc<Shared>, client: Arc<Client>, handle: Hand
             }
             Some(ChannelMsg::RequestShell { .. }) => {
                 let output = Output::new(handle, id, setup.terminal.is_some());
-                return greet(&shared, &client.identity, &output).await;
+                return greet(&shared, &client.actor, &output).await;
             }
             Some(ChannelMsg::Exec { command, .. }) => {
                 return execute(&shared, &client, handle, id, &command, setup, Requests(requests)).await;
@@ -128,8 +131,8 @@ async fn execute(
     setup: Setup,
     requests: Requests,
 ) {
-    let identity = match client.identity(shared).await {
-        Ok(identity) => identity,
+    let actor = match client.actor(shared).await {
+        Ok(actor) => actor,
         Err(error) => {
             let output = Output::new(handle, id, setup.terminal.is_some());
             return output.fail(&error).await;
@@ -138,15 +141,15 @@ async fn execute(
     match Exec::parse(command) {
         Ok(Exec::ReceivePack(slug)) => {
             let output = Output::new(handle, id, false);
-            git::receive_pack(shared, identity, slug, output, requests).await;
+            git::receive_pack(shared, actor, slug, output, requests).await;
         }
         Ok(Exec::UploadPack(slug)) => {
             let output = Output::new(handle, id, false);
-            git::upload_pack(shared, &identity, &slug, setup.git_protocol, &output, requests).await;
+            git::upload_pack(shared, &actor, &slug, setup.git_protocol, &output, requests).await;
         }
         Ok(Exec::Command(line)) => {
             let output = Output::new(handle, id, setup.terminal.is_some());
-            commands::run(shared, identity, line, setup.terminal, output, requests).await;
+            commands::run(shared, actor, line, setup.terminal, output, requests).await;
         }
         Err(error) => {
             let output = Output::new(handle, id, setup.terminal.is_some());
@@ -155,8 +158,9 @@ async fn execute(
     }
 }
 
-async fn greet(shared: &Shared, identity: &Identity, output: &Output) {
-    let line = format!("Hello {}! Skypanel gives no shell; try: {}", identity.user.email, shared.hint("help"));
+async fn greet(shared: &Shared, actor: &Actor, output: &Output) {
+    let name = actor.identity.as_ref().map_or("", |identity| identity.user.email.as_str());
+    let line = format!("Hello {}! Skypanel gives no shell; try: {}", name, shared.hint("help"));
     let _ = output.line(&line).await;
     output.finish(1).await;
 }

@@ -97,7 +97,7 @@ impl Connection {
             Event::Authenticated(identity, fingerprint) => {
                 tracing::debug!(peer = %self.peer, user = %identity.user.email, "authenticated");
                 self.place.authenticated();
-                self.client = Some(Arc::new(Client::new(identity, fingerprint)));
+                self.client = Some(Arc::new(Client::new(identity, fingerprint, self.peer.ip())));
                 self.busy_until = Instant::now();
             }
             Event::Channel(opened) => {

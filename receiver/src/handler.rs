@@ -92,7 +92,7 @@ impl Handler for Callbacks {
             return Ok(Auth::reject());
         }
         let fingerprint = keys::fingerprint(offer.public_key);
-        match self.shared.store.knows_key(&fingerprint).await {
+        match self.shared.actions.store.knows_key(&fingerprint).await {
             Ok(true) => return Ok(Auth::Accept),
             Ok(false) if self.unknown.contains(&fingerprint) => {}
             Ok(false) => self.unknown.push(fingerprint),
@@ -202,7 +202,7 @@ impl Handler for Callbacks {
 impl Callbacks {
     async fn identify(&mut self, key: &PublicKey) -> Option<(Identity, String)> {
         let fingerprint = keys::fingerprint(key);
-        match self.shared.store.identify(&fingerprint).await {
+        match self.shared.actions.store.identify(&fingerprint).await {
             Ok(identity) => identity.map(|identity| (identity, fingerprint)),
             Err(error) => {
                 tracing::error!(%error, "a key could not be looked up");

@@ -24,13 +24,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use russh::keys::PrivateKey;
-use skypanel_core::blob::Blobs;
-use skypanel_core::console::Console;
-use skypanel_core::jobs::Jobs;
+use skypanel_core::actions::Actions;
 use skypanel_core::locks::Locks;
 use skypanel_core::model::AddressFormat;
-use skypanel_core::store::Store;
-use skypanel_core::stream::Streams;
 use skypanel_core::{Error, Result};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -113,11 +109,8 @@ impl Default for Limits {
 
 /// What every connection works with.
 pub(crate) struct Shared {
-    pub(crate) store: Store,
-    pub(crate) blobs: Blobs,
-    pub(crate) jobs: Jobs,
-    pub(crate) streams: Streams,
-    pub(crate) console: Arc<dyn Console>,
+    /// What users do, and what that stands on.
+    pub(crate) actions: Actions,
     pub(crate) options: ReceiverOptions,
     pub(crate) limits: Limits,
     pub(crate) source_limits: SourceLimits,
@@ -150,14 +143,7 @@ pub struct Receiver {
 impl Receiver {
     /// Prepares directories and host key and starts to listen. Clients that connect from now on are served as
     /// soon as [`Receiver::run`] is awaited.
-    pub async fn bind(
-        store: Store,
-        blobs: Blobs,
-        jobs: Jobs,
-        streams: Streams,
-        console: Arc<dyn Console>,
-        mut options: ReceiverOptions,
-    ) -> Result<Self> {
+    pub async fn bind(actions: Actions, mut options: ReceiverOptions) -> Result<Self> {
         let host_key = host_key::open_or_create(&options.data_dir.join("ssh_host_ed25519_key"))?;
         let listener = TcpListener::bind(options.listen).await.map_err(|error| {
             Error::System(format!(
@@ -171,13 +157,9 @@ impl Receiver {
         options.listen = listener
             .local_addr()
             .map_err(|error| Error::System(format!("The SSH server's address is unknown: {error}.")))?;
-        let turns = Turns::new(Locks::new(store.pool()));
+        let turns = Turns::new(Locks::new(actions.store.pool()));
         let shared = Shared {
-            store,
-            blobs,
-            jobs,
-            streams,
-            console,
+            actions,
             options,
             limits: Limits::default(),
             source_limits: SourceLimits::default(),

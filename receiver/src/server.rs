@@ -73,7 +73,7 @@ pub(crate) async fn run(
             _ = collect.tick() => {
                 let shared = Arc::clone(&shared);
                 // Reading a directory of many repositories must not hold up a push.
-                connections.spawn(async move { shared.repositories.collect(&shared.store).await });
+                connections.spawn(async move { shared.repositories.collect(&shared.actions.store).await });
             }
             accepted = listener.accept() => match accepted {
                 Ok((stream, peer)) => match doors.enter(peer.ip(), &shared.limits) {

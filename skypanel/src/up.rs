@@ -182,8 +182,7 @@ async fn serve(config: &Config, store: &Store, roles: &[Role], only_worker: bool
             public_host: config.host.clone(),
             addresses,
         };
-        let console = Arc::new(SwarmConsole::new(deployer, store.clone()));
-        let receiver = Receiver::bind(store.clone(), blobs, jobs, streams, console, options).await?;
+        let receiver = Receiver::bind(actions.clone(), options).await?;
         running.spawn(receiver.run(stop.clone()));
     }
     ready();

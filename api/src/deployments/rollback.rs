@@ -42,6 +42,6 @@ pub(crate) async fn roll_back(
     PathOf(app): PathOf<AppRef>,
     ValidJson(wanted): ValidJson<WantedRelease>,
 ) -> Result<(StatusCode, Json<QueuedDeployment>), ApiError> {
-    let new = actions.rollback(&caller, &app, wanted.version.map(ReleaseVersion)).await?;
-    Ok((StatusCode::ACCEPTED, Json(QueuedDeployment { deployment_id: new.id.0, superseded: Vec::new() })))
+    let begun = actions.rollback(&caller, &app, wanted.version.map(ReleaseVersion)).await?;
+    Ok((StatusCode::ACCEPTED, Json(QueuedDeployment { deployment_id: begun.deployment.0, superseded: Vec::new() })))
 }

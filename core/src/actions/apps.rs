@@ -81,7 +81,11 @@ impl Actions {
         let settings = self.store.settings().await?;
         let is_allowed = organization.allow_app_creation && settings.git_allow_app_creation;
         if !is_allowed && !actor.is_admin() {
-            return Err(Error::Forbidden("Creating apps is switched off here. Ask an admin to create it.".to_owned()));
+            let missing =
+                new.slug.as_ref().map_or_else(String::new, |slug| format!("There is no app \"{slug}\", and "));
+            return Err(Error::Forbidden(format!(
+                "{missing}creating apps is switched off here. Ask an admin to create it."
+            )));
         }
         if organization.suspended_at.is_some() {
             return Err(Error::Forbidden(format!("The organisation \"{}\" is suspended.", organization.name)));
@@ -194,7 +198,10 @@ impl Actions {
                 let names: Vec<&str> = allowed.iter().map(|organization| organization.name.as_str()).collect();
                 Err(Error::field(
                     "organization",
-                    format!("You are in several organisations. Say which one it is for: {}.", names.join(", ")),
+                    format!(
+                        "You are in several. Say which one it is for (over SSH: --org NAME): {}.",
+                        names.join(", ")
+                    ),
                 ))
             }
             [] => Err(Error::Forbidden(

@@ -40,14 +40,8 @@ impl AppChange<'_> {
         if self.app.status != AppStatus::Suspended {
             return Ok(());
         }
-        let why = match self.app.suspended_reason {
-            Some(SuspensionReason::Wallet) => {
-                "its organisation's wallet was empty. It starts again with the next top-up"
-            }
-            Some(SuspensionReason::Admin) => "an admin of the platform holds it. Ask the operator why",
-            None => "ask an owner or the operator why",
-        };
-        Err(Error::Forbidden(format!("The app \"{}\" is suspended: {why}.", self.app.slug)))
+        let why = why_suspended(&self.app);
+        Err(Error::Forbidden(format!("The app \"{}\" is suspended. {why}", self.app.slug)))
     }
 
     /// Writes the change into the audit log.
@@ -80,5 +74,14 @@ impl AppChange<'_> {
         let app = apps::lock(&mut self.transaction, self.app.id).await?;
         self.transaction.commit().await?;
         Ok(app)
+    }
+}
+
+/// Why an app is suspended and what helps.
+pub(super) fn why_suspended(app: &Application) -> &'static str {
+    match app.suspended_reason {
+        Some(SuspensionReason::Wallet) => "Its organisation's wallet is empty; a top-up starts it again.",
+        Some(SuspensionReason::Admin) => "An admin of the platform suspended its organisation.",
+        None => "Ask an owner or the operator why.",
     }
 }

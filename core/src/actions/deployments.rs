@@ -29,6 +29,15 @@ pub struct Shown {
     pub stages: Vec<StageTiming>,
 }
 
+/// A rollback that was begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RolledBack {
+    /// The deployment that it is.
+    pub deployment: DeploymentId,
+    /// The release that it runs again.
+    pub to: ReleaseVersion,
+}
+
 impl AppChange<'_> {
     /// Queues a deployment of the app whose source, if it has one, is stored.
     pub(super) async fn deploy(&mut self, new: &NewDeployment, settings: &Settings) -> Result<()> {
@@ -113,7 +122,7 @@ impl Actions {
 
     /// Runs an earlier release of an app again, with the config vars of now and without a build: that of a version,
     /// or the newest kept one before the current.
-    pub async fn rollback(&self, actor: &Actor, app: &AppRef, to: Option<ReleaseVersion>) -> Result<NewDeployment> {
+    pub async fn rollback(&self, actor: &Actor, app: &AppRef, to: Option<ReleaseVersion>) -> Result<RolledBack> {
         let found = self.app_of(actor, app, Access::Change).await?;
         let target = match to {
             Some(version) => self.kept_release(&found, version).await?,
@@ -134,7 +143,7 @@ impl Actions {
             created_by: actor.user_id(),
         };
         self.begin(actor, app, &new).await?;
-        Ok(new)
+        Ok(RolledBack { deployment: new.id, to: version })
     }
 
     /// Begins a deployment whose source, if it has one, is stored.

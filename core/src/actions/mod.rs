@@ -31,7 +31,7 @@ pub use apps::{AppSettings, NewApp};
 pub use billing::{Movement, Period, Usage, Wallet};
 pub use config::{ConfigChanged, ConfigChanges};
 pub use deploy_from_source::{ArchiveDeploy, RepositoryDeploy, Started};
-pub use deployments::Shown;
+pub use deployments::{RolledBack, Shown};
 pub use devices::{DeviceState, INTERVAL as DEVICE_INTERVAL, LIFETIME as DEVICE_LIFETIME};
 pub use organizations_admin::{AppsGo, OrganizationDeleted, OrganizationLimits};
 pub use plans::CostChange;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::apps::plan_named;
-use super::change::AppChange;
+use super::change::{AppChange, why_suspended};
 use super::{Actions, Actor, CostChange};
 use crate::model::{AppRef, AppStatus, Application, Formation, ProcessType, StreamId};
 use crate::store::{Access, apps};
@@ -162,7 +162,7 @@ fn in_words(formation: &Formation) -> String {
 fn not_running(app: &Application) -> Error {
     let why = match app.status {
         AppStatus::Stopped => "it is stopped. Start it with ps:start",
-        AppStatus::Suspended => "it is suspended. Ask an owner or the operator why",
+        AppStatus::Suspended => return Error::Conflict(format!("{} is suspended. {}", app.slug, why_suspended(app))),
         _ => "it has no release yet. Push first",
     };
     Error::Conflict(format!("{} does not run: {why}.", app.slug))

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use clap::Args;
-use skypanel_core::model::{AppSlug, AppStatus, Application, DeploymentStatus, OrganizationId};
+use skypanel_core::Error;
+use skypanel_core::actions::NewApp;
+use skypanel_core::model::{AppRef, AppSlug, Application, OrganizationId, OrganizationRef};
 use skypanel_core::store::Access;
-use skypanel_core::{Error, jobs};
 
 use crate::commands::context::{Context, Failure};
-use crate::commands::names;
 use crate::commands::table::{pairs, table, time};
 
 /// Longest an app's removal is waited for; it goes on by itself.
@@ -55,8 +55,8 @@ pub(crate) struct InfoArguments {
 }
 
 pub(crate) async fn list(context: &Context, _arguments: &ListArguments) -> Result<u32, Failure> {
-    let organizations: Vec<OrganizationId> = context.identity.memberships.iter().map(|(org, _)| org.id).collect();
-    let apps = context.shared.store.apps(Some(&organizations)).await?;
+    let organizations: Vec<OrganizationId> = context.memberships().iter().map(|(org, _)| org.id).collect();
+    let apps = context.shared.actions.store.apps(Some(&organizations)).await?;
     if apps.is_empty() {
         let hint = context.shared.hint("apps:create");
         context.output.line(&format!("You have no apps yet. Make one with: {hint}")).await?;
@@ -82,17 +82,12 @@ pub(crate) async fn list(context: &Context, _arguments: &ListArguments) -> Resul
 }
 
 pub(crate) async fn create(context: &Context, arguments: &CreateArguments) -> Result<u32, Failure> {
-    let organization = context.shared.store.organization_for_new_app(&context.identity, arguments.org.as_deref())?;
-    let app = match &arguments.name {
-        Some(name) => context.shared.store.create_app(&name.parse()?, organization).await?,
-        None => loop {
-            match context.shared.store.create_app(&names::random().parse()?, organization).await {
-                Err(Error::SlugTaken(_)) => {}
-                other => break other?,
-            }
-        },
+    let new = NewApp {
+        slug: arguments.name.as_deref().map(str::parse).transpose()?,
+        organization: arguments.org.clone().map(OrganizationRef::Name),
+        ..NewApp::default()
     };
-    context.note(&app, "create", "Created").await;
+    let app = context.actions().create_app(context.actor(), &new).await?.app;
     let url = remote(context, &app.slug);
     let text = format!(
         "-----> Created app {}\n       Remote: {url}\n       Deploy: git remote add skypanel {url}\n               \
@@ -119,21 +114,10 @@ pub(crate) async fn destroy(mut context: Context, arguments: &DestroyArguments) 
         context.output.notice(question).await?;
         context.read().await?
     };
-    if confirmed.trim() != app.slug.as_str() {
-        return Err(Error::Invalid(format!(
-            "That is not the app's name, so {0} was not destroyed. To do it without a question: apps:destroy {0} --confirm {0}",
-            app.slug
-        ))
-        .into());
-    }
+    let slug = AppRef::Slug(app.slug.clone());
+    context.actions().destroy_app(context.actor(), &slug, &confirmed).await?;
     context.output.line(&format!("-----> Destroying {}", app.slug)).await?;
-    let store = &context.shared.store;
-    store.set_app_status(app.id, AppStatus::Deleting).await?;
-    // The removal waits behind what runs, so that has to end.
-    for unfinished in store.unfinished_deployments(app.id).await? {
-        store.finish_deployment(unfinished.id, DeploymentStatus::Cancelled, None).await?;
-    }
-    context.shared.jobs.add(jobs::Destroy { app: app.id, slug: app.slug.clone() }).await?;
+    let store = &context.actions().store;
     let gone = async {
         while store.app_by_slug(&app.slug).await?.is_some_and(|found| found.id == app.id) {
             tokio::time::sleep(DESTROY_POLL).await;
@@ -156,7 +140,7 @@ pub(crate) async fn info(context: &Context, arguments: &InfoArguments) -> Result
         return Err(Error::Invalid("Say which app: apps:info NAME.".to_owned()).into());
     };
     let app = context.app_named(name, Access::Read).await?;
-    let store = &context.shared.store;
+    let store = &context.shared.actions.store;
     let plan = store.plan(app.plan_id).await?;
     let domain = store.settings().await?.apps_default_domain;
     let release = match app.current_deployment_id {
@@ -191,8 +175,7 @@ fn remote(context: &Context, slug: &AppSlug) -> String {
 
 fn organization_name(context: &Context, app: &Application) -> String {
     context
-        .identity
-        .memberships
+        .memberships()
         .iter()
         .find(|(organization, _)| organization.id == app.organization_id)
         .map(|(organization, _)| organization.name.clone())

@@ -1,19 +1,16 @@
 //! `config`, `config:set`, `config:unset`. Values go in and never come out.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use clap::Args;
 use skypanel_core::Error;
-use skypanel_core::model::{AppStatus, Application, ConfigKey, DeploymentId, NewDeployment, Trigger};
+use skypanel_core::actions::ConfigChanges;
+use skypanel_core::model::{AppRef, Application, ConfigKey};
 use skypanel_core::store::Access;
 use zeroize::Zeroizing;
 
 use crate::commands::context::{AppChoice, Context, Failure};
 use crate::commands::table::{table, time};
-
-/// Most names in the description of a release.
-const MAX_NAMED: usize = 5;
 
 /// Arguments of `config`.
 #[derive(Args, Debug)]
@@ -51,7 +48,7 @@ pub(crate) struct UnsetArguments {
 
 pub(crate) async fn list(context: &Context, arguments: &ListArguments) -> Result<u32, Failure> {
     let app = context.app(&arguments.choice, Access::Read).await?;
-    let keys = context.shared.store.config_keys(app.id).await?;
+    let keys = context.shared.actions.store.config_keys(app.id).await?;
     if keys.is_empty() {
         context.output.line(&format!("{} has no config vars.", app.slug)).await?;
         return Ok(0);
@@ -73,14 +70,13 @@ pub(crate) async fn set(context: &Context, arguments: &SetArguments) -> Result<u
         })?;
         values.insert(name.parse()?, Zeroizing::new(value.as_bytes().to_vec()));
     }
-    let names: Vec<ConfigKey> = values.keys().cloned().collect();
-    change(context, &app, &values, &[], format!("Set {}", summed_up(&names))).await
+    change(context, &app, &ConfigChanges { set: values, ..ConfigChanges::default() }).await
 }
 
 pub(crate) async fn unset(context: &Context, arguments: &UnsetArguments) -> Result<u32, Failure> {
     let app = context.app(&arguments.choice, Access::Change).await?;
     let names = arguments.names.iter().map(|name| name_alone(name)).collect::<Result<Vec<_>, _>>()?;
-    change(context, &app, &BTreeMap::new(), &names, format!("Unset {}", summed_up(&names))).await
+    change(context, &app, &ConfigChanges { unset: names, ..ConfigChanges::default() }).await
 }
 
 /// A name to unset. What follows an equals sign is a value, which is not repeated.
@@ -94,50 +90,22 @@ fn name_alone(word: &str) -> Result<ConfigKey, Error> {
     }
 }
 
-/// Stores the change and, where something runs, releases it.
-async fn change(
-    context: &Context,
-    app: &Application,
-    set: &BTreeMap<ConfigKey, Zeroizing<Vec<u8>>>,
-    unset: &[ConfigKey],
-    description: String,
-) -> Result<u32, Failure> {
-    if !context.shared.store.change_config(app, set, unset).await? {
+/// Makes the change and shows its release, where something runs.
+async fn change(context: &Context, app: &Application, wanted: &ConfigChanges) -> Result<u32, Failure> {
+    let changed = context.actions().change_config(context.actor(), &AppRef::Id(app.id), wanted).await?;
+    let (app, what) = (&changed.app, &changed.description);
+    if changed.changed.set.is_empty() && changed.changed.unset.is_empty() {
         context.output.line("Nothing changed: the config vars are like that already.").await?;
         return Ok(0);
     }
-    context.note(app, "config", &description).await;
-    let Some(current) = app.current_deployment_id else {
-        context.output.line(&format!("-----> {description}. It takes effect with the first release.")).await?;
+    let Some(deployment) = changed.deployment else {
+        let when = match app.current_deployment_id {
+            Some(_) => format!("once {} is started", app.slug),
+            None => "with the first release".to_owned(),
+        };
+        context.output.line(&format!("-----> {what}. It takes effect {when}.")).await?;
         return Ok(0);
     };
-    if matches!(app.status, AppStatus::Stopped | AppStatus::Suspended) {
-        context.output.line(&format!("-----> {description}. It takes effect once {} is started.", app.slug)).await?;
-        return Ok(0);
-    }
-    context.output.line(&format!("-----> {description}, restarting {}", app.slug)).await?;
-    context
-        .deploy(&NewDeployment {
-            id: DeploymentId::new(),
-            application_id: app.id,
-            trigger: Trigger::Config,
-            git_branch: None,
-            git_commit: None,
-            git_message: None,
-            git_author: None,
-            no_cache: false,
-            description,
-            parent_id: Some(current),
-            created_by: Some(context.identity.user.id),
-        })
-        .await
-}
-
-fn summed_up(names: &[ConfigKey]) -> String {
-    let shown: Vec<&str> = names.iter().take(MAX_NAMED).map(ConfigKey::as_str).collect();
-    let mut text = shown.join(", ");
-    if names.len() > MAX_NAMED {
-        let _ = write!(text, " and {} more", names.len() - MAX_NAMED);
-    }
-    text
+    context.output.line(&format!("-----> {what}, restarting {}", app.slug)).await?;
+    context.follow(deployment.into()).await
 }

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use clap::Args;
-use skypanel_core::model::{AppSlug, Application, DeploymentId, NewDeployment, StreamId};
-use skypanel_core::store::{Access, Identity};
+use skypanel_core::Error;
+use skypanel_core::actions::{Actions, Actor};
+use skypanel_core::model::{AppSlug, Application, Organization, Role, StreamId};
+use skypanel_core::store::Access;
 use skypanel_core::stream::StreamItem;
-use skypanel_core::{Error, jobs};
 use tokio::sync::mpsc;
 
 use crate::Shared;
@@ -51,7 +52,7 @@ pub(crate) struct AppChoice {
 /// A command being run.
 pub(crate) struct Context {
     pub(crate) shared: Arc<Shared>,
-    pub(crate) identity: Arc<Identity>,
+    pub(crate) actor: Arc<Actor>,
     pub(crate) output: Output,
     /// What the client types; ends with its input.
     pub(crate) input: mpsc::Receiver<Bytes>,
@@ -72,46 +73,43 @@ impl Context {
     /// The app of that name, if the user may have that access to it.
     pub(crate) async fn app_named(&self, name: &str, access: Access) -> Result<Application, Failure> {
         let slug: AppSlug = name.parse()?;
-        Ok(self.shared.store.app_for(&self.identity, &slug, access).await?)
+        Ok(self.actions().app(&self.actor, &slug, access).await?)
+    }
+
+    /// What users do.
+    pub(crate) fn actions(&self) -> &Actions {
+        &self.shared.actions
+    }
+
+    /// Who runs the command.
+    pub(crate) fn actor(&self) -> &Actor {
+        &self.actor
+    }
+
+    /// Their memberships.
+    pub(crate) fn memberships(&self) -> &[(Organization, Role)] {
+        self.actor.identity.as_ref().map_or(&[], |identity| &identity.memberships)
     }
 
     /// Notes what the user did to an app. Nothing fails because it cannot be noted.
     pub(crate) async fn note(&self, app: &Application, kind: &str, message: &str) {
-        let noted = self.shared.store.record_event(app.id, Some(self.identity.user.id), kind, message).await;
+        let noted = self.actions().store.record_event(app.id, self.actor.user_id(), kind, message).await;
         if let Err(error) = noted {
             tracing::warn!(app = %app.slug, kind, %error, "an event could not be recorded");
         }
     }
 
-    /// Enqueues a deployment and follows it; answers the exit status.
-    pub(crate) async fn deploy(&self, new: &NewDeployment) -> Result<u32, Failure> {
-        self.shared.store.create_deployment(new).await?;
-        self.enqueue(jobs::Deploy { app: new.application_id, deployment: new.id }, new.id).await?;
-        self.follow(new.id.into()).await
-    }
-
-    async fn enqueue(&self, job: jobs::Deploy, id: DeploymentId) -> Result<(), Failure> {
-        if let Err(error) = self.shared.jobs.add(job).await {
-            // Without a job it would stay queued for ever.
-            let failure = Some(("SYSTEM_ERROR", "The job could not be queued."));
-            let failed = skypanel_core::model::DeploymentStatus::Failed;
-            let _ = self.shared.store.finish_deployment(id, failed, failure).await;
-            return Err(error.into());
+    /// Shows a job to its end, if there is one; answers the exit status.
+    pub(crate) async fn follow_job(&self, job: Option<StreamId>) -> Result<u32, Failure> {
+        match job {
+            Some(job) => self.follow(job).await,
+            None => Ok(0),
         }
-        Ok(())
-    }
-
-    /// Makes what runs equal to what the store says and follows that; answers the exit status.
-    pub(crate) async fn apply(&self, app: &Application) -> Result<u32, Failure> {
-        let stream = StreamId::new();
-        self.shared.streams.create(stream, app.id).await?;
-        self.shared.jobs.add(jobs::Apply { app: app.id, stream }).await?;
-        self.follow(stream).await
     }
 
     /// Shows a stream to its end; answers the exit status.
     pub(crate) async fn follow(&self, stream: StreamId) -> Result<u32, Failure> {
-        let mut follower = self.shared.streams.follow(stream, 0);
+        let mut follower = self.shared.actions.streams.follow(stream, 0);
         loop {
             match follower.next().await? {
                 Some(StreamItem::Chunk(_, bytes)) => self.output.text(bytes).await?,

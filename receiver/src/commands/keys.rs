@@ -18,7 +18,7 @@ pub(crate) struct AddArguments {
 }
 
 pub(crate) async fn list(context: &Context, _arguments: &ListArguments) -> Result<u32, Failure> {
-    let keys = context.shared.store.ssh_keys(context.identity.user.id).await?;
+    let keys = context.shared.actions.store.ssh_keys(context.actor().user()?.id).await?;
     let rows: Vec<Vec<String>> = keys
         .into_iter()
         .map(|key| {
@@ -41,7 +41,7 @@ pub(crate) async fn add(mut context: Context, arguments: &AddArguments) -> Resul
         arguments.key.join(" ")
     };
     let key = parse_public_key(&text)?;
-    context.shared.store.add_ssh_key(context.identity.user.id, &key).await?;
+    context.shared.actions.store.add_ssh_key(context.actor().user()?.id, &key).await?;
     context.output.line(&format!("-----> Added the key {} ({})", key.fingerprint, plain(&key.name))).await?;
     Ok(0)
 }

@@ -43,7 +43,8 @@ pub(crate) async fn show(context: &Context, arguments: &ShowArguments) -> Result
         process: arguments.ps.as_ref().map(|process| process.parse()).transpose()?,
     };
     let silent = || Error::System("The container engine does not answer. Try again in a minute.".to_owned());
-    let mut lines = timeout(START_LIMIT, context.shared.console.logs(&app, query)).await.map_err(|_| silent())??;
+    let mut lines =
+        timeout(START_LIMIT, context.shared.actions.console.logs(&app, query)).await.map_err(|_| silent())??;
     loop {
         let next = if arguments.tail {
             lines.next().await

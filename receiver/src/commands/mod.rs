@@ -8,7 +8,6 @@ mod config;
 mod context;
 mod keys;
 mod logs;
-mod names;
 mod parse;
 mod ps;
 mod releases;
@@ -19,8 +18,8 @@ pub use client::{ClientLine, command_help, command_list};
 
 use std::sync::Arc;
 
+use skypanel_core::actions::Actor;
 use skypanel_core::console::Terminal;
-use skypanel_core::store::Identity;
 use tokio::sync::mpsc;
 
 use crate::Shared;
@@ -38,7 +37,7 @@ const CTRL_C: u8 = 3;
 /// Runs a command for a client, to the exit status.
 pub(crate) async fn run(
     shared: &Arc<Shared>,
-    identity: Arc<Identity>,
+    actor: Arc<Actor>,
     line: CommandLine,
     terminal: Option<Terminal>,
     output: Output,
@@ -52,7 +51,7 @@ pub(crate) async fn run(
         }
     };
     let (input, typed) = mpsc::channel(64);
-    let context = Context { shared: Arc::clone(shared), identity, output: output.clone(), input: typed };
+    let context = Context { shared: Arc::clone(shared), actor, output: output.clone(), input: typed };
     let status = match parsed {
         Parsed { command: Command::Run(arguments), .. } => {
             // It has the client's input for itself: Ctrl-C is the process's, not ours.

@@ -5,8 +5,9 @@ use std::process::ExitStatus;
 use std::sync::Arc;
 use std::time::Duration;
 
+use skypanel_core::actions::{Actor, NewApp};
 use skypanel_core::model::{AppSlug, AppStatus, Application};
-use skypanel_core::store::{Access, Identity};
+use skypanel_core::store::Access;
 use skypanel_core::{Error, Result};
 use tokio::time::timeout;
 
@@ -27,14 +28,14 @@ const TIDY_LIMIT: Duration = Duration::from_mins(10);
 /// Serves `git fetch` and `git clone`.
 pub(crate) async fn upload_pack(
     shared: &Arc<Shared>,
-    identity: &Identity,
+    actor: &Actor,
     slug: &AppSlug,
     protocol: Option<String>,
     output: &Output,
     requests: Requests,
 ) {
     let served = async {
-        let app = shared.store.app_for(identity, slug, Access::Read).await?;
+        let app = shared.actions.app(actor, slug, Access::Read).await?;
         let repository = shared.repositories.ensure(&app)?;
         let settings = [("uploadpack.allowFilter", "true".to_owned()), ("gc.auto", "0".to_owned())];
         let mut process = GitProcess::new(&shared.repositories, &repository, &settings)
@@ -62,17 +63,17 @@ pub(crate) async fn upload_pack(
 /// Serves `git push`. Once the pack is received it goes on even when the client goes away.
 pub(crate) async fn receive_pack(
     shared: &Arc<Shared>,
-    identity: Arc<Identity>,
+    actor: Arc<Actor>,
     slug: AppSlug,
     output: Output,
     mut requests: Requests,
 ) {
     let prepared = async {
-        let (mut app, created) = app_to_push_to(shared, &identity, &slug).await?;
+        let (mut app, created) = app_to_push_to(shared, &actor, &slug).await?;
         let Some((turn, waited)) = take_turn(shared, &app, &output, &mut requests).await? else { return Ok(None) };
         if waited {
             // What was true before the wait may not be any more.
-            app = app_to_push_to(shared, &identity, &slug).await?.0;
+            app = app_to_push_to(shared, &actor, &slug).await?.0;
         }
         Ok(Some((app, created, turn)))
     };
@@ -81,22 +82,22 @@ pub(crate) async fn receive_pack(
         Ok(None) => return,
         Err(error) => return finish(&output, Err(error)).await,
     };
-    let push = Push::new(Arc::clone(shared), identity, app, created);
+    let push = Push::new(Arc::clone(shared), actor, app, created);
     // The push is the receiver's; its handle is awaited only so that the connection counts as busy.
     let _ = shared.pushes.spawn(run_push(Arc::clone(shared), push, turn, output, requests)).await;
 }
 
 /// The app of that name, created if there is none and the user may; and whether it was.
-async fn app_to_push_to(shared: &Shared, identity: &Identity, slug: &AppSlug) -> Result<(Application, bool)> {
-    match shared.store.app_for(identity, slug, Access::Change).await {
+async fn app_to_push_to(shared: &Shared, actor: &Actor, slug: &AppSlug) -> Result<(Application, bool)> {
+    match shared.actions.app(actor, slug, Access::Change).await {
         Ok(app) if app.status == AppStatus::Suspended => Err(Error::Forbidden(format!(
             "The app \"{slug}\" is suspended, so nothing can be pushed to it. Ask an owner or the operator why."
         ))),
         Ok(app) => Ok((app, false)),
         Err(Error::NotFound(_)) => {
-            let organization = shared.store.organization_for_new_app(identity, None)?;
-            let app = shared.store.create_app(slug, organization).await?;
-            tracing::info!(app = %slug, user = %identity.user.email, "created by its first push");
+            let new = NewApp { slug: Some(slug.clone()), ..NewApp::default() };
+            let app = shared.actions.create_app(actor, &new).await?.app;
+            tracing::info!(app = %slug, user = ?actor.user_id(), "created by its first push");
             Ok((app, true))
         }
         Err(error) => Err(error),
@@ -153,7 +154,7 @@ async fn receive(
     requests: Requests,
 ) -> Result<ExitStatus> {
     let listening = push.listen()?;
-    let settings = shared.store.settings().await?;
+    let settings = shared.actions.store.settings().await?;
     check_free_space(repository, settings.git_min_free_mb)?;
     let limit_mb = settings.git_max_pack_mb;
     let limit = limit_mb.saturating_mul(1 << 20);

@@ -9,8 +9,8 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use skypanel_core::actions::Actor;
 use skypanel_core::model::Application;
-use skypanel_core::store::Identity;
 use skypanel_core::{Error, Result};
 use tokio::time::timeout;
 
@@ -24,7 +24,7 @@ use policy::Decision;
 /// One push to one app.
 pub(crate) struct Push {
     shared: Arc<Shared>,
-    identity: Arc<Identity>,
+    actor: Arc<Actor>,
     app: Application,
     /// Whether this push made the app.
     created: bool,
@@ -33,8 +33,8 @@ pub(crate) struct Push {
 }
 
 impl Push {
-    pub(crate) fn new(shared: Arc<Shared>, identity: Arc<Identity>, app: Application, created: bool) -> Self {
-        Self { shared, identity, app, created, started: Utc::now(), arrived: false }
+    pub(crate) fn new(shared: Arc<Shared>, actor: Arc<Actor>, app: Application, created: bool) -> Self {
+        Self { shared, actor, app, created, started: Utc::now(), arrived: false }
     }
 
     /// The app that is pushed to.
@@ -106,7 +106,7 @@ impl Push {
 
     /// The first push names the deploy branch, if it is one people expect.
     async fn adopt(&mut self, branch: &str) -> Result<()> {
-        self.shared.store.set_git_branch(self.app.id, branch).await?;
+        self.shared.actions.store.set_git_branch(self.app.id, branch).await?;
         self.shared.repositories.set_head(self.app.id, branch);
         branch.clone_into(&mut self.app.git_branch);
         Ok(())

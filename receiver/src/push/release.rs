@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use skypanel_core::jobs::Deploy;
-use skypanel_core::model::{DeploymentId, NewDeployment, Stage, Trigger};
+use skypanel_core::actions::Actions;
+use skypanel_core::model::{AppRef, DeploymentId, NewDeployment, Stage, Trigger};
 use skypanel_core::quantity::{count, size};
 use skypanel_core::source::{CommitSource, Snapshot, pack_commit};
 use skypanel_core::stream::StreamItem;
@@ -47,7 +47,7 @@ impl Push {
     }
 
     async fn snapshot(&self, request: &Request, release: &Release) -> Result<Snapshot> {
-        let spool = self.shared.blobs.spool()?;
+        let spool = self.shared.actions.blobs.spool()?;
         let source = CommitSource {
             repository: self.shared.repositories.path(self.app.id),
             quarantine: request.quarantine.clone(),
@@ -81,34 +81,28 @@ impl Push {
             no_cache,
             description: format!("Deploy {short}"),
             parent_id: None,
-            created_by: Some(self.identity.user.id),
+            created_by: self.actor.user_id(),
         };
         let source = skypanel_core::blob::BlobKey::source(new.id);
-        self.shared.blobs.put_file(&source, snapshot.file).await?;
-        let stored = async {
-            let store = &self.shared.store;
-            store.create_deployment(&new).await?;
-            store.start_stage(new.id, Stage::Receive, self.started).await?;
-            store.finish_stage(new.id, Stage::Receive, false).await?;
-            self.shared.jobs.add(Deploy { app: self.app.id, deployment: new.id }).await
-        };
-        if let Err(error) = stored.await {
-            // A deployment without a job would stay queued for ever.
-            let failure = Some(("SYSTEM_ERROR", "The build could not be queued."));
-            let _ = self
-                .shared
-                .store
-                .finish_deployment(new.id, skypanel_core::model::DeploymentStatus::Failed, failure)
-                .await;
-            let _ = self.shared.blobs.delete(&source).await;
+        let Actions { store, blobs, .. } = &self.shared.actions;
+        blobs.put_file(&source, snapshot.file).await?;
+        if let Err(error) = self.shared.actions.begin(&self.actor, &AppRef::Id(self.app.id), &new).await {
+            let _ = blobs.delete(&source).await;
             return Err(error);
+        }
+        let received = async {
+            store.start_stage(new.id, Stage::Receive, self.started).await?;
+            store.finish_stage(new.id, Stage::Receive, false).await
+        };
+        if let Err(error) = received.await {
+            tracing::warn!(deployment = %new.id, %error, "when a push was received could not be written down");
         }
         Ok(new.id)
     }
 
     /// Shows a deployment's output until its end.
     async fn follow(&self, id: DeploymentId, hook: &mut Hook) -> Result<bool, HookGone> {
-        let mut follower = self.shared.streams.follow(id.into(), 0);
+        let mut follower = self.shared.actions.streams.follow(id.into(), 0);
         let explain = tokio::time::sleep(EXPLAIN_AFTER);
         tokio::pin!(explain);
         let mut quiet = true;
@@ -150,7 +144,7 @@ impl Push {
 
     /// Says what is waited for when the worker is busy with something else of this app.
     async fn explain(&self, id: DeploymentId, hook: &mut Hook) -> Result<(), HookGone> {
-        let before = match self.shared.store.unfinished_deployments(self.app.id).await {
+        let before = match self.shared.actions.store.unfinished_deployments(self.app.id).await {
             Ok(unfinished) => unfinished.into_iter().find(|other| other.id != id),
             // Following it will tell.
             Err(_) => return Ok(()),

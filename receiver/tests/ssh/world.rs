@@ -8,7 +8,9 @@ use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use skypanel_core::actions::Actions;
 use skypanel_core::blob::LocalBlobs;
+use skypanel_core::clock::Clock;
 use skypanel_core::jobs::Jobs;
 use skypanel_core::model::{AddressFormat, Application, Role, User};
 use skypanel_core::store::{NewUser, Store};
@@ -98,7 +100,16 @@ impl World {
             public_host: "paas.example".to_owned(),
             addresses: AddressFormat { http_port: 80 },
         };
-        let receiver = Receiver::bind(store.clone(), blobs, jobs, streams, console.clone(), options)
+        let actions = Actions {
+            store: store.clone(),
+            streams,
+            jobs,
+            blobs,
+            console: console.clone(),
+            git: skypanel_core::repository::GitClient::default(),
+            clock: Clock::system(),
+        };
+        let receiver = Receiver::bind(actions, options)
             .await
             .expect("binds")
             .with_limits(limits)
