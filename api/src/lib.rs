@@ -1,7 +1,9 @@
 //! What Skypanel serves over HTTP: the API, the pages that the edge shows for apps that cannot answer, and the
 //! images that the engine pulls. Started by the `api` role.
 
+mod admin;
 mod apps;
+mod audit;
 mod auth;
 mod billing;
 mod deployments;
@@ -14,12 +16,15 @@ mod jobs;
 mod layer;
 mod logs;
 mod me;
+mod nodes;
 mod organizations;
+mod overview;
 mod pages;
 mod plans;
 mod processes;
 mod routes;
 mod server;
+mod settings;
 mod usage;
 
 use std::net::SocketAddr;

@@ -8,7 +8,8 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::http::{Shared, input, openapi, origin, request};
 use crate::{
-    apps, auth, billing, deployments, env, error, health, jobs, logs, me, organizations, pages, plans, processes, usage,
+    admin, apps, audit, auth, billing, deployments, env, error, health, jobs, logs, me, nodes, organizations, overview,
+    pages, plans, processes, settings, usage,
 };
 
 /// Everything that is served to people, programs and the edge.
@@ -43,7 +44,9 @@ pub(crate) fn document() -> OpenApi {
 /// All operations of the API, noun by noun.
 fn nouns() -> OpenApiRouter<Shared> {
     OpenApiRouter::with_openapi(openapi::begin())
+        .merge(admin::routes())
         .merge(apps::routes())
+        .merge(audit::routes())
         .merge(auth::routes())
         .merge(billing::routes())
         .merge(deployments::routes())
@@ -51,8 +54,11 @@ fn nouns() -> OpenApiRouter<Shared> {
         .merge(jobs::routes())
         .merge(logs::routes())
         .merge(me::routes())
+        .merge(nodes::routes())
         .merge(organizations::routes())
+        .merge(overview::routes())
         .merge(plans::routes())
         .merge(processes::routes())
+        .merge(settings::routes())
         .merge(usage::routes())
 }

@@ -31,14 +31,21 @@ macro_rules! enums {
 
 enums! {
     AppStatus = skypanel_core::model::AppStatus,
+    CheckOutcome = skypanel_core::actions::CheckOutcome,
     DeploymentStatus = skypanel_core::model::DeploymentStatus,
     JobState = skypanel_core::store::JobState,
     LedgerKind = skypanel_core::model::LedgerKind,
+    NodeAvailability = skypanel_core::model::NodeAvailability,
+    NodeRole = skypanel_core::model::NodeRole,
+    NodeState = skypanel_core::model::NodeState,
     Role = skypanel_core::model::Role,
     Scope = skypanel_core::actions::Scope,
+    SettingKind = skypanel_core::settings::SettingKind,
+    SettingPart = skypanel_core::actions::SettingPart,
     Stage = skypanel_core::model::Stage,
     SuspensionReason = skypanel_core::model::SuspensionReason,
     Trigger = skypanel_core::model::Trigger,
+    Via = skypanel_core::actions::Via,
 }
 
 /// An exact decimal in text, such as `"0.0347"`.

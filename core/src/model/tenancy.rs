@@ -29,10 +29,16 @@ pub enum OrganizationRef {
 impl<'de> serde::Deserialize<'de> for OrganizationRef {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = <String as serde::Deserialize>::deserialize(deserializer)?;
-        Ok(match text.parse::<uuid::Uuid>() {
+        Ok(Self::from(text))
+    }
+}
+
+impl From<String> for OrganizationRef {
+    fn from(text: String) -> Self {
+        match text.parse::<uuid::Uuid>() {
             Ok(id) => Self::Id(OrganizationId(id)),
             Err(_) => Self::Name(text),
-        })
+        }
     }
 }
 
