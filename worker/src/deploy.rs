@@ -22,6 +22,8 @@ use crate::{Job, Worker};
 const MAX_ATTEMPTS: i16 = 3;
 /// Pauses before a build is tried again whose failure was ours, and so may have passed.
 const BUILD_RETRIES: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(8)];
+/// How often a deployment that may not be built yet looks whether it may.
+const PLACE_CHECK: Duration = Duration::from_secs(1);
 /// How often a running deployment looks whether it was cancelled.
 const CANCEL_CHECK: Duration = Duration::from_millis(500);
 
@@ -40,7 +42,7 @@ impl Job for Deploy {
                 // Cancelled after the try before this one, which died: it may have begun to roll.
                 go_back(&worker, &app).await?;
             }
-            return end_stream_of_finished(&deployment, log).await;
+            return end_stream_of_finished(&worker.store, &deployment, log).await;
         }
         if attempt > 1 {
             log.step("Skypanel was interrupted; starting this deployment again").await;
@@ -75,9 +77,10 @@ async fn go_back(worker: &Worker, app: &Application) -> Result<()> {
 }
 
 /// A deployment that was cancelled while it waited still owes its followers an end.
-async fn end_stream_of_finished(deployment: &Deployment, log: StreamWriter) -> Result<()> {
-    if deployment.status == DeploymentStatus::Cancelled {
-        log.error("Cancelled.").await;
+async fn end_stream_of_finished(store: &Store, deployment: &Deployment, log: StreamWriter) -> Result<()> {
+    let (_, is_told) = store.stream_text(log.id()).await?;
+    if deployment.status == DeploymentStatus::Cancelled && !is_told {
+        log.error(deployment.error.as_deref().unwrap_or("Cancelled.")).await;
     }
     log.close(deployment.status == DeploymentStatus::Succeeded).await
 }
@@ -213,6 +216,7 @@ impl Run<'_> {
         let (_, config) = self.worker.store.config_vars(self.app.id).await?;
         let request =
             BuildRequest { app: self.app, deployment, settings, config: &config, log: self.log, cancel: self.cancel };
+        self.wait_for_place().await?;
         if self.app.current_deployment_id.is_none() {
             self.worker.store.report_app_status(self.app.id, AppStatus::Building).await?;
         }
@@ -228,6 +232,22 @@ impl Run<'_> {
             }
         }
         self.build_and_package(&request).await
+    }
+
+    /// Waits until the organisation builds less than it may at the same time.
+    async fn wait_for_place(&self) -> Result<(), Failure> {
+        let mut is_told = false;
+        while !self.worker.store.take_build_place(self.app.organization_id, self.deployment.id).await? {
+            if !is_told {
+                self.log.step("Waiting for other builds of the organisation, which builds as much as it may").await;
+                is_told = true;
+            }
+            tokio::select! {
+                () = self.cancel.cancelled() => return Err(Failure::Cancelled),
+                () = tokio::time::sleep(PLACE_CHECK) => {}
+            }
+        }
+        Ok(())
     }
 
     async fn build_and_package(&self, request: &BuildRequest<'_>) -> Result<Artifact, Failure> {

@@ -180,6 +180,22 @@ async fn app_id(world: &World) -> uuid::Uuid {
 }
 
 #[tokio::test]
+async fn an_organisation_builds_no_more_at_once_than_it_may() {
+    let world = World::new().await;
+    let limit = "UPDATE organizations SET max_concurrent_builds = 1 WHERE name = 'acme'";
+    sqlx::query(limit).execute(world.store().pool()).await.expect("limits");
+    let (shop, blog) = (world.app("shop").await.id, world.app("blog").await.id);
+    let (first, second) = (push(&world, shop, "1").await, push(&world, blog, "2").await);
+    let take = |id| world.store().take_build_place(world.acme.id, id);
+    assert!(take(first).await.expect("answers"));
+    assert!(take(first).await.expect("answers"), "a worker that died took it, and the next goes on");
+    assert!(!take(second).await.expect("answers"));
+    go_live(&world, first).await;
+    assert!(take(second).await.expect("answers"));
+    world.close().await;
+}
+
+#[tokio::test]
 async fn an_archive_is_deployed_and_a_bad_one_refused() {
     let world = World::new().await;
     world.app("shop").await;
