@@ -15,6 +15,9 @@ use utoipa_axum::routes;
 
 use crate::http::Shared;
 
+/// Longest time between two hours that is added up for one request; a month comes from its sums.
+const MAX_DAYS: i64 = 100;
+
 /// The routes.
 pub(crate) fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::new().routes(routes!(show::show_usage)).routes(routes!(csv::export_usage))
@@ -36,7 +39,7 @@ struct Wish {
     month: Option<String>,
     /// In place of a month: from this full hour on.
     from: Option<DateTime<Utc>>,
-    /// Until this full hour; at most 400 days after `from`.
+    /// Until this full hour; at most 100 days after `from`.
     to: Option<DateTime<Utc>>,
     /// What to add up: `line` (app, process type, plan and price), `app`, `process`, `plan` or `day`.
     #[param(value_type = Option<String>, example = "app")]
@@ -83,8 +86,11 @@ impl Wish {
                         return Err(Error::field(field, "Use a full hour of UTC, such as 2026-11-22T10:00:00Z."));
                     }
                 }
-                if to <= from || to - from > chrono::TimeDelta::days(400) {
-                    return Err(Error::field("to", "Use a time after \"from\", by 400 days at most."));
+                if to <= from || to - from > chrono::TimeDelta::days(MAX_DAYS) {
+                    return Err(Error::field(
+                        "to",
+                        "Use a time after \"from\", by 100 days at most; months can be asked for one by one.",
+                    ));
                 }
                 Ok(Period::Hours(Hour::of(from), Hour::of(to)))
             }

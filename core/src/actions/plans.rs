@@ -158,7 +158,11 @@ fn check(plan: &Plan) -> Result<()> {
                 && price.0.normalize().scale() <= Money::DECIMALS,
             "Use 0 to 999999.999999.",
         ),
-        ("features", plan.features.len() <= 50, "Use up to 50 features."),
+        (
+            "features",
+            plan.features.len() <= 50 && plan.features.iter().all(|(name, value)| is_feature(name, value)),
+            "Use up to 50 features: names of up to 60 characters, with true, false, a number or a line of text.",
+        ),
     ];
     let broken: Vec<crate::error::FieldError> = checks
         .into_iter()
@@ -166,6 +170,16 @@ fn check(plan: &Plan) -> Result<()> {
         .map(|(field, _, rule)| crate::error::FieldError { field: field.to_owned(), problem: rule.to_owned() })
         .collect();
     if broken.is_empty() { Ok(()) } else { Err(Error::InvalidFields(broken)) }
+}
+
+fn is_feature(name: &str, value: &Value) -> bool {
+    let line = |text: &str, most| (1..=most).contains(&text.chars().count()) && !text.chars().any(char::is_control);
+    line(name, 60)
+        && match value {
+            Value::Bool(_) | Value::Number(_) => true,
+            Value::String(text) => line(text, 200),
+            _ => false,
+        }
 }
 
 fn shown(plan: &Plan) -> Value {

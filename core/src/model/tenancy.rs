@@ -29,7 +29,14 @@ pub enum OrganizationRef {
 impl<'de> serde::Deserialize<'de> for OrganizationRef {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = <String as serde::Deserialize>::deserialize(deserializer)?;
-        Ok(Self::from(text))
+        if let Ok(id) = text.parse::<uuid::Uuid>() {
+            return Ok(Self::Id(OrganizationId(id)));
+        }
+        // No organisation is called otherwise, and the database takes no NUL.
+        if text.is_empty() || !text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-') {
+            return Err(serde::de::Error::custom("an organisation is named by its name or its id"));
+        }
+        Ok(Self::Name(text))
     }
 }
 

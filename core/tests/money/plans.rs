@@ -59,13 +59,14 @@ async fn what_a_plan_may_not_be_is_told_field_by_field() {
         ram_mb: 0,
         max_replicas: 0,
         price_per_hour: Money::from_millionths(-1),
+        features: BTreeMap::from([("support".to_owned(), serde_json::json!("\0"))]),
         ..plan("x")
     };
     let Err(Error::InvalidFields(fields)) = world.actions.create_plan(&Actor::system(), wrong).await else {
         panic!("is refused")
     };
     let fields: Vec<&str> = fields.iter().map(|field| field.field.as_str()).collect();
-    assert_eq!(fields, ["name", "cpu_cores", "ram_mb", "max_replicas", "price_per_hour"]);
+    assert_eq!(fields, ["name", "cpu_cores", "ram_mb", "max_replicas", "price_per_hour", "features"]);
     world.close().await;
 }
 
