@@ -75,6 +75,10 @@ pub struct CleanUp {}
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct SettleUsage {}
 
+/// Check the custom domains that are due, and the certificates that the edge serves for them.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct CheckDomains {}
+
 /// A payload with the name of its task.
 pub trait Payload: Serialize + Send + Sync + 'static {
     /// Task name in the queue.
@@ -187,6 +191,22 @@ impl Payload for SettleUsage {
     }
     fn key(&self) -> Option<String> {
         Some(Self::TASK.to_owned())
+    }
+}
+
+impl Payload for CheckDomains {
+    const TASK: &'static str = "check_domains";
+    // The next minute tries again anyway.
+    const ATTEMPTS: i16 = 1;
+    fn queue(&self) -> Option<String> {
+        Some(Self::TASK.to_owned())
+    }
+    fn key(&self) -> Option<String> {
+        Some(Self::TASK.to_owned())
+    }
+    // After a domain was verified the edge gets its certificate first.
+    fn delay(&self) -> Duration {
+        Duration::from_secs(5)
     }
 }
 

@@ -6,6 +6,7 @@ pub mod blob;
 pub mod clock;
 pub mod console;
 pub mod credentials;
+pub mod dns;
 pub mod dotenv;
 pub mod embedded_postgres;
 pub mod error;

@@ -8,6 +8,7 @@ mod app;
 mod credential;
 mod deployment;
 mod digest;
+mod domain;
 pub mod friendly;
 mod git_url;
 mod metering;
@@ -26,6 +27,10 @@ pub use deployment::{
     Artifact, Deployment, DeploymentStatus, NewDeployment, ReleaseVersion, Stage, StageTiming, Trigger,
 };
 pub use digest::Sha256Digest;
+pub(crate) use domain::is_in;
+pub use domain::{
+    CertificateStatus, DnsRecord, Domain, DomainInstructions, DomainName, DomainRef, DomainStatus, proof_of,
+};
 pub use git_url::{CommitHash, GitBranch, GitTransport, GitUrl};
 pub use metering::{Hour, HourOfApp, Metered, Month, UsageKey, UsageLine, cost_of_hour, cost_over};
 pub use money::Money;
@@ -76,6 +81,8 @@ id! {
     AppId,
     /// Id of a [`Deployment`].
     DeploymentId,
+    /// Id of a [`Domain`].
+    DomainId,
     /// Id of a [`Plan`].
     PlanId,
     /// Id of a webhook.
