@@ -11,15 +11,15 @@ use bollard::query_parameters::{
     EventsOptionsBuilder, InspectNetworkOptions, ListContainersOptionsBuilder, ListTasksOptionsBuilder,
 };
 use futures_util::{FutureExt as _, StreamExt as _};
-use skypanel_core::model::{AppStatus, Application};
-use skypanel_core::store::Store;
+use skypanel_core::model::{AppId, AppStatus, Application};
+use skypanel_core::store::{RoutedDomain, Store};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::engine::{call, filters, status};
 use crate::host::BRIDGE;
 use crate::routes::{Route, RouteTable, Target, Written};
-use crate::{DeployError, Deployer, edge, firewall, names, progress::is_healthy, routes};
+use crate::{DeployError, Deployer, domain_routes, edge, firewall, names, progress::is_healthy, routes};
 
 /// How often to look when nothing is told: events can be lost with the connection, and the store tells none.
 const IDLE: Duration = Duration::from_secs(2);
@@ -40,9 +40,20 @@ pub struct Agent {
     tasks: HashMap<String, RoutedTask>,
     /// Containers that were told to stop and still run.
     stopping: HashSet<String>,
-    /// Apps and the domain they are under, as last read.
-    apps: Option<(Vec<Application>, String)>,
+    /// As last read.
+    known: Option<Known>,
     firewall_checked: Instant,
+}
+
+/// What the store says about what is to be routed.
+struct Known {
+    apps: Vec<Application>,
+    /// The domain that all apps are under.
+    domain: String,
+    /// Custom ones.
+    domains: HashMap<AppId, Vec<RoutedDomain>>,
+    /// The hour of it, in which the edge may try once more to get the certificates that are missing.
+    turn: i64,
 }
 
 /// A healthy task that can be sent requests.
@@ -69,7 +80,7 @@ impl Agent {
             _present: present,
             tasks: HashMap::new(),
             stopping: HashSet::new(),
-            apps: None,
+            known: None,
             firewall_checked: Instant::now(),
         }
     }
@@ -202,10 +213,16 @@ impl Agent {
     async fn read_apps(&mut self) {
         let read = async {
             let apps = self.store.apps(None).await?;
-            Ok::<_, skypanel_core::Error>((apps, self.store.settings().await?.apps_default_domain))
+            let mut domains: HashMap<AppId, Vec<RoutedDomain>> = HashMap::new();
+            for domain in self.store.routed_domains().await? {
+                domains.entry(domain.application_id).or_default().push(domain);
+            }
+            let turn = self.store.clock().now().timestamp() / 3_600;
+            let domain = self.store.settings().await?.apps_default_domain;
+            Ok::<_, skypanel_core::Error>(Known { apps, domain, domains, turn })
         };
         match tokio::time::timeout(IDLE, read).await {
-            Ok(Ok(read)) => self.apps = Some(read),
+            Ok(Ok(read)) => self.known = Some(read),
             Ok(Err(error)) => tracing::warn!(%error, "the apps' states could not be read; routes go by the last ones"),
             Err(_) => tracing::warn!("the store did not answer in time; routes go by the apps' last states"),
         }
@@ -260,7 +277,7 @@ impl Agent {
     /// Writes the files that differ, removes those of apps that are gone, and tells the rollouts.
     fn write(&self) {
         // Routes left by an earlier run stay until it is known what should be there.
-        let Some((apps, domain)) = &self.apps else { return };
+        let Some(Known { apps, domain, domains, turn }) = &self.known else { return };
         let parts = &self.deployer.parts;
         let (dir, staging) = (edge::routes_directory(parts), edge::staging_directory(parts));
         let favoured = parts.favoured().clone();
@@ -284,7 +301,10 @@ impl Agent {
                 Target::Page(_) => BTreeSet::new(),
             };
             let route = Route { slug: slug.to_owned(), host, target };
-            let (content, revision) = routes::file(&route, &parts.options.edge.pages);
+            let (mut content, revision) = routes::file(&route, &parts.options.edge.pages);
+            if let Some(domains) = domains.get(&app.id) {
+                domain_routes::add(&mut content, slug, domains, &parts.options.edge, *turn);
+            }
             let path = dir.join(format!("{slug}.yml"));
             if let Err(error) = routes::write_if_changed(&staging, &path, content.to_string().as_bytes()) {
                 tracing::error!(%error, path = %path.display(), "a route could not be written");

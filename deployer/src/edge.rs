@@ -19,7 +19,7 @@ use skypanel_core::model::Sha256Digest;
 use tokio_util::io::ReaderStream;
 
 use crate::engine::{call, filters, find};
-use crate::{DeployError, Parts, app_logs, certificate, edge_probe, image, names, routes};
+use crate::{DeployError, Parts, acme, app_logs, certificate, edge_probe, image, names, routes};
 
 /// Where the edge's directory is mounted in its container.
 const MOUNTED: &str = "/etc/traefik";
@@ -53,10 +53,11 @@ pub(crate) fn staging_directory(parts: &Parts) -> PathBuf {
 pub(crate) async fn ensure(parts: &Parts) -> Result<(), DeployError> {
     let config = static_config(parts).to_string();
     write_files(parts, &config)?;
+    let trusted = acme::prepare(parts)?;
     let image = ensure_image(parts).await?;
     let inspected = call("Looking at the edge's image", parts.engine.inspect_image(&image)).await?;
     let entrypoint = inspected.config.and_then(|config| config.entrypoint).filter(|entrypoint| !entrypoint.is_empty());
-    let container = container(parts, &image, entrypoint, &format!("{config} {:?}", inspected.id));
+    let container = container(parts, &image, entrypoint, &format!("{config} {trusted} {:?}", inspected.id));
     replace_if_changed(parts, container).await?;
     wait_until_up(parts).await
 }
@@ -101,7 +102,7 @@ fn static_config(parts: &Parts) -> Value {
             },
         })
     };
-    json!({
+    let mut config = json!({
         "global": { "checkNewVersion": false, "sendAnonymousUsage": false },
         "log": { "level": "WARN", "format": "json" },
         "entryPoints": { routes::HTTP: entry_point(edge.http_port), routes::HTTPS: entry_point(edge.https_port) },
@@ -120,7 +121,11 @@ fn static_config(parts: &Parts) -> Value {
                 "idleConnTimeout": "1s",
             },
         },
-    })
+    });
+    if let Some(acme) = &edge.acme {
+        config["certificatesResolvers"] = acme::static_config(acme, Path::new(MOUNTED));
+    }
+    config
 }
 
 /// What `edge.json` beside the archive says.
@@ -179,6 +184,14 @@ async fn ensure_image(parts: &Parts) -> Result<String, DeployError> {
 
 /// The container, labelled with a digest of all that makes it what it is.
 fn container(parts: &Parts, image: &str, entrypoint: Option<Vec<String>>, changes: &str) -> ContainerCreateBody {
+    // The directory, never single files: a file's mount keeps the old file when it is replaced.
+    let files = Mount {
+        typ: Some(MountType::BIND),
+        source: Some(directory(parts).to_string_lossy().into_owned()),
+        target: Some(MOUNTED.to_owned()),
+        read_only: Some(true),
+        ..Default::default()
+    };
     let mut body = ContainerCreateBody {
         image: Some(image.to_owned()),
         user: Some("0:0".to_owned()),
@@ -196,14 +209,7 @@ fn container(parts: &Parts, image: &str, entrypoint: Option<Vec<String>>, change
             cap_add: Some(vec!["NET_BIND_SERVICE".to_owned()]),
             security_opt: Some(vec!["no-new-privileges".to_owned()]),
             log_config: Some(crate::service_spec::container_log_config()),
-            // The directory, never single files: a file's mount keeps the old file when it is replaced.
-            mounts: Some(vec![Mount {
-                typ: Some(MountType::BIND),
-                source: Some(directory(parts).to_string_lossy().into_owned()),
-                target: Some(MOUNTED.to_owned()),
-                read_only: Some(true),
-                ..Default::default()
-            }]),
+            mounts: Some(std::iter::once(files).chain(acme::mount(parts)).collect()),
             ..Default::default()
         }),
         ..Default::default()

@@ -3,12 +3,14 @@
 //! The worker rolls releases out with a [`Deployer`]; on every node an [`Agent`] follows the tasks and writes
 //! the edge's routes; transports look at and into what runs through a [`SwarmConsole`].
 
+mod acme;
 mod agent;
 mod app_logs;
 mod certificate;
 mod clean_up;
 mod config_secret;
 mod console;
+mod domain_routes;
 mod edge;
 mod edge_probe;
 mod engine;
@@ -23,6 +25,7 @@ mod progress;
 mod release_process;
 mod rollout;
 mod routes;
+mod served_certificate;
 mod service_spec;
 
 use std::collections::HashMap;
@@ -71,6 +74,19 @@ pub struct EdgeOptions {
     pub archive: Option<PathBuf>,
     /// Address of the server of our own pages (unknown host, stopped app), such as `127.0.0.1:8080`.
     pub pages: String,
+    /// Who issues certificates for custom domains; none for no certificates.
+    pub acme: Option<AcmeOptions>,
+}
+
+/// A certificate authority that speaks ACME.
+#[derive(Clone, Debug)]
+pub struct AcmeOptions {
+    /// Address of its directory, such as `https://acme-v02.api.letsencrypt.org/directory`.
+    pub directory: String,
+    /// Where it writes to when something is wrong; may be empty.
+    pub email: String,
+    /// PEM bundle that its own certificate is checked by, beside the usual authorities.
+    pub ca_bundle: Option<PathBuf>,
 }
 
 /// What to roll out: one version of an app, in full.

@@ -75,6 +75,12 @@ config! {
     edge_image: String, "SKYPANEL_EDGE_IMAGE", String::new;
     /// Directory with edge.tar and edge.json, as built by `make edge` [default: /var/cache/skypanel/edge]
     edge_dir: PathBuf, "SKYPANEL_EDGE_DIR", || "/var/cache/skypanel/edge".into();
+    /// Directory of the ACME authority that issues certificates for custom domains; `none` for no certificates [default: Let's Encrypt]
+    acme_directory: String, "SKYPANEL_ACME_DIRECTORY", || "https://acme-v02.api.letsencrypt.org/directory".to_owned();
+    /// Where that authority writes to when something is wrong with a certificate
+    acme_email: String, "SKYPANEL_ACME_EMAIL", String::new;
+    /// PEM bundle by which that authority's own certificate is checked, beside the usual ones; for a private authority
+    acme_ca_bundle: PathBuf, "SKYPANEL_ACME_CA_BUNDLE", PathBuf::new;
     /// Directory with stack.tar and stack.json, as built by `make stack` [default: /var/cache/skypanel/stack]
     stack_dir: PathBuf, "SKYPANEL_STACK_DIR", || "/var/cache/skypanel/stack".into();
     /// The skypanel-init program that goes into every app's image [default: beside skypanel itself]

@@ -18,7 +18,7 @@ use skypanel_core::repository::GitClient;
 use skypanel_core::store::Store;
 use skypanel_core::stream::Streams;
 use skypanel_core::{Error, Result};
-use skypanel_deployer::{Agent, Deployer, DeployerOptions, EdgeOptions, SwarmConsole};
+use skypanel_deployer::{AcmeOptions, Agent, Deployer, DeployerOptions, EdgeOptions, SwarmConsole};
 use skypanel_receiver::{Receiver, ReceiverOptions};
 use skypanel_worker::{Parts, Worker};
 use tokio::signal::unix::{SignalKind, signal};
@@ -246,8 +246,18 @@ fn deployer_options(config: &Config, installation: &str) -> DeployerOptions {
             image: config.edge_image.clone(),
             archive: Some(config.edge_dir.clone()),
             pages: config.api_listen.to_string(),
+            acme: acme(config),
         },
     }
+}
+
+fn acme(config: &Config) -> Option<AcmeOptions> {
+    let directory = config.acme_directory.trim();
+    (!directory.is_empty() && directory != "none").then(|| AcmeOptions {
+        directory: directory.to_owned(),
+        email: config.acme_email.clone(),
+        ca_bundle: (!config.acme_ca_bundle.as_os_str().is_empty()).then(|| config.acme_ca_bundle.clone()),
+    })
 }
 
 fn as_system(error: impl std::error::Error) -> Error {

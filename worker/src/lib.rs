@@ -7,6 +7,7 @@ mod caches;
 mod clean_up;
 mod deploy;
 mod destroy;
+mod domains;
 mod failure;
 mod fetch;
 
@@ -107,6 +108,9 @@ impl Worker {
             .define_job::<Task<jobs::CleanUp>>()
             .define_job::<Task<jobs::ReportStatus>>()
             .define_job::<Task<jobs::SettleUsage>>()
+            .define_job::<Task<jobs::CheckDomains>>()
+            .with_cron("* * * * * check_domains ?id=domains {}")
+            .map_err(|error| Error::System(format!("The schedule of the worker is broken: {error}.")))?
             .with_cron("0 * * * * settle_usage ?id=hourly_settlement {}")
             .map_err(|error| Error::System(format!("The schedule of the worker is broken: {error}.")))?
             .with_cron("17 * * * * clean_up ?id=hourly_clean_up {}")

@@ -1,8 +1,11 @@
 //! The deployer against the real engine, Swarm and edge. Each test has an installation, an edge and apps of its own
 //! and removes all of it.
 
+mod authority;
 mod image;
 mod load;
+#[path = "../../../core/tests/domains/name_server.rs"]
+mod name_server;
 mod registry;
 #[path = "../../../core/tests/support/mod.rs"]
 mod support;
@@ -10,6 +13,7 @@ mod task;
 mod world;
 
 mod console;
+mod domains;
 mod failures;
 mod isolation;
 mod one_off;

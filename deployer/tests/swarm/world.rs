@@ -16,7 +16,9 @@ use skypanel_core::model::{
 use skypanel_core::settings::Settings;
 use skypanel_core::store::ConfigVars;
 use skypanel_core::stream::{StreamItem, Streams};
-use skypanel_deployer::{Agent, DeployError, Deployer, DeployerOptions, EdgeOptions, Release, SwarmConsole};
+use skypanel_deployer::{
+    AcmeOptions, Agent, DeployError, Deployer, DeployerOptions, EdgeOptions, Release, SwarmConsole,
+};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -49,6 +51,11 @@ pub(crate) struct Installation(String);
 
 impl World {
     pub(crate) async fn new() -> Self {
+        Self::with_ports(None, free_port().await, free_port().await).await
+    }
+
+    /// With an edge that gets certificates, on ports that the authority was told.
+    pub(crate) async fn with_ports(acme: Option<AcmeOptions>, http_port: u16, https_port: u16) -> Self {
         let engine =
             Docker::connect_with_unix("/var/run/docker.sock", 120, bollard::API_DEFAULT_VERSION).expect("an engine");
         let engine = engine.negotiate_version().await.expect("the engine answers");
@@ -60,7 +67,6 @@ impl World {
         let pages = serve_pages().await;
         let directory = tempfile::tempdir().expect("makes a directory");
         let installation = uuid::Uuid::new_v4().simple().to_string();
-        let (http_port, https_port) = (free_port().await, free_port().await);
         let options = DeployerOptions {
             installation: installation.clone(),
             image_endpoint: image_endpoint.to_string(),
@@ -71,6 +77,7 @@ impl World {
                 image: String::new(),
                 archive: Some(edge_archive()),
                 pages: pages.to_string(),
+                acme,
             },
         };
         let deployer = Deployer::new(engine.clone(), options.clone());
@@ -338,7 +345,7 @@ pub(crate) fn process(name: &str) -> ProcessType {
     name.parse().expect("a process type")
 }
 
-async fn free_port() -> u16 {
+pub(crate) async fn free_port() -> u16 {
     TcpListener::bind("0.0.0.0:0").await.expect("binds").local_addr().expect("is bound").port()
 }
 

@@ -1,0 +1,129 @@
+//! Custom domains from end to end: a real authority asks the real edge, and who trusts it reaches the app over HTTPS.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use bollard::query_parameters::RestartContainerOptions;
+use chrono::{DateTime, Utc};
+use skypanel_core::actions::{Actor, check_domain};
+use skypanel_core::model::{AppStatus, Application, CertificateStatus, Domain, DomainId};
+use skypanel_core::store::SeenCertificate;
+
+use crate::authority::{Authority, curl};
+use crate::name_server::NameServer;
+use crate::task::command;
+use crate::world::{World, free_port};
+
+const DOMAIN: &str = "www.example.com";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_custom_domain_gets_a_certificate_and_keeps_it() {
+    let (http, https) = (free_port().await, free_port().await);
+    let dns = NameServer::start().await;
+    let authority = Authority::start(&dns, http).await;
+    let mut world = World::with_ports(Some(authority.options()), http, https).await;
+    let app = world.app().await;
+    world.release(&app, &[("web", &command("web"))], &[("web", 1)]).await.expect("goes live");
+
+    // Before it is proven there is nothing under the name.
+    let id = add(&world, &app, &dns).await;
+    let root = authority.root();
+    let plain = format!("http://{DOMAIN}:{http}/");
+    let secure = format!("https://{DOMAIN}:{https}/");
+    assert_eq!(curl(&plain, DOMAIN, http, &root).expect("answers").1, "/_edge/unknown");
+
+    dns.set_addresses(DOMAIN, &["127.0.0.1"]).await;
+    let store = world.database.store().clone();
+    let (domain, checked) = check_domain(&store, &Actor::system(), id).await.expect("asks");
+    assert_eq!(checked.problem, None);
+    let begun = Instant::now();
+    let (status, body) = until_trusted(&secure, https, &root).await;
+    println!("certificate after {:?}", begun.elapsed());
+    assert_eq!(status.trim(), "200");
+    assert!(body.ends_with("web.1"), "{body}");
+    // Without a known certificate, plain HTTP is still answered.
+    assert_eq!(curl(&plain, DOMAIN, http, &root).expect("answers").0, "200");
+
+    let seen = look(&world, &domain).await;
+    assert_eq!(seen.status, CertificateStatus::Active, "{seen:?}");
+    assert!(seen.issuer.as_deref().is_some_and(|issuer| issuer.contains("Pebble")), "{seen:?}");
+    let days = (seen.expires_at.expect("ends") - Utc::now()).num_days();
+    assert!((8..=10).contains(&days), "{seen:?}");
+    until(|| async {
+        let (status, _) = curl(&plain, DOMAIN, http, &root).expect("answers");
+        status == format!("301 {secure}")
+    })
+    .await;
+
+    // It has the edge's mark for renewal all the time, and the edge renews when it starts.
+    let edge = world.containers(&[("skypanel.role", "edge")]).await.pop().expect("runs");
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let restart = world.engine.restart_container(&edge, None::<RestartContainerOptions>);
+    restart.await.expect("restarts");
+    let before = seen.expires_at.expect("ends");
+    until(|| async {
+        let now = Utc::now();
+        let seen = world.deployer.served_certificate(&domain, now).await;
+        seen.is_ok_and(|seen| seen.expires_at.is_some_and(|at: DateTime<Utc>| at > before))
+    })
+    .await;
+    assert_eq!(until_trusted(&secure, https, &root).await.0, "200");
+
+    // The certificate is there again when the authority is not.
+    drop(authority);
+    world.engine.restart_container(&edge, None::<RestartContainerOptions>).await.expect("restarts");
+    assert_eq!(until_trusted(&secure, https, &root).await.0, "200");
+
+    // Another name of the edge shows no such certificate, and a removed domain is nobody's.
+    sqlx::query("DELETE FROM paas_domains").execute(world.database.pool()).await.expect("is removed");
+    until(|| async { curl(&plain, DOMAIN, http, &root).is_ok_and(|(_, body)| body == "/_edge/unknown") }).await;
+    world.close().await;
+}
+
+/// Adds the domain to the app, proven but leading nowhere.
+async fn add(world: &World, app: &Application, dns: &NameServer) -> DomainId {
+    let store = world.database.store();
+    store.set_setting("dns.resolver", &dns.address.to_string()).await.expect("is set");
+    store.set_setting("domains.addresses", "127.0.0.1").await.expect("is set");
+    store.set_app_status(app.id, AppStatus::Running).await.expect("is set");
+    let id = DomainId::new();
+    sqlx::query(
+        "INSERT INTO paas_domains (id, application_id, domain, next_check_at, created_at)
+         VALUES ($1, $2, $3, now(), now())",
+    )
+    .bind(id)
+    .bind(app.id)
+    .bind(DOMAIN)
+    .execute(world.database.pool())
+    .await
+    .expect("is added");
+    dns.set_txt(&format!("_paas-verify.{DOMAIN}"), &format!("paas-verify={}", app.id)).await;
+    id
+}
+
+/// What the worker does.
+async fn look(world: &World, domain: &Domain) -> SeenCertificate {
+    let now = Utc::now();
+    let seen = world.deployer.served_certificate(domain, now).await.expect("answers");
+    world.database.store().note_certificate(domain.id, &seen, now).await.expect("is noted");
+    seen
+}
+
+async fn until_trusted(url: &str, port: u16, root: &Path) -> (String, String) {
+    let begun = Instant::now();
+    loop {
+        match curl(url, DOMAIN, port, root) {
+            Ok(answer) if answer.0 != "503" => return answer,
+            other => assert!(begun.elapsed() < Duration::from_secs(60), "{other:?}"),
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+async fn until<F: Future<Output = bool>>(is: impl Fn() -> F) {
+    let begun = Instant::now();
+    while !is().await {
+        assert!(begun.elapsed() < Duration::from_secs(60), "does not become so");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
