@@ -7,6 +7,7 @@ mod audit;
 mod auth;
 mod billing;
 mod deployments;
+mod domains;
 mod env;
 mod error;
 mod health;

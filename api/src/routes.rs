@@ -8,8 +8,8 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::http::{Shared, input, openapi, origin, request};
 use crate::{
-    admin, apps, audit, auth, billing, deployments, env, error, health, jobs, logs, me, nodes, organizations, overview,
-    pages, plans, processes, settings, usage,
+    admin, apps, audit, auth, billing, deployments, domains, env, error, health, jobs, logs, me, nodes, organizations,
+    overview, pages, plans, processes, settings, usage,
 };
 
 /// Everything that is served to people, programs and the edge.
@@ -50,6 +50,7 @@ fn nouns() -> OpenApiRouter<Shared> {
         .merge(auth::routes())
         .merge(billing::routes())
         .merge(deployments::routes())
+        .merge(domains::routes())
         .merge(env::routes())
         .merge(jobs::routes())
         .merge(logs::routes())

@@ -32,7 +32,9 @@ macro_rules! enums {
 enums! {
     AppStatus = skypanel_core::model::AppStatus,
     CheckOutcome = skypanel_core::actions::CheckOutcome,
+    CertificateStatus = skypanel_core::model::CertificateStatus,
     DeploymentStatus = skypanel_core::model::DeploymentStatus,
+    DomainStatus = skypanel_core::model::DomainStatus,
     JobState = skypanel_core::store::JobState,
     LedgerKind = skypanel_core::model::LedgerKind,
     NodeAvailability = skypanel_core::model::NodeAvailability,

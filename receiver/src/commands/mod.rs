@@ -6,6 +6,7 @@ mod builds;
 mod client;
 mod config;
 mod context;
+mod domains;
 mod keys;
 mod logs;
 mod parse;
@@ -92,6 +93,11 @@ async fn dispatch(context: Context, command: Command) -> Result<u32, Failure> {
         Command::Config(arguments) => config::list(&context, &arguments).await,
         Command::ConfigSet(arguments) => config::set(&context, &arguments).await,
         Command::ConfigUnset(arguments) => config::unset(&context, &arguments).await,
+        Command::Domains(arguments) => domains::list(&context, &arguments).await,
+        Command::DomainsAdd(arguments) => domains::add(&context, &arguments).await,
+        Command::DomainsRedirect(arguments) => domains::redirect(&context, &arguments).await,
+        Command::DomainsRemove(arguments) => domains::remove(&context, &arguments).await,
+        Command::DomainsVerify(arguments) => domains::verify(&context, &arguments).await,
         Command::Ps(arguments) => ps::list(&context, &arguments).await,
         Command::PsScale(arguments) => ps::scale(&context, &arguments).await,
         Command::PsRestart(arguments) => ps::restart(&context, &arguments).await,

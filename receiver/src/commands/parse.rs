@@ -7,7 +7,7 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use skypanel_core::Error;
 
 use crate::Shared;
-use crate::commands::{apps, builds, config, keys, logs, ps, releases, run};
+use crate::commands::{apps, builds, config, domains, keys, logs, ps, releases, run};
 use crate::exec::CommandLine;
 use crate::output::{ClientGone, Output};
 
@@ -54,6 +54,20 @@ pub(crate) enum Command {
     /// Remove config vars: KEY ...
     #[command(name = "config:unset")]
     ConfigUnset(config::UnsetArguments),
+    /// List an app's domains, with their certificates
+    Domains(domains::ListArguments),
+    /// Add a domain of your own to an app
+    #[command(name = "domains:add")]
+    DomainsAdd(domains::AddArguments),
+    /// Send plain HTTP on an app's own domains on to HTTPS, or not
+    #[command(name = "domains:redirect")]
+    DomainsRedirect(domains::RedirectArguments),
+    /// Remove a domain from an app
+    #[command(name = "domains:remove")]
+    DomainsRemove(domains::RemoveArguments),
+    /// Look now whether a domain's records are right
+    #[command(name = "domains:verify")]
+    DomainsVerify(domains::VerifyArguments),
     /// Show this list, or what one command takes
     Help(HelpArguments),
     /// List your SSH keys

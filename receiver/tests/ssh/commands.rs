@@ -6,7 +6,7 @@ use crate::worker::Script;
 use crate::world::{Said, World};
 
 /// Every command there is to be, in the order `help` lists them.
-const COMMANDS: [&str; 21] = [
+const COMMANDS: [&str; 26] = [
     "apps",
     "apps:create",
     "apps:destroy",
@@ -16,6 +16,11 @@ const COMMANDS: [&str; 21] = [
     "config",
     "config:set",
     "config:unset",
+    "domains",
+    "domains:add",
+    "domains:redirect",
+    "domains:remove",
+    "domains:verify",
     "help",
     "keys",
     "keys:add",
