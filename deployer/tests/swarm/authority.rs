@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use serde_json::json;
 use skypanel_deployer::AcmeOptions;
 
@@ -29,6 +29,8 @@ impl Authority {
         let path = |name: &str| directory.path().join(name);
         // By whom its own address is certified has nothing to do with what it issues.
         let mut ca = CertificateParams::new(Vec::new()).expect("can be");
+        // A name of its own: who is certified by somebody of the same name counts as self-signed.
+        ca.distinguished_name.push(DnType::CommonName, "Skypanel tests");
         ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let ca = CertifiedIssuer::self_signed(ca, KeyPair::generate().expect("makes a key")).expect("is signed");
         let key = KeyPair::generate().expect("makes a key");
@@ -84,6 +86,12 @@ impl Authority {
         let path = self.path("root.pem");
         std::fs::write(&path, output.stdout).expect("writes");
         path
+    }
+
+    /// From now on it answers nobody; its files stay.
+    pub(crate) fn stop(&mut self) {
+        self.child.kill().expect("ends");
+        self.child.wait().expect("ended");
     }
 
     fn path(&self, name: &str) -> PathBuf {

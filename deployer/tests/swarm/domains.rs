@@ -20,7 +20,7 @@ const DOMAIN: &str = "www.example.com";
 async fn a_custom_domain_gets_a_certificate_and_keeps_it() {
     let (http, https) = (free_port().await, free_port().await);
     let dns = NameServer::start().await;
-    let authority = Authority::start(&dns, http).await;
+    let mut authority = Authority::start(&dns, http).await;
     let mut world = World::with_ports(Some(authority.options()), http, https).await;
     let app = world.app().await;
     world.release(&app, &[("web", &command("web"))], &[("web", 1)]).await.expect("goes live");
@@ -70,11 +70,11 @@ async fn a_custom_domain_gets_a_certificate_and_keeps_it() {
     assert_eq!(until_trusted(&secure, https, &root).await.0, "200");
 
     // The certificate is there again when the authority is not.
-    drop(authority);
+    authority.stop();
     world.engine.restart_container(&edge, None::<RestartContainerOptions>).await.expect("restarts");
     assert_eq!(until_trusted(&secure, https, &root).await.0, "200");
 
-    // Another name of the edge shows no such certificate, and a removed domain is nobody's.
+    // A removed domain is nobody's.
     sqlx::query("DELETE FROM paas_domains").execute(world.database.pool()).await.expect("is removed");
     until(|| async { curl(&plain, DOMAIN, http, &root).is_ok_and(|(_, body)| body == "/_edge/unknown") }).await;
     world.close().await;
