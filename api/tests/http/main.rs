@@ -5,9 +5,13 @@ mod auth;
 mod billing;
 mod browser;
 mod deployments;
+mod domains;
 mod env;
 mod images;
 mod me;
+#[expect(dead_code, reason = "these tests need fewer kinds of records")]
+#[path = "../../../core/tests/domains/name_server.rs"]
+mod name_server;
 mod organizations;
 mod pages;
 mod plans;
