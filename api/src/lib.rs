@@ -29,6 +29,7 @@ mod settings;
 mod usage;
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 
 use axum::Router;
 use skypanel_core::actions::Actions;
@@ -54,6 +55,8 @@ pub struct ApiOptions {
     /// Where browsers find the API, such as `https://paas.example`. Cookies are for encrypted connections only when
     /// it begins with `https`.
     pub public_url: String,
+    /// Requests a client may send in a minute; none for any number.
+    pub requests_per_minute: Option<NonZeroU32>,
 }
 
 /// Both HTTP servers, bound and ready to run.

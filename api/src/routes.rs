@@ -6,7 +6,7 @@ use axum::{Json, Router, middleware};
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::http::{Shared, input, openapi, origin, request};
+use crate::http::{Shared, etag, idempotency, input, openapi, origin, rate_limit, request};
 use crate::{
     admin, apps, audit, auth, billing, deployments, domains, env, error, health, jobs, logs, me, nodes, organizations,
     overview, pages, plans, processes, settings, usage,
@@ -23,7 +23,10 @@ pub(crate) fn all(shared: Shared) -> Router {
         .route("/api/{*path}", any(error::unknown_path))
         .method_not_allowed_fallback(error::wrong_method)
         .layer(DefaultBodyLimit::max(input::MAX_BODY))
+        .layer(middleware::from_fn(etag::tag))
+        .layer(middleware::from_fn_with_state(shared.clone(), idempotency::repeat))
         .layer(middleware::from_fn_with_state(shared.clone(), origin::check))
+        .layer(middleware::from_fn_with_state(shared.clone(), rate_limit::limit))
         .route("/_edge/unknown", any(pages::unknown_host))
         .route("/_edge/stopped/{slug}", any(pages::stopped))
         .route("/_edge/suspended/{slug}", any(pages::suspended))

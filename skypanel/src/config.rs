@@ -65,6 +65,8 @@ config! {
     api_listen: SocketAddr, "SKYPANEL_API_LISTEN", || SocketAddr::from(([127, 0, 0, 1], 8080));
     /// Where browsers find the API and the dashboard; https makes cookies secure [default: http:// and api_listen]
     public_url: String, "SKYPANEL_PUBLIC_URL", String::new;
+    /// Requests a client may send to one API process in a minute; 0 for any number [default: 1200]
+    requests_per_minute: u32, "SKYPANEL_REQUESTS_PER_MINUTE", || 1_200;
     /// Where the engine pulls images from; loopback only [default: 127.0.0.1:5100]
     image_listen: SocketAddr, "SKYPANEL_IMAGE_LISTEN", || SocketAddr::from(([127, 0, 0, 1], 5100));
     /// Port of the edge for HTTP [default: 80]

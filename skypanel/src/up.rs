@@ -1,6 +1,7 @@
 //! Start-up and shutdown: brings the roles up in the order they need each other, says when all is ready, and
 //! stops them in the other order.
 
+use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -122,6 +123,7 @@ async fn serve(config: &Config, store: &Store, roles: &[Role], only_worker: bool
             ssh_host: config.host.clone(),
             ssh_port: config.ssh_listen.port(),
             public_url: config.public_url(),
+            requests_per_minute: NonZeroU32::new(config.requests_per_minute),
         };
         let api = Api::bind(actions.clone(), options).await?;
         running.spawn(api.run(stop.clone()));

@@ -48,7 +48,7 @@ pub(crate) struct DeviceBegun {
 /// For terminals: the device shows a code, the person approves it in a browser where they are logged in, and the device
 /// gets an API token (RFC 8628).
 #[utoipa::path(
-    post, path = "/api/auth/device", tag = "auth", security(()),
+    post, path = "/api/auth/device", tag = "auth", request_body = DeviceRequest, security(()),
     responses((status = OK, body = DeviceBegun)),
 )]
 pub(crate) async fn begin_device_login(

@@ -21,7 +21,7 @@ pub(crate) struct Decision {
 ///
 /// Once for each code, and only in a browser session: a token cannot make others this way.
 #[utoipa::path(
-    post, path = "/api/auth/device/{user_code}", tag = "auth",
+    post, path = "/api/auth/device/{user_code}", tag = "auth", request_body = Decision,
     params(("user_code" = String, Path, description = "The code on the device's screen, with or without its dash.")),
     responses((status = NO_CONTENT, description = "Decided.")),
 )]

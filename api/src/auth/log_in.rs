@@ -28,7 +28,7 @@ pub(crate) struct LogInRequest {
 /// 401 and the code `SECOND_FACTOR_REQUIRED`. After ten failures an account, and after fifty an address, must wait for
 /// up to 15 minutes.
 #[utoipa::path(
-    post, path = "/api/auth/login", tag = "auth", security(()),
+    post, path = "/api/auth/login", tag = "auth", request_body = LogInRequest, security(()),
     responses(
         (status = OK, body = OpenedSession),
         (status = UNAUTHORIZED, body = ErrorBody, description = "The password or the code is wrong, or a code is needed."),

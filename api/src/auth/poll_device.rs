@@ -34,7 +34,7 @@ pub(crate) struct DeviceToken {
 /// Until it is approved, the answer is 400 with the code `AUTHORIZATION_PENDING`, `SLOW_DOWN` (wait longer between two
 /// questions), `ACCESS_DENIED` or `EXPIRED_TOKEN`.
 #[utoipa::path(
-    post, path = "/api/auth/device/token", tag = "auth", security(()),
+    post, path = "/api/auth/device/token", tag = "auth", request_body = PollRequest, security(()),
     responses(
         (status = OK, body = DeviceToken),
         (status = BAD_REQUEST, body = ErrorBody, description = "Not approved; the code says how it stands."),

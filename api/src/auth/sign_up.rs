@@ -38,7 +38,7 @@ pub(crate) struct SignedUp {
 /// Makes an account for the invited e-mail address and joins the organisation. Who has an account already logs in and
 /// accepts the invitation instead.
 #[utoipa::path(
-    post, path = "/api/auth/sign-up", tag = "auth", security(()),
+    post, path = "/api/auth/sign-up", tag = "auth", request_body = SignUpRequest, security(()),
     responses(
         (status = CREATED, body = SignedUp),
         (status = NOT_FOUND, body = ErrorBody, description = "The invitation is unknown, used, taken back or too old."),

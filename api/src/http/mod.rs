@@ -2,10 +2,13 @@
 
 pub(crate) mod caller;
 pub(crate) mod cookies;
+pub(crate) mod etag;
+pub(crate) mod idempotency;
 pub(crate) mod input;
 pub(crate) mod openapi;
 pub(crate) mod origin;
 pub(crate) mod page;
+pub(crate) mod rate_limit;
 pub(crate) mod request;
 pub(crate) mod schema;
 mod shared;

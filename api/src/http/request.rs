@@ -35,6 +35,12 @@ pub(crate) fn current_id() -> Option<String> {
     CURRENT.try_with(|context| context.id.clone()).ok()
 }
 
+/// The same request in a task of its own: its id and its place in the log.
+pub(crate) fn carried_on<F: Future>(work: F) -> impl Future<Output = F::Output> {
+    let context = CURRENT.try_with(Clone::clone).unwrap_or_else(|_| Context { id: String::new() });
+    CURRENT.scope(context, work.in_current_span())
+}
+
 /// The layer.
 pub(crate) async fn answer(request: Request, next: Next) -> Response {
     let id = uuid::Uuid::now_v7().simple().to_string();

@@ -7,6 +7,7 @@ use skypanel_core::actions::Actions;
 
 use crate::ApiOptions;
 use crate::health::Health;
+use crate::http::rate_limit::Limits;
 use crate::nodes::Nodes;
 
 /// State of the API. Cheap to clone. Most handlers want `State<Actions>` only.
@@ -20,13 +21,16 @@ pub(crate) struct Shared {
     pub(crate) health: Arc<Health>,
     /// The machines that apps run on.
     pub(crate) nodes: Arc<Nodes>,
+    /// How many requests clients may send; none for any number.
+    pub(crate) limits: Option<Arc<Limits>>,
 }
 
 impl Shared {
     pub(crate) fn new(actions: Actions, options: ApiOptions) -> Self {
         let health = Arc::new(Health::new(actions.store.clone(), actions.blobs.clone()));
         let nodes = Arc::new(Nodes::new(actions.console.clone()));
-        Self { actions, options: Arc::new(options), health, nodes }
+        let limits = options.requests_per_minute.map(|most| Arc::new(Limits::per_minute(most)));
+        Self { actions, options: Arc::new(options), health, nodes, limits }
     }
 }
 

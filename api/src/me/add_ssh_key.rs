@@ -26,7 +26,7 @@ pub(crate) struct SshKeyRequest {
 ///
 /// A key belongs to one person: it is how a push is told whose it is. Keys that are not safe any more are refused.
 #[utoipa::path(
-    post, path = "/api/me/ssh-keys", tag = "me",
+    post, path = "/api/me/ssh-keys", tag = "me", request_body = SshKeyRequest,
     responses(
         (status = CREATED, body = SshKeyItem),
         (status = CONFLICT, body = ErrorBody, description = "The key is another user's."),

@@ -30,7 +30,7 @@ pub(crate) struct SecondFactorSecret {
 ///
 /// Makes a secret for an authenticator app (TOTP, RFC 6238). It is in force once it is confirmed with a first code.
 #[utoipa::path(
-    post, path = "/api/me/totp", tag = "me",
+    post, path = "/api/me/totp", tag = "me", request_body = SecondFactorRequest,
     responses(
         (status = OK, body = SecondFactorSecret),
         (status = CONFLICT, body = ErrorBody, description = "There is one already."),

@@ -23,7 +23,7 @@ pub(crate) struct PasswordChange {
 ///
 /// Ends all other sessions of the caller. API tokens and SSH keys stay.
 #[utoipa::path(
-    post, path = "/api/me/password", tag = "me",
+    post, path = "/api/me/password", tag = "me", request_body = PasswordChange,
     responses((status = NO_CONTENT, description = "Changed.")),
 )]
 pub(crate) async fn change_password(

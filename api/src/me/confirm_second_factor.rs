@@ -28,7 +28,7 @@ pub(crate) struct RecoveryCodes {
 ///
 /// With a first code of the app, so that nobody locks themselves out. From then on logins need a code.
 #[utoipa::path(
-    post, path = "/api/me/totp/confirm", tag = "me",
+    post, path = "/api/me/totp/confirm", tag = "me", request_body = FirstCode,
     responses(
         (status = OK, body = RecoveryCodes),
         (status = CONFLICT, body = ErrorBody, description = "None waits for its first code."),

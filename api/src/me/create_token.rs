@@ -43,7 +43,7 @@ pub(crate) struct NewToken {
 ///
 /// `read` looks; `deploy` also deploys, configures, scales and restarts; `manage` does everything its user may. The
 /// caller needs a session or a token of the scope `manage`.
-#[utoipa::path(post, path = "/api/me/tokens", tag = "me", responses((status = CREATED, body = NewToken)))]
+#[utoipa::path(post, path = "/api/me/tokens", tag = "me", request_body = TokenRequest, responses((status = CREATED, body = NewToken)))]
 pub(crate) async fn create_token(
     State(actions): State<Actions>,
     caller: Caller,

@@ -22,7 +22,7 @@ pub(crate) struct RemovalRequest {
 ///
 /// With the password and a code. Logins need the password only from then on; recovery codes end.
 #[utoipa::path(
-    delete, path = "/api/me/totp", tag = "me",
+    delete, path = "/api/me/totp", tag = "me", request_body = RemovalRequest,
     responses(
         (status = NO_CONTENT, description = "Removed."),
         (status = CONFLICT, body = ErrorBody, description = "There is none."),

@@ -22,7 +22,7 @@ pub(crate) struct Acceptance {
 ///
 /// For someone who has an account with the invited e-mail address. Who has none signs up with the invitation.
 #[utoipa::path(
-    post, path = "/api/me/invitations/accept", tag = "organizations",
+    post, path = "/api/me/invitations/accept", tag = "organizations", request_body = Acceptance,
     responses(
         (status = OK, body = OrganizationItem),
         (status = NOT_FOUND, body = ErrorBody, description = "The invitation is unknown, used, taken back or too old."),

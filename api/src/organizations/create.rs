@@ -25,7 +25,7 @@ pub(crate) struct OrganizationRequest {
 ///
 /// The caller becomes its owner. Its wallet is empty.
 #[utoipa::path(
-    post, path = "/api/organizations", tag = "organizations",
+    post, path = "/api/organizations", tag = "organizations", request_body = OrganizationRequest,
     responses(
         (status = CREATED, body = OrganizationItem),
         (status = CONFLICT, body = ErrorBody, description = "The name is taken, or the caller owns too many."),

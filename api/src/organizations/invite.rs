@@ -37,7 +37,7 @@ pub(crate) struct NewInvitation {
 /// For owners. The answer holds a link, good for seven days, to be passed on to the invited person; a second
 /// invitation to the same address takes the place of the first.
 #[utoipa::path(
-    post, path = "/api/organizations/{organization}/invitations", tag = "organizations",
+    post, path = "/api/organizations/{organization}/invitations", tag = "organizations", request_body = InvitationRequest,
     params(("organization" = String, Path, description = "Name or id.")),
     responses(
         (status = CREATED, body = NewInvitation),

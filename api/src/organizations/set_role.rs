@@ -23,7 +23,7 @@ pub(crate) struct RoleRequest {
 ///
 /// For owners. The last owner stays one.
 #[utoipa::path(
-    put, path = "/api/organizations/{organization}/members/{user}", tag = "organizations",
+    put, path = "/api/organizations/{organization}/members/{user}", tag = "organizations", request_body = RoleRequest,
     params(("organization" = String, Path, description = "Name or id."), ("user" = Uuid, Path)),
     responses(
         (status = OK, body = MemberItem),

@@ -22,7 +22,7 @@ pub(crate) struct OrganizationChange {
 ///
 /// For owners.
 #[utoipa::path(
-    patch, path = "/api/organizations/{organization}", tag = "organizations",
+    patch, path = "/api/organizations/{organization}", tag = "organizations", request_body = OrganizationChange,
     params(("organization" = String, Path, description = "Name or id.")),
     responses((status = OK, body = OrganizationItem)),
 )]

@@ -15,7 +15,7 @@ use crate::http::{Caller, PathOf, QueryOf, ValidJson};
 /// The plan to move to.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct WantedPlan {
+pub(crate) struct PlanChoice {
     /// Its name or id.
     #[schema(example = "standard")]
     plan: String,
@@ -30,7 +30,7 @@ pub(crate) struct WantedPlan {
     path = "/api/paas/apps/{app}/plan",
     tag = "processes",
     params(("app" = String, Path, description = "Its slug or id"), DryRun),
-    request_body = WantedPlan,
+    request_body = PlanChoice,
     responses(
         (status = OK, body = PricedChange, description = "What it would cost; nothing was changed."),
         (status = ACCEPTED, body = PricedChange),
@@ -42,7 +42,7 @@ pub(crate) async fn change_app_plan(
     caller: Caller,
     PathOf(app): PathOf<AppRef>,
     QueryOf(how): QueryOf<DryRun>,
-    ValidJson(wanted): ValidJson<WantedPlan>,
+    ValidJson(wanted): ValidJson<PlanChoice>,
 ) -> Result<(StatusCode, Json<PricedChange>), ApiError> {
     let priced = actions.move_to_plan(&caller, &app, &wanted.plan, how.dry_run).await?;
     Ok(PricedChange::of(priced, how))

@@ -16,8 +16,10 @@ mod organizations;
 mod pages;
 mod plans;
 mod processes;
+mod product;
 mod releases;
 mod serving;
 #[path = "../../../core/tests/support/mod.rs"]
 mod support;
+mod walk;
 mod world;

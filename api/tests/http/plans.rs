@@ -10,7 +10,7 @@ async fn anyone_who_is_known_sees_the_plans() {
     let world = World::new().await;
     let answered = world.get("/api/paas/plans").by("loner").send().await.is(200);
     assert_json_snapshot!(answered.snapshot());
-    assert_eq!(answered.headers["cache-control"], "no-store");
+    assert_eq!(answered.headers["cache-control"], "private, no-cache");
     assert_eq!(answered.headers["x-content-type-options"], "nosniff");
     let token = world.token("viewer", Scope::Read).await;
     world.get("/api/paas/plans").token(&token).send().await.is(200);

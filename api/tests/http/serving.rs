@@ -1,6 +1,7 @@
 //! Both servers of the API on free ports, over a real database and local blobs.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -81,6 +82,7 @@ pub(crate) fn options() -> ApiOptions {
         ssh_host: "paas.example".to_owned(),
         ssh_port: 2222,
         public_url: "http://paas.example".to_owned(),
+        requests_per_minute: NonZeroU32::new(1_000),
     }
 }
 
