@@ -135,7 +135,7 @@ impl BuildKit {
             if let Some(dockerfile) = &survey.dockerfile
                 && !chosen
             {
-                let bases = dockerfile::check(dockerfile)?;
+                let bases = dockerfile::check(dockerfile, &stack.reference)?;
                 network::ensure(&self.0).await?;
                 return dockerfile::build(&self.0, stack, request, survey, &bases, stop).await;
             }

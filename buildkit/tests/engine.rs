@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use bollard::models::ImageInspect;
-use bollard::query_parameters::CreateImageOptionsBuilder;
+use bollard::query_parameters::{CreateImageOptions, CreateImageOptionsBuilder, RemoveImageOptions};
 use futures_util::TryStreamExt as _;
 use skypanel_buildkit::BuildError;
 use skypanel_core::blob::BlobKey;
@@ -274,6 +274,34 @@ async fn a_dockerfile_is_built_by_the_engine_and_honoured() {
     world.kit.purge_cache(world.app.id).await.expect("purges");
     assert_eq!(world.built_images().await, 0);
     assert!(world.containers().await.is_empty());
+    world.tear_down().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_base_image_with_instructions_of_its_own_is_refused() {
+    let world = World::small("onbuild").await;
+    let base = world.stack_reference();
+    let options = CreateImageOptions {
+        from_src: Some("-".to_owned()),
+        repo: Some("skypanel-test-onbuild".to_owned()),
+        tag: Some("1".to_owned()),
+        changes: vec!["ONBUILD ADD http://127.0.0.1/ /x".to_owned()],
+        ..CreateImageOptions::default()
+    };
+    let nothing = bollard::body_full(vec![0; 1024].into());
+    let made = world.engine.create_image(Some(options), Some(nothing), None).try_collect::<Vec<_>>().await;
+    made.expect("the engine makes the image");
+    let dockerfile = format!("FROM {base} AS first\nRUN echo ran\nFROM skypanel-test-onbuild:1\nCOPY hello /\n");
+    let outcome = world.build(&source(&[("Dockerfile", &dockerfile), ("hello", "x")])).await;
+    let removed = world.engine.remove_image("skypanel-test-onbuild:1", None::<RemoveImageOptions>, None).await;
+    removed.expect("the engine removes the image");
+    let error = outcome.result.expect_err("must fail").to_string();
+    assert!(error.contains("FROM skypanel-test-onbuild:1") && error.contains("ONBUILD"), "{error}");
+    assert!(!outcome.log.contains("Step 1"), "{}", outcome.log);
+
+    let dockerfile = format!("FROM --platform=linux/s390x {base}\nCOPY hello /\n");
+    let (error, _) = world.failure(&[("Dockerfile", &dockerfile), ("hello", "x")]).await;
+    assert!(error.to_string().contains("say --platform=linux/"), "{error}");
     world.tear_down().await;
 }
 

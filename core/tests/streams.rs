@@ -268,14 +268,15 @@ async fn a_database_that_goes_away_costs_nothing_but_time() {
     let (writer, follower) = (away.writer().await, tokio::spawn(drain(away.streams.follow(away.id, 0))));
     writer.write("0\n").await;
     away.server.stop().await.expect("stops");
-    let lines: Vec<String> = (0..=100).map(|number| format!("{number}\n")).collect();
-    let expected = lines.concat();
+    // More than the chunk that is being stored and the messages that may wait behind it, so that the writer has to
+    // wait for the database.
+    let lines: Vec<String> = (1..=500).map(|number| format!("{number:>1023}\n")).collect();
+    let expected = format!("0\n{}", lines.concat());
     let writing = tokio::spawn({
-        let (writer, lines) = (writer.clone(), expected[2..].to_owned());
+        let writer = writer.clone();
         async move {
-            // More messages than may wait at once, so that the writer has to wait for the database.
-            for byte in lines.into_bytes() {
-                writer.write(vec![byte]).await;
+            for line in lines {
+                writer.write(line).await;
             }
         }
     });

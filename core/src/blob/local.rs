@@ -35,7 +35,7 @@ impl LocalBlobs {
     fn prepare(root: &Path) -> io::Result<File> {
         let spool = Self::spool_dir(root);
         std::fs::create_dir_all(&spool)?;
-        let lock = File::options().create(true).truncate(false).write(true).open(root.join(".in-use"))?;
+        let lock = File::options().create(true).truncate(false).write(true).open(root.join("in-use.lock"))?;
         match lock.try_lock() {
             Ok(()) => {
                 for entry in std::fs::read_dir(&spool)? {

@@ -2,6 +2,7 @@
 //! test's name says what it proves. What ends Skypanel or changes its settings is in `limits`, `resilience` and
 //! `storage`, which run alone.
 
+mod buildpacks;
 mod client;
 mod config;
 mod failures;

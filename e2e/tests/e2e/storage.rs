@@ -1,7 +1,9 @@
 //! Blobs on S3, with a real S3 server that can be taken away. Runs alone.
 
 use std::net::TcpListener;
-use std::time::Duration;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::{Duration, SystemTime};
 
 use skypanel_e2e::{App, Connection, Instance, PUSH_LIMIT, Push, Running, SETTLE_LIMIT, SettingGuard, run, until};
 use tempfile::TempDir;
@@ -49,6 +51,62 @@ fn with_s3_gone_while_building_the_push_fails_clearly_and_the_next_one_works() {
     app.push().live();
     app.wait_for_page("local");
     drop(described);
+}
+
+#[test]
+fn what_only_dropped_releases_need_is_collected_and_nothing_else() {
+    let app = App::probe("collect");
+    let instance = &app.instance;
+    let keep = instance.set("releases.keep", "2");
+    app.push().live();
+    for version in ["two", "three", "four"] {
+        app.version(version);
+        app.push().live();
+    }
+    let blobs = instance.data_dir.join("blobs");
+    // Of v1 to v4, slug and image each.
+    let digests = instance.query(&format!(
+        "SELECT replace(d.slug_digest, 'sha256:', ''), replace(d.image_digest, 'sha256:', '')
+         FROM paas_deployments d JOIN paas_applications a ON a.id = application_id WHERE slug = '{}' ORDER BY version",
+        app.slug
+    ));
+    let of_releases: Vec<[PathBuf; 2]> = digests
+        .iter()
+        .map(|row| {
+            let (slug, image) = row.split_once('|').expect("two columns");
+            [blobs.join(format!("slugs/{slug}.tar.zst")), blobs.join(format!("images/{image}.json"))]
+        })
+        .collect();
+    assert_eq!(of_releases.len(), 4);
+    assert!(of_releases.iter().flatten().all(|blob| blob.exists()), "{of_releases:?}");
+    let files = || {
+        let mut find = Command::new("find");
+        run(find.arg(&blobs).args(["-type", "f", "-not", "-path", "*/.*"]), SETTLE_LIMIT).success().out()
+    };
+    // Beside the one that each release leaves for later.
+    let collect = || instance.query("SELECT id FROM skypanel_jobs.add_job('clean_up', '{}', job_key => 'now')");
+    let collected = || instance.query("SELECT id FROM skypanel_jobs.jobs WHERE key = 'now'").is_empty();
+
+    // Young blobs may belong to a build that has not written them down yet.
+    collect();
+    until("the young are spared", SETTLE_LIMIT, collected);
+    assert!(of_releases.iter().flatten().all(|blob| blob.exists()), "{of_releases:?}");
+
+    for file in files().lines() {
+        let long_ago = SystemTime::now() - Duration::from_hours(48);
+        std::fs::File::open(file).and_then(|file| file.set_modified(long_ago)).expect("can be made old");
+    }
+    collect();
+    until("the old are collected", SETTLE_LIMIT, collected);
+    for (blobs, kept) in of_releases.iter().zip([false, false, true, true]) {
+        assert!(blobs.iter().all(|blob| blob.exists() == kept), "{blobs:?}");
+    }
+    assert!(files().contains("/layers/"), "the stack's are kept");
+    let refused = app.command("rollback", &["v1"]);
+    assert!(!refused.ok() && refused.err().contains("v1 is not kept any more"), "{refused:?}");
+    let _ = app.command("rollback", &["v3"]).success();
+    app.wait_for_page("three");
+    drop(keep);
 }
 
 /// A running `weed server -s3` with a bucket, on free ports.
@@ -114,7 +172,7 @@ impl S3 {
 
     /// Whether the bucket holds anything under this prefix.
     fn holds(&self, prefix: &str) -> bool {
-        let mut find = std::process::Command::new("curl");
+        let mut find = Command::new("curl");
         find.args(["--silent", "--max-time", "10"]);
         find.arg(format!("http://127.0.0.1:{}/buckets/{BUCKET}/{prefix}?limit=1", self.port + 3));
         run(find.arg("--header").arg("Accept: application/json"), SETTLE_LIMIT).out().contains("FullPath")

@@ -131,12 +131,14 @@ impl Work {
             if task == "deploy" {
                 self.finish(id(&payload["deployment"]), script.succeeds).await;
             }
+            // Before the command that waits for it ends, and the test looks.
+            self.done.lock().expect("not poisoned").push(Done { task, payload });
             writer.close(script.succeeds).await.expect("closes");
         } else {
             let app = serde_json::from_value(payload["app"].clone()).expect("an id");
+            self.done.lock().expect("not poisoned").push(Done { task, payload });
             self.store.delete_app(app).await.expect("deletes");
         }
-        self.done.lock().expect("not poisoned").push(Done { task, payload });
     }
 
     async fn finish(&self, deployment: DeploymentId, succeeds: bool) {

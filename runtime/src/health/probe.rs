@@ -69,8 +69,23 @@ enum Answer {
     Silence,
 }
 
+/// Why the target is not healthy.
+#[derive(Debug)]
+pub(super) struct Unhealthy {
+    /// In words.
+    pub(super) reason: String,
+    /// Whether all that was found is that the time was too short for an answer.
+    pub(super) out_of_time: bool,
+}
+
+impl From<String> for Unhealthy {
+    fn from(reason: String) -> Self {
+        Self { reason, out_of_time: false }
+    }
+}
+
 /// Probes the target within `limit` and says in words what was found: healthy (`Ok`) or not (`Err`).
-pub(super) fn probe(target: &Target, limit: Duration) -> Result<String, String> {
+pub(super) fn probe(target: &Target, limit: Duration) -> Result<String, Unhealthy> {
     let deadline = Instant::now() + limit;
     let port = target.port;
     let mut stream = connect(port, deadline)?;
@@ -83,13 +98,17 @@ pub(super) fn probe(target: &Target, limit: Duration) -> Result<String, String> 
         (Answer::Status(status @ 200..400), _) => Ok(format!("GET {path} answered {status}")),
         (Answer::Status(status), false) => Ok(format!("port {port} is open (GET {path} answered {status})")),
         (Answer::NotHttp(what), false) => Ok(format!("port {port} is open (GET {path}: {what})")),
-        (Answer::Status(status), true) => Err(format!("GET {path} answered {status}, where 2xx or 3xx is healthy")),
-        (Answer::NotHttp(what), true) => Err(format!("GET {path} on port {port}: {what}")),
-        (Answer::Silence, _) => Err(format!("GET {path} on port {port}: no answer in time")),
+        (Answer::Status(status), true) => {
+            Err(format!("GET {path} answered {status}, where 2xx or 3xx is healthy").into())
+        }
+        (Answer::NotHttp(what), true) => Err(format!("GET {path} on port {port}: {what}").into()),
+        (Answer::Silence, _) => {
+            Err(Unhealthy { reason: format!("GET {path} on port {port}: no answer in time"), out_of_time: true })
+        }
     }
 }
 
-fn connect(port: u16, deadline: Instant) -> Result<TcpStream, String> {
+fn connect(port: u16, deadline: Instant) -> Result<TcpStream, Unhealthy> {
     let mut reason = None;
     for host in [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)] {
         let Some(left) = time_left(deadline) else { break };
@@ -100,13 +119,15 @@ fn connect(port: u16, deadline: Instant) -> Result<TcpStream, String> {
             }
         }
     }
-    Err(match reason {
+    let out_of_time = reason.as_ref().is_none_or(is_timeout);
+    let reason = match reason {
         Some(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
             format!("nothing listens on port {port}")
         }
         Some(error) => format!("port {port} cannot be connected to ({error})"),
         None => format!("no time is left to connect to port {port}"),
-    })
+    };
+    Err(Unhealthy { reason, out_of_time })
 }
 
 fn time_left(deadline: Instant) -> Option<Duration> {

@@ -104,8 +104,11 @@ fn a_server_behind_a_shell_may_finish() {
 #[test]
 fn what_a_clean_exit_leaves_behind_is_not_waited_for() {
     let app = App::new();
+    // Ready when the helper is deaf to the signal and its id is known.
     let line = "trap 'echo $helper; exit 0' TERM
-        bash -c 'trap : TERM; echo ready; while :; do sleep 0.1; done' & helper=$!
+        bash -c 'trap : TERM; touch deaf; while :; do sleep 0.1; done' & helper=$!
+        until [ -e deaf ]; do sleep 0.02; done
+        echo ready
         while :; do sleep 0.02; done";
     let mut running = started(&app, &[], line);
     running.signal("TERM");
