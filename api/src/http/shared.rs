@@ -7,6 +7,7 @@ use skypanel_core::actions::Actions;
 
 use crate::ApiOptions;
 use crate::health::Health;
+use crate::metrics::Metrics;
 use crate::nodes::Nodes;
 
 /// State of the API. Cheap to clone. Most handlers want `State<Actions>` only.
@@ -18,15 +19,17 @@ pub(crate) struct Shared {
     pub(crate) options: Arc<ApiOptions>,
     /// The checks of the platform's health.
     pub(crate) health: Arc<Health>,
+    /// What this process counts.
+    pub(crate) metrics: Arc<Metrics>,
     /// The machines that apps run on.
     pub(crate) nodes: Arc<Nodes>,
 }
 
 impl Shared {
     pub(crate) fn new(actions: Actions, options: ApiOptions) -> Self {
-        let health = Arc::new(Health::new(actions.store.clone(), actions.blobs.clone()));
         let nodes = Arc::new(Nodes::new(actions.console.clone()));
-        Self { actions, options: Arc::new(options), health, nodes }
+        let health = Arc::new(Health::new(actions.store.clone(), actions.blobs.clone(), nodes.clone()));
+        Self { actions, options: Arc::new(options), health, metrics: Arc::new(Metrics::new()), nodes }
     }
 }
 
