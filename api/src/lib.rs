@@ -17,6 +17,7 @@ mod jobs;
 mod layer;
 mod logs;
 mod me;
+mod metrics;
 mod nodes;
 mod organizations;
 mod overview;

@@ -8,8 +8,8 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::http::{Shared, etag, idempotency, input, openapi, origin, rate_limit, request};
 use crate::{
-    admin, apps, audit, auth, billing, deployments, domains, env, error, health, jobs, logs, me, nodes, organizations,
-    overview, pages, plans, processes, settings, usage,
+    admin, apps, audit, auth, billing, deployments, domains, env, error, health, jobs, logs, me, metrics, nodes,
+    organizations, overview, pages, plans, processes, settings, usage,
 };
 
 /// Everything that is served to people, programs and the edge.
@@ -17,8 +17,7 @@ pub(crate) fn all(shared: Shared) -> Router {
     let (api, mut document) = nouns().split_for_parts();
     openapi::complete(&mut document);
     let document = Json(document);
-    api.route("/api/health", get(health::show))
-        .route("/api/openapi.json", get(move || std::future::ready(document.clone())))
+    api.route("/api/openapi.json", get(move || std::future::ready(document.clone())))
         .route("/api", any(error::unknown_path))
         .route("/api/{*path}", any(error::unknown_path))
         .method_not_allowed_fallback(error::wrong_method)
@@ -34,6 +33,7 @@ pub(crate) fn all(shared: Shared) -> Router {
         .route("/", get(pages::welcome))
         .fallback(pages::nothing_here)
         .layer(middleware::from_fn(request::answer))
+        .layer(middleware::from_fn_with_state(shared.metrics.clone(), metrics::measure))
         .with_state(shared)
 }
 
@@ -55,9 +55,11 @@ fn nouns() -> OpenApiRouter<Shared> {
         .merge(deployments::routes())
         .merge(domains::routes())
         .merge(env::routes())
+        .merge(health::routes())
         .merge(jobs::routes())
         .merge(logs::routes())
         .merge(me::routes())
+        .merge(metrics::routes())
         .merge(nodes::routes())
         .merge(organizations::routes())
         .merge(overview::routes())

@@ -104,6 +104,13 @@ async fn serve(config: &Config, store: &Store, roles: &[Role], only_worker: bool
             Ok(())
         }
     });
+    running.spawn({
+        let (store, stop) = (store.clone(), stop.clone());
+        async move {
+            store.follow_settings(&stop).await;
+            Ok(())
+        }
+    });
 
     let deployer = Deployer::new(engine.clone(), deployer_options(config, &installation));
     let git = GitClient::default();

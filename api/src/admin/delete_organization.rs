@@ -20,7 +20,8 @@ pub(crate) struct WantedDeletion {
     /// What becomes of its apps; may be left out when it has none.
     apps: Option<AppsFate>,
     /// Name or id of the organisation that gets the apps, with `"apps": "reassign"`.
-    reassign_to: Option<String>,
+    #[schema(value_type = Option<String>)]
+    reassign_to: Option<OrganizationRef>,
 }
 
 /// What becomes of an organisation's apps.
@@ -67,7 +68,7 @@ pub(crate) async fn delete_any_organization(
     ValidJson(wanted): ValidJson<WantedDeletion>,
 ) -> Answer<DeletionAnswer> {
     let apps = match (wanted.apps, wanted.reassign_to) {
-        (Some(AppsFate::Reassign), Some(heir)) => AppsGo::To(OrganizationRef::from(heir)),
+        (Some(AppsFate::Reassign), Some(heir)) => AppsGo::To(heir),
         (Some(AppsFate::Reassign), None) => {
             return Err(Error::field("reassign_to", "Say which organisation gets the apps.").into());
         }

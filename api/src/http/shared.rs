@@ -8,6 +8,7 @@ use skypanel_core::actions::Actions;
 use crate::ApiOptions;
 use crate::health::Health;
 use crate::http::rate_limit::Limits;
+use crate::metrics::Metrics;
 use crate::nodes::Nodes;
 
 /// State of the API. Cheap to clone. Most handlers want `State<Actions>` only.
@@ -19,6 +20,8 @@ pub(crate) struct Shared {
     pub(crate) options: Arc<ApiOptions>,
     /// The checks of the platform's health.
     pub(crate) health: Arc<Health>,
+    /// What this process counts.
+    pub(crate) metrics: Arc<Metrics>,
     /// The machines that apps run on.
     pub(crate) nodes: Arc<Nodes>,
     /// How many requests clients may send; none for any number.
@@ -27,10 +30,10 @@ pub(crate) struct Shared {
 
 impl Shared {
     pub(crate) fn new(actions: Actions, options: ApiOptions) -> Self {
-        let health = Arc::new(Health::new(actions.store.clone(), actions.blobs.clone()));
         let nodes = Arc::new(Nodes::new(actions.console.clone()));
         let limits = options.requests_per_minute.map(|most| Arc::new(Limits::per_minute(most)));
-        Self { actions, options: Arc::new(options), health, nodes, limits }
+        let health = Arc::new(Health::new(actions.store.clone(), actions.blobs.clone(), nodes.clone()));
+        Self { actions, options: Arc::new(options), health, metrics: Arc::new(Metrics::new()), nodes, limits }
     }
 }
 

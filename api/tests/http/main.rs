@@ -1,5 +1,6 @@
 //! What is served over HTTP, asked for by real clients.
 
+mod admin;
 mod apps;
 mod auth;
 mod billing;
@@ -12,6 +13,7 @@ mod me;
 #[expect(dead_code, reason = "these tests need fewer kinds of records")]
 #[path = "../../../core/tests/domains/name_server.rs"]
 mod name_server;
+mod operations;
 mod organizations;
 mod pages;
 mod plans;
@@ -19,6 +21,7 @@ mod processes;
 mod product;
 mod releases;
 mod serving;
+mod settings;
 #[path = "../../../core/tests/support/mod.rs"]
 mod support;
 mod walk;

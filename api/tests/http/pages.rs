@@ -50,6 +50,7 @@ async fn the_api_answers_errors_in_one_form() {
         ("GET", "/api", 404, "NOT_FOUND"),
         ("GET", "/api/no/such", 404, "NOT_FOUND"),
         ("DELETE", "/api/paas/apps", 405, "METHOD_NOT_ALLOWED"),
+        ("DELETE", "/api/paas/nothing", 404, "NOT_FOUND"),
         ("POST", "/api/health", 405, "METHOD_NOT_ALLOWED"),
     ] {
         let (head, body) = request(serving.api, method, path, "").await;

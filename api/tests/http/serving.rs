@@ -14,7 +14,7 @@ use skypanel_core::blob::{Blobs, LocalBlobs};
 use skypanel_core::clock::Clock;
 use skypanel_core::console::{Console, LogLine, LogQuery, OneOff, OneOffSession, ProcessState};
 use skypanel_core::jobs::Jobs;
-use skypanel_core::model::Application;
+use skypanel_core::model::{Application, Node, NodeAvailability, NodeRole, NodeState};
 use skypanel_core::store::Store;
 use skypanel_core::stream::Streams;
 use tempfile::TempDir;
@@ -101,6 +101,24 @@ impl Console for NoEngine {
 
     async fn processes(&self, _app: &Application) -> skypanel_core::Result<Vec<ProcessState>> {
         Ok(Vec::new())
+    }
+
+    async fn nodes(&self) -> skypanel_core::Result<Vec<Node>> {
+        Ok(vec![Node {
+            id: "node1".to_owned(),
+            name: "one".to_owned(),
+            address: Some("192.0.2.1".to_owned()),
+            role: NodeRole::Manager,
+            is_leader: true,
+            state: NodeState::Ready,
+            message: None,
+            availability: NodeAvailability::Active,
+            engine_version: Some("20.10.24".to_owned()),
+            cpu_millicores: 2_000,
+            memory_bytes: 4_294_967_296,
+            replicas: 3,
+            joined_at: "2026-01-01T00:00:00Z".parse().ok(),
+        }])
     }
 
     async fn run(&self, _app: &Application, _one_off: OneOff) -> skypanel_core::Result<OneOffSession> {

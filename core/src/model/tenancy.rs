@@ -40,15 +40,6 @@ impl<'de> serde::Deserialize<'de> for OrganizationRef {
     }
 }
 
-impl From<String> for OrganizationRef {
-    fn from(text: String) -> Self {
-        match text.parse::<uuid::Uuid>() {
-            Ok(id) => Self::Id(OrganizationId(id)),
-            Err(_) => Self::Name(text),
-        }
-    }
-}
-
 /// A person.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct User {

@@ -1,6 +1,12 @@
 //! Settings as stored.
 
+use std::time::{Duration, Instant};
+
 use skypanel_core::Error;
+use skypanel_core::secrets::Secrets;
+use skypanel_core::store::Store;
+use sqlx::ConnectOptions as _;
+use tokio_util::sync::CancellationToken;
 
 use crate::support::Database;
 
@@ -47,4 +53,44 @@ async fn a_stored_setting_that_lost_its_meaning_is_ignored() {
     let settings = database.store().settings().await.expect("reads");
     assert_eq!((settings.slug_max_mb, settings.releases_keep, settings.cache_enabled), (500, 7, false));
     database.close().await;
+}
+
+#[tokio::test]
+async fn a_change_is_seen_by_another_process_within_a_second() {
+    let database = Database::new().await;
+    let (here, there) = (database.store(), other_store(&database).await);
+    let stop = CancellationToken::new();
+    let following = tokio::spawn({
+        let (there, stop) = (there.clone(), stop.clone());
+        async move { there.follow_settings(&stop).await }
+    });
+    let mut changes = there.settings_changes();
+    changes.changed().await.expect("begins to follow");
+    assert_eq!(there.settings().await.expect("reads").slug_max_mb, 500);
+    for megabytes in [30, 40, 50] {
+        here.set_setting("slug.max_mb", &megabytes.to_string()).await.expect("sets");
+        let since = Instant::now();
+        while there.settings().await.expect("reads").slug_max_mb != megabytes {
+            assert!(since.elapsed() < Duration::from_secs(1), "not seen within a second");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+    // While changes are followed, reads do not ask the database.
+    let (reads, since) = (1_000, Instant::now());
+    for _ in 0..reads {
+        there.settings().await.expect("reads");
+    }
+    assert!(since.elapsed() < Duration::from_millis(500), "{reads} reads took {:?}", since.elapsed());
+    stop.cancel();
+    following.await.expect("ends");
+    there.pool().close().await;
+    database.close().await;
+}
+
+/// A second store, as another process would have; no secret is read by it.
+async fn other_store(database: &Database) -> Store {
+    let directory = tempfile::tempdir().expect("makes a directory");
+    let keys = Secrets::open_or_create(&directory.path().join("master.key")).expect("makes a key");
+    let url = database.pool().connect_options().to_url_lossy();
+    Store::connect(url.as_str(), keys).await.expect("connects")
 }

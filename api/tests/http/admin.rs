@@ -1,0 +1,135 @@
+//! What admins see of organisations, users and apps, and do with them.
+
+use std::collections::BTreeMap;
+
+use axum::http::Method;
+use insta::assert_json_snapshot;
+use serde_json::json;
+use skypanel_core::model::AppStatus;
+use zeroize::Zeroizing;
+
+use crate::world::World;
+
+const ORGANIZATIONS: &str = "/api/admin/paas/organizations";
+
+#[tokio::test]
+async fn organisations_apps_and_users_are_listed_in_pages() {
+    let world = World::new().await;
+    world.app("shop").await;
+    world.app("blog").await;
+    let redacted = world.get(ORGANIZATIONS).by("admin").send().await.is(200);
+    assert_json_snapshot!("organizations", redacted.snapshot(), {
+        ".body.items[].id" => "[id]", ".body.items[].created_at" => "[time]",
+    });
+    let first = world.get("/api/admin/paas/apps?limit=1").by("admin").send().await.is(200);
+    assert_json_snapshot!("apps", first.json["items"][0], {
+        ".id" => "[id]", ".organization_id" => "[id]", ".updated_at" => "[time]",
+    });
+    let cursor = first.json["next_cursor"].as_str().expect("has a next page");
+    let second = world.get(&format!("/api/admin/paas/apps?limit=1&cursor={cursor}")).by("admin").send().await.is(200);
+    assert_eq!((&second.json["items"][0]["slug"], &second.json["next_cursor"]), (&json!("shop"), &json!(null)));
+    let none = world.get("/api/admin/paas/apps?status=running&search=SHO").by("admin").send().await.is(200);
+    assert_eq!(none.json["items"], json!([]));
+    let users = world.get("/api/admin/paas/users?search=OWNER").by("admin").send().await.is(200);
+    assert_json_snapshot!("users", users.snapshot(), {
+        ".body.items[].id" => "[id]", ".body.items[].organizations[].id" => "[id]", ".body.items[].created_at" => "[time]",
+    });
+    world.get("/api/admin/paas/users?search=%00").by("admin").send().await.fails(400, "INVALID_INPUT");
+    for path in [ORGANIZATIONS, "/api/admin/paas/apps", "/api/admin/paas/users", "/api/admin/paas/audit"] {
+        world.get(path).by("owner").send().await.fails(403, "FORBIDDEN");
+    }
+    world.close().await;
+}
+
+#[tokio::test]
+async fn a_suspended_organisation_goes_on_as_it_was() {
+    let world = World::new().await;
+    let shop = world.app("shop").await;
+    world.store().set_app_status(shop.id, AppStatus::Running).await.expect("runs");
+    let suspend = format!("{ORGANIZATIONS}/acme/suspend");
+    let reason = json!({ "reason": "abuse" });
+    let answered = world.post(&suspend).by("admin").json(&reason).send().await.is(200);
+    assert_eq!((&answered.json["suspended_apps"], &answered.json["running_apps"]), (&json!(1), &json!(0)));
+    // Once more changes nothing.
+    world.post(&suspend).by("admin").json(&reason).send().await.is(200);
+    assert_eq!(world.store().app(shop.id).await.expect("reads").status, AppStatus::Suspended);
+    let resume = format!("{ORGANIZATIONS}/acme/resume");
+    let answered = world.post(&resume).by("admin").send().await.is(200);
+    assert_eq!((&answered.json["suspended_apps"], &answered.json["suspended_at"]), (&json!(0), &json!(null)));
+    let log = world.get("/api/admin/paas/audit?action=organization.").by("admin").send().await.is(200);
+    let actions: Vec<_> = log.json["items"].as_array().expect("a list").iter().map(|line| &line["action"]).collect();
+    assert_eq!(actions, ["organization.resume", "organization.suspend"]);
+    world.post(&suspend).by("owner").json(&reason).send().await.fails(403, "FORBIDDEN");
+    world.close().await;
+}
+
+#[tokio::test]
+async fn limits_are_set_and_given_back() {
+    let world = World::new().await;
+    let path = format!("{ORGANIZATIONS}/acme");
+    let set = json!({ "max_apps": 3, "allow_app_creation": false });
+    let answered = world.call(Method::PATCH, &path).by("admin").json(&set).send().await.is(200);
+    assert_eq!((&answered.json["max_apps"], &answered.json["allow_app_creation"]), (&json!(3), &json!(false)));
+    let back = json!({ "max_apps": null });
+    let answered = world.call(Method::PATCH, &path).by("admin").json(&back).send().await.is(200);
+    assert_eq!((&answered.json["max_apps"], &answered.json["allow_app_creation"]), (&json!(null), &json!(false)));
+    let wrong = json!({ "max_concurrent_builds": 0 });
+    let answered = world.call(Method::PATCH, &path).by("admin").json(&wrong).send().await.fails(422, "INVALID_INPUT");
+    assert!(answered.field("max_concurrent_builds").contains("1 to"));
+    world.close().await;
+}
+
+#[tokio::test]
+async fn an_organisation_goes_and_its_apps_go_elsewhere_with_their_secrets() {
+    let world = World::new().await;
+    let shop = world.app("shop").await;
+    let vars = BTreeMap::from([("GREETING".parse().expect("a key"), Zeroizing::new(b"hello".to_vec()))]);
+    world.store().change_config(&shop, &vars, &[]).await.expect("sets");
+    let path = format!("{ORGANIZATIONS}/acme");
+    let call = |body| world.call(Method::DELETE, &path).by("admin").json(&body);
+    call(json!({ "confirm": "acme" })).send().await.fails(409, "CONFLICT");
+    call(json!({ "confirm": "acm", "apps": "delete" })).send().await.fails(422, "INVALID_INPUT");
+    let itself = json!({ "confirm": "acme", "apps": "reassign", "reassign_to": "acme" });
+    assert!(call(itself).send().await.fails(422, "INVALID_INPUT").field("reassign_to").contains("another"));
+    let answered = call(json!({ "confirm": "acme", "apps": "reassign", "reassign_to": "globex" })).send().await.is(200);
+    assert_json_snapshot!(answered.snapshot());
+    let moved = world.store().app(shop.id).await.expect("is there");
+    assert_eq!(moved.organization_id, world.globex.id);
+    let (_, vars) = world.store().config_vars(shop.id).await.expect("opens under the other key");
+    assert_eq!(vars.values().next().map(|value| value.to_vec()), Some(b"hello".to_vec()));
+    world.get(&path).by("admin").send().await.fails(404, "NOT_FOUND");
+    world.close().await;
+}
+
+#[tokio::test]
+async fn an_organisation_goes_with_the_last_of_its_apps() {
+    let world = World::new().await;
+    let (shop, blog) = (world.app("shop").await, world.app("blog").await);
+    let path = format!("{ORGANIZATIONS}/acme");
+    let wanted = json!({ "confirm": "acme", "apps": "delete" });
+    let answered = world.call(Method::DELETE, &path).by("admin").json(&wanted).send().await.is(200);
+    assert_eq!((&answered.json["deleted"], &answered.json["destroyed"]), (&json!(false), &json!(["shop", "blog"])));
+    world.call(Method::DELETE, &path).by("admin").json(&wanted).send().await.fails(409, "CONFLICT");
+    world.post(&format!("{path}/resume")).by("admin").send().await.fails(409, "CONFLICT");
+    world.store().delete_app(shop.id).await.expect("goes");
+    world.get(&path).by("admin").send().await.is(200);
+    world.store().delete_app(blog.id).await.expect("goes");
+    world.get(&path).by("admin").send().await.fails(404, "NOT_FOUND");
+    world.close().await;
+}
+
+#[tokio::test]
+async fn somebody_who_is_locked_out_stays_out_and_one_admin_stays() {
+    let world = World::new().await;
+    let path = |name: &str| format!("/api/admin/paas/users/{}", world.users[name].id);
+    let call = |name: &str, body| world.call(Method::PATCH, &path(name)).by("admin").json(&body);
+    call("admin", json!({ "disabled": true })).send().await.fails(422, "INVALID_INPUT");
+    call("admin", json!({ "is_admin": false })).send().await.fails(409, "CONFLICT");
+    call("owner", json!({ "disabled": true })).send().await.is(200);
+    world.get("/api/paas/plans").by("owner").send().await.fails(401, "UNAUTHENTICATED");
+    call("owner", json!({ "disabled": false, "is_admin": true })).send().await.is(200);
+    world.get(ORGANIZATIONS).by("owner").send().await.is(200);
+    call("admin", json!({ "is_admin": false })).send().await.is(200);
+    world.get(ORGANIZATIONS).by("admin").send().await.fails(403, "FORBIDDEN");
+    world.close().await;
+}

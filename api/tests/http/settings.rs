@@ -1,0 +1,85 @@
+//! Settings over HTTP.
+
+use axum::http::Method;
+use insta::assert_json_snapshot;
+use serde_json::{Value, json};
+
+use crate::world::World;
+
+fn setting<'a>(answer: &'a Value, key: &str) -> &'a Value {
+    let items = answer["items"].as_array().expect("is a list");
+    items.iter().find(|item| item["key"] == key).expect("is listed")
+}
+
+#[tokio::test]
+async fn admins_see_every_setting_and_change_several_at_once() {
+    let world = World::new().await;
+    let path = "/api/admin/paas/settings";
+    let answered = world.get(path).by("admin").send().await.is(200);
+    for key in ["build.timeout_seconds", "git.allow_app_creation", "storage.backend", "storage.s3_secret_key"] {
+        assert_json_snapshot!(key, setting(&answered.json, key));
+    }
+    let change = json!({ "settings": {
+        "build.timeout_seconds": 600, "git.allow_app_creation": false, "storage.s3_secret_key": "hunter22",
+        "build.http_proxy": "http://proxy.example:3128",
+    } });
+    let answered = world.call(Method::PUT, path).by("admin").json(&change).send().await.is(200);
+    assert!(!answered.text.contains("hunter22"), "secrets are not shown");
+    assert_eq!(setting(&answered.json, "build.timeout_seconds")["value"], 600);
+    assert_eq!(setting(&answered.json, "git.allow_app_creation")["value"], false);
+    assert_eq!(setting(&answered.json, "storage.s3_secret_key")["is_set"], true);
+    assert_eq!(world.store().settings().await.expect("reads").storage_s3_secret_key, "hunter22");
+
+    let back = json!({ "settings": { "build.timeout_seconds": null } });
+    let answered = world.call(Method::PUT, path).by("admin").json(&back).send().await.is(200);
+    assert_eq!(setting(&answered.json, "build.timeout_seconds")["value"], 1800);
+
+    let log = world.get("/api/admin/paas/audit?action=settings.").by("admin").send().await.is(200);
+    assert!(!log.text.contains("hunter22"), "secrets are masked");
+    let changes: Vec<_> = log.json["items"].as_array().expect("a list").iter().map(|line| &line["after"]).collect();
+    assert_json_snapshot!("audited", changes);
+    world.close().await;
+}
+
+#[tokio::test]
+async fn one_bad_setting_saves_none() {
+    let world = World::new().await;
+    let path = "/api/admin/paas/settings";
+    let change = json!({ "settings": {
+        "slug.max_mb": 20, "build.timeout_seconds": 1, "no.such": 1, "cache.enabled": "maybe", "build.no_proxy": [1],
+    } });
+    let answered = world.call(Method::PUT, path).by("admin").json(&change).send().await.fails(422, "INVALID_INPUT");
+    assert!(answered.field("build.no_proxy").contains("text"));
+    let change = json!({ "settings": { "slug.max_mb": 20, "build.timeout_seconds": 1, "no.such": 1 } });
+    let answered = world.call(Method::PUT, path).by("admin").json(&change).send().await.fails(422, "INVALID_INPUT");
+    assert!(answered.field("build.timeout_seconds").contains("between 10 and 86400"));
+    assert!(answered.field("no.such").contains("no setting"));
+    // A bucket that is not described cannot be kept blobs in.
+    let change = json!({ "settings": { "slug.max_mb": 20, "storage.backend": "s3" } });
+    let answered = world.call(Method::PUT, path).by("admin").json(&change).send().await.fails(422, "INVALID_INPUT");
+    assert!(answered.field("storage.backend").contains("storage.s3_bucket is empty"));
+    assert_eq!(world.store().settings().await.expect("reads").slug_max_mb, 500);
+    for name in ["owner", "loner"] {
+        world.get(path).by(name).send().await.fails(403, "FORBIDDEN");
+    }
+    world.close().await;
+}
+
+#[tokio::test]
+async fn validating_really_tries() {
+    let world = World::new().await;
+    let path = "/api/admin/paas/settings/validate";
+    let answered = world.post(path).by("admin").json(&json!({ "settings": {} })).send().await.is(200);
+    assert_json_snapshot!(answered.snapshot(), { ".body.checks[].milliseconds" => "[ms]" });
+    // Nothing listens there.
+    let bucket = json!({ "settings": {
+        "storage.s3_endpoint": "http://127.0.0.1:9", "storage.s3_bucket": "skypanel", "storage.s3_access_key": "a",
+        "storage.s3_secret_key": "s3cr3t-value",
+    } });
+    let answered = world.post(path).by("admin").json(&bucket).send().await.is(200);
+    assert_eq!(answered.json["ok"], false);
+    assert_eq!(answered.json["checks"][1]["outcome"], "failed", "{answered:#?}");
+    assert!(!answered.text.contains("s3cr3t-value"));
+    assert_eq!(world.store().settings().await.expect("reads").storage_s3_bucket, "", "nothing was saved");
+    world.close().await;
+}
