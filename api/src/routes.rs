@@ -8,8 +8,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::http::{Shared, input, openapi, origin, request};
 use crate::{
-    admin, apps, audit, auth, billing, deployments, domains, env, error, health, jobs, logs, me, nodes, organizations,
-    overview, pages, plans, processes, settings, usage,
+    admin, apps, audit, auth, billing, deployments, domains, env, error, health, jobs, logs, me, nodes, organizations, overview, pages, plans, processes, repositories, settings, usage, webhooks,
 };
 
 /// Everything that is served to people, programs and the edge.
@@ -60,6 +59,8 @@ fn nouns() -> OpenApiRouter<Shared> {
         .merge(overview::routes())
         .merge(plans::routes())
         .merge(processes::routes())
+        .merge(repositories::routes())
         .merge(settings::routes())
         .merge(usage::routes())
+        .merge(webhooks::routes())
 }

@@ -20,4 +20,5 @@ mod releases;
 mod serving;
 #[path = "../../../core/tests/support/mod.rs"]
 mod support;
+mod webhooks;
 mod world;

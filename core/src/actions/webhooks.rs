@@ -267,7 +267,12 @@ impl Actions {
                 Ok(Decision::Deploy(started))
             }
             // What the app's people have to mend is remembered with the call; what is ours makes the host try again.
-            Err(error @ (Error::Conflict(_) | Error::InsufficientFunds(_) | Error::PlanLimitReached(_))) => {
+            Err(
+                error @ (Error::Conflict(_)
+                | Error::InsufficientFunds(_)
+                | Error::PlanLimitReached(_)
+                | Error::TooMany { .. }),
+            ) => {
                 attempt.rollback().await?;
                 Ok(Decision::Fail(error.to_string()))
             }
