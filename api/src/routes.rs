@@ -8,7 +8,8 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::http::{Shared, input, openapi, origin, request};
 use crate::{
-    admin, apps, audit, auth, billing, deployments, domains, env, error, health, jobs, logs, me, nodes, organizations, overview, pages, plans, processes, repositories, settings, usage, webhooks,
+    admin, apps, audit, auth, billing, deployments, domains, env, error, health, jobs, logs, me, nodes, organizations,
+    overview, pages, plans, processes, repositories, settings, usage, webhooks,
 };
 
 /// Everything that is served to people, programs and the edge.
