@@ -13,6 +13,7 @@ use crate::http::{Answer, Caller, PathOf, ValidJson, schema};
 
 /// What to change. What is left out stays; null takes a value away.
 #[derive(Deserialize, ToSchema)]
+#[expect(clippy::option_option, reason = "null and left out differ")]
 #[serde(deny_unknown_fields)]
 pub(crate) struct WantedRepository {
     /// `https://host/owner/repository.git`, `ssh://git@host/owner/repository.git` or `git@host:owner/repository.git`,
@@ -43,6 +44,7 @@ pub(crate) struct WantedRepository {
 }
 
 /// Tells null from what is left out.
+#[expect(clippy::option_option, reason = "null and left out differ")]
 fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
     Option::deserialize(deserializer).map(Some)
 }

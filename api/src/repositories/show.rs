@@ -12,6 +12,7 @@ use crate::http::{Answer, Caller, PathOf, schema};
 
 /// How an app is connected to a repository elsewhere. Secrets are never shown.
 #[derive(Debug, Serialize, ToSchema)]
+#[expect(clippy::struct_excessive_bools, reason = "an answer, not a state")]
 pub(crate) struct RepositoryView {
     /// The address; null while the app is only pushed to.
     git_url: Option<String>,

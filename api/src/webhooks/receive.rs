@@ -60,7 +60,7 @@ pub(crate) async fn receive_webhook(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<(StatusCode, Json<WebhookReceipt>), ApiError> {
     let provider: WebhookProvider = provider.parse().map_err(|_| {
-        ApiError::from(skypanel_core::Error::NotFound("There is no such webhook. Was it removed?".to_owned()))
+        ApiError::from(skypanel_core::Error::NotFound("There is no such webhook, or it was removed.".to_owned()))
     })?;
     let body = body.map_err(|rejection| match rejection.status() {
         StatusCode::PAYLOAD_TOO_LARGE => {

@@ -1,5 +1,7 @@
 //! What calls tell, and which are believed.
 
+use std::fmt::Write as _;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use skypanel_core::model::WebhookProvider::{Generic, Gitea, Github, Gitlab};
 use skypanel_core::model::{PushEvent, WebhookProvider};
@@ -103,7 +105,7 @@ fn githubs_form_encoding_is_read_too() {
         match byte {
             b' ' => form.push('+'),
             byte if byte.is_ascii_alphanumeric() => form.push(char::from(byte)),
-            byte => form.push_str(&format!("%{byte:02X}")),
+            byte => write!(form, "%{byte:02X}").expect("writes to memory"),
         }
     }
     let call = call(Github, "push", &form).with("content-type", "application/x-www-form-urlencoded");
