@@ -24,10 +24,12 @@ mod overview;
 mod pages;
 mod plans;
 mod processes;
+mod repositories;
 mod routes;
 mod server;
 mod settings;
 mod usage;
+mod webhooks;
 
 use std::net::SocketAddr;
 use std::num::NonZeroU32;

@@ -9,7 +9,7 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::http::{Shared, etag, idempotency, input, openapi, origin, rate_limit, request};
 use crate::{
     admin, apps, audit, auth, billing, deployments, domains, env, error, health, jobs, logs, me, metrics, nodes,
-    organizations, overview, pages, plans, processes, settings, usage,
+    organizations, overview, pages, plans, processes, repositories, settings, usage, webhooks,
 };
 
 /// Everything that is served to people, programs and the edge.
@@ -65,6 +65,8 @@ fn nouns() -> OpenApiRouter<Shared> {
         .merge(overview::routes())
         .merge(plans::routes())
         .merge(processes::routes())
+        .merge(repositories::routes())
         .merge(settings::routes())
         .merge(usage::routes())
+        .merge(webhooks::routes())
 }

@@ -163,12 +163,11 @@ impl Run<'_> {
     async fn deploy(&self) -> Result<(), Failure> {
         self.worker.store.ensure_funds(self.app.organization_id).await?;
         let settings = self.worker.store.settings().await?;
-        let (artifact, built) = match self.existing_artifact().await? {
-            Some(artifact) => (artifact, false),
-            None => {
-                let fetched = self.fetch().await?;
-                (self.build(fetched.as_ref().unwrap_or(self.deployment), &settings).await?, true)
-            }
+        let (artifact, built) = if let Some(artifact) = self.existing_artifact().await? {
+            (artifact, false)
+        } else {
+            let fetched = self.fetch().await?;
+            (self.build(fetched.as_ref().unwrap_or(self.deployment), &settings).await?, true)
         };
         self.worker.store.set_artifact(self.deployment.id, &artifact).await?;
         if !built {

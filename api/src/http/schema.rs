@@ -33,8 +33,10 @@ enums! {
     AppStatus = skypanel_core::model::AppStatus,
     CheckOutcome = skypanel_core::actions::CheckOutcome,
     CertificateStatus = skypanel_core::model::CertificateStatus,
+    DeliveryOutcome = skypanel_core::model::DeliveryOutcome,
     DeploymentStatus = skypanel_core::model::DeploymentStatus,
     DomainStatus = skypanel_core::model::DomainStatus,
+    HostKind = skypanel_core::model::HostKind,
     JobState = skypanel_core::store::JobState,
     LedgerKind = skypanel_core::model::LedgerKind,
     NodeAvailability = skypanel_core::model::NodeAvailability,
@@ -48,6 +50,7 @@ enums! {
     SuspensionReason = skypanel_core::model::SuspensionReason,
     Trigger = skypanel_core::model::Trigger,
     Via = skypanel_core::actions::Via,
+    WebhookProvider = skypanel_core::model::WebhookProvider,
 }
 
 /// An exact decimal in text, such as `"0.0347"`.

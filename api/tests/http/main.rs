@@ -25,4 +25,5 @@ mod settings;
 #[path = "../../../core/tests/support/mod.rs"]
 mod support;
 mod walk;
+mod webhooks;
 mod world;

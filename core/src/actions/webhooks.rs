@@ -161,7 +161,7 @@ impl Actions {
         address: Option<IpAddr>,
         request_id: Option<String>,
     ) -> Result<Received> {
-        let unknown = || Error::NotFound("There is no such webhook. Was it removed?".to_owned());
+        let unknown = || Error::NotFound("There is no such webhook, or it was removed.".to_owned());
         let webhook = self.store.webhook_at(call.provider, token).await?.ok_or_else(unknown)?;
         let app = self.store.app(webhook.application_id).await.map_err(|_| unknown())?;
         let now = self.clock.now();
@@ -267,7 +267,12 @@ impl Actions {
                 Ok(Decision::Deploy(started))
             }
             // What the app's people have to mend is remembered with the call; what is ours makes the host try again.
-            Err(error @ (Error::Conflict(_) | Error::InsufficientFunds(_) | Error::PlanLimitReached(_))) => {
+            Err(
+                error @ (Error::Conflict(_)
+                | Error::InsufficientFunds(_)
+                | Error::PlanLimitReached(_)
+                | Error::TooMany { .. }),
+            ) => {
                 attempt.rollback().await?;
                 Ok(Decision::Fail(error.to_string()))
             }

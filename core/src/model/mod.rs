@@ -10,6 +10,7 @@ mod deployment;
 mod digest;
 mod domain;
 pub mod friendly;
+mod git_ref;
 mod git_url;
 mod metering;
 mod money;
@@ -31,7 +32,8 @@ pub(crate) use domain::is_in;
 pub use domain::{
     CertificateStatus, DnsRecord, Domain, DomainInstructions, DomainName, DomainRef, DomainStatus, proof_of,
 };
-pub use git_url::{CommitHash, GitBranch, GitTransport, GitUrl};
+pub use git_ref::{CommitHash, GitBranch};
+pub use git_url::{GitTransport, GitUrl};
 pub use metering::{Hour, HourOfApp, Metered, Month, UsageKey, UsageLine, cost_of_hour, cost_over};
 pub use money::Money;
 pub use names::{AppRef, AppSlug, ConfigKey, ProcessType};
