@@ -13,6 +13,7 @@ use crate::http::{AdminCaller, Answer, PathOf, ValidJson};
 /// What to change; what is left out stays as it is.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::option_option, reason = "left out, null and a number are three different wishes")]
 pub(crate) struct WantedLimits {
     /// Whether its members may create apps.
     allow_app_creation: Option<bool>,

@@ -27,7 +27,13 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
 /// The nodes as the engine tells of them, asked once for all who ask at about the same time.
 pub(crate) struct Nodes {
     console: Arc<dyn Console>,
-    last: Mutex<Option<(Instant, Result<Arc<Vec<Node>>, String>)>>,
+    last: Mutex<Option<Asked>>,
+}
+
+/// What the engine told, or why not.
+struct Asked {
+    at: Instant,
+    answer: Result<Arc<Vec<Node>>, String>,
 }
 
 impl Nodes {
@@ -38,10 +44,8 @@ impl Nodes {
     /// All nodes, by name.
     pub(crate) async fn list(&self) -> Result<Arc<Vec<Node>>> {
         let mut last = self.last.lock().await;
-        if let Some((at, answer)) = last.as_ref()
-            && at.elapsed() < KEPT
-        {
-            return answer.clone().map_err(Error::Upstream);
+        if let Some(asked) = last.as_ref().filter(|asked| asked.at.elapsed() < KEPT) {
+            return asked.answer.clone().map_err(Error::Upstream);
         }
         let answer = match tokio::time::timeout(ANSWER_LIMIT, self.console.nodes()).await {
             Ok(Ok(nodes)) => Ok(Arc::new(nodes)),
@@ -51,7 +55,7 @@ impl Nodes {
             }
             Err(_) => Err(format!("The Swarm did not answer within {} s.", ANSWER_LIMIT.as_secs())),
         };
-        *last = Some((Instant::now(), answer.clone()));
+        *last = Some(Asked { at: Instant::now(), answer: answer.clone() });
         answer.map_err(Error::Upstream)
     }
 }

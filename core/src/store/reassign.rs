@@ -1,7 +1,7 @@
 //! Moving an app to another organisation: its secrets are sealed anew under that organisation's key.
 
 use chrono::{DateTime, Utc};
-use sqlx::PgConnection;
+use sqlx::{PgConnection, Row as _};
 
 use super::{Store, config_vars, metering, repositories, webhooks};
 use crate::Result;
@@ -60,12 +60,13 @@ impl Store {
     }
 
     async fn reseal_repository(&self, connection: &mut PgConnection, app: AppId, way: Move) -> Result<()> {
-        let sealed: Option<(Option<Vec<u8>>, Option<Vec<u8>>)> =
-            sqlx::query_as("SELECT token, deploy_key_private FROM paas_repositories WHERE application_id = $1")
-                .bind(app)
-                .fetch_optional(&mut *connection)
-                .await?;
-        let Some((token, key)) = sealed else { return Ok(()) };
+        let sealed = sqlx::query("SELECT token, deploy_key_private FROM paas_repositories WHERE application_id = $1")
+            .bind(app)
+            .fetch_optional(&mut *connection)
+            .await?;
+        let Some(sealed) = sealed else { return Ok(()) };
+        let token: Option<Vec<u8>> = sealed.try_get("token")?;
+        let key: Option<Vec<u8>> = sealed.try_get("deploy_key_private")?;
         let token = token.map(|token| self.reseal(way, &repositories::token_of(app), &token)).transpose()?;
         let key = key.map(|key| self.reseal(way, &repositories::key_of(app), &key)).transpose()?;
         sqlx::query("UPDATE paas_repositories SET token = $2, deploy_key_private = $3 WHERE application_id = $1")
