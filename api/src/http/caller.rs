@@ -69,24 +69,13 @@ impl FromRequestParts<Shared> for AdminCaller {
 async fn identify(parts: &Parts, shared: &Shared) -> Result<Actor, ApiError> {
     let visitor = Visitor::of(parts);
     if let Some(token) = bearer(&parts.headers)? {
-        return by_token(token, visitor, shared).await;
+        return Ok(shared.actions.by_token(token, visitor.address, visitor.request_id).await?);
     }
     if let Some(token) = cookies::value(&parts.headers, cookies::SESSION) {
         return by_session(token, visitor, parts, shared).await;
     }
     Err(unauthenticated(
         "This needs a session or an API token. Log in, or send the header \"Authorization: Bearer skp_…\".",
-    ))
-}
-
-async fn by_token(token: &str, visitor: Visitor, shared: &Shared) -> Result<Actor, ApiError> {
-    let now = shared.actions.clock.now();
-    if let Some((identity, scope)) = shared.actions.store.identify_token(token, visitor.address, now).await? {
-        return Ok(Actor::token(identity, scope, visitor.address, visitor.request_id));
-    }
-    shared.actions.note_bad_token(visitor.address).await?;
-    Err(unauthenticated(
-        "That API token is unknown, revoked or expired. Make a new one in the dashboard or with `skypanel login`.",
     ))
 }
 
@@ -146,7 +135,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Visitor {
     }
 }
 
-fn bearer(headers: &HeaderMap) -> Result<Option<&str>, ApiError> {
+/// The API token that a request brings, if it brings one.
+pub(crate) fn bearer(headers: &HeaderMap) -> Result<Option<&str>, ApiError> {
     let Some(value) = headers.get(header::AUTHORIZATION) else { return Ok(None) };
     let token = value.to_str().ok().and_then(|value| {
         let (scheme, token) = value.split_once(' ')?;

@@ -1,7 +1,10 @@
 //! API tokens: made, listed and revoked by their user.
 
+use std::net::IpAddr;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
+use sqlx::PgConnection;
 
 use super::{Actions, Actor, Scope};
 use crate::credentials::{Credential, TOKEN_PREFIX};
@@ -66,6 +69,35 @@ impl Actions {
         self.store.api_tokens(actor.user()?.id, self.clock.now()).await
     }
 
+    /// Who comes with the API token `presented`, over HTTP or SSH. One that is none counts as a try of its address, so
+    /// that guessing is slowed down.
+    pub async fn by_token(
+        &self,
+        presented: &str,
+        address: Option<IpAddr>,
+        request_id: Option<String>,
+    ) -> Result<Actor> {
+        let now = self.clock.now();
+        if let Some((identity, scope)) = self.store.identify_token(presented, address, now).await? {
+            return Ok(Actor::token(identity, scope, address, request_id));
+        }
+        self.note_bad_token(address).await?;
+        Err(Error::Unauthenticated(
+            "That API token is unknown, revoked or expired. Make a new one in the dashboard or with `skypanel login`."
+                .to_owned(),
+        ))
+    }
+
+    /// Ends the very token the actor came with. Any token may do that, whatever its scope.
+    pub async fn revoke_own_token(&self, actor: &Actor, presented: &str) -> Result<()> {
+        let now = self.clock.now();
+        let mut transaction = self.store.pool().begin().await?;
+        let Some(revoked) = tokens::revoke_presented(&mut transaction, presented, now).await? else { return Ok(()) };
+        self.note_revoked(&mut transaction, actor, &revoked).await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+
     /// Ends one of the actor's tokens at once.
     pub async fn revoke_token(&self, actor: &Actor, token: TokenId) -> Result<()> {
         let user = actor.user()?;
@@ -73,17 +105,21 @@ impl Actions {
         let now = self.clock.now();
         let mut transaction = self.store.pool().begin().await?;
         let revoked = tokens::revoke(&mut transaction, user.id, token, now).await?;
+        self.note_revoked(&mut transaction, actor, &revoked).await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    async fn note_revoked(&self, connection: &mut PgConnection, actor: &Actor, revoked: &ApiToken) -> Result<()> {
         let entry = AuditEntry {
             action: "token.revoke",
             organization: None,
             target_kind: "token",
-            target: &token.to_string(),
-            before: shown(&revoked),
+            target: &revoked.id.to_string(),
+            before: shown(revoked),
             after: Value::Null,
         };
-        audit::record(&mut transaction, actor, now, entry).await?;
-        transaction.commit().await?;
-        Ok(())
+        audit::record(connection, actor, self.clock.now(), entry).await
     }
 }
 

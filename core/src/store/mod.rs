@@ -12,6 +12,7 @@ pub(crate) mod deployments;
 pub(crate) mod device_logins;
 pub(crate) mod domains;
 pub(crate) mod events;
+mod host_keys;
 mod idempotency;
 pub(crate) mod ledger;
 pub(crate) mod limits;

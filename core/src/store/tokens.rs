@@ -104,3 +104,19 @@ pub(crate) async fn revoke(
         .await?
         .ok_or_else(|| Error::NotFound("You have no such token. It may have been revoked already.".to_owned()))
 }
+
+/// Ends the token `presented`, whatever it may be used for; none if it has ended already.
+pub(crate) async fn revoke_presented(
+    connection: &mut PgConnection,
+    presented: &str,
+    now: DateTime<Utc>,
+) -> Result<Option<ApiToken>> {
+    let sql = format!(
+        "UPDATE api_tokens SET revoked_at = $2 WHERE hash = $1 AND revoked_at IS NULL RETURNING {COLUMNS}"
+    );
+    Ok(sqlx::query_as(sqlx::AssertSqlSafe(sql))
+        .bind(credentials::hash(presented))
+        .bind(now)
+        .fetch_optional(connection)
+        .await?)
+}

@@ -4,7 +4,6 @@ use clap::Args;
 
 use crate::commands::context::{Context, Failure};
 use crate::commands::table::{plain, table, time};
-use crate::keys::parse_public_key;
 
 /// Arguments of `keys`.
 #[derive(Args, Debug)]
@@ -40,8 +39,7 @@ pub(crate) async fn add(mut context: Context, arguments: &AddArguments) -> Resul
     } else {
         arguments.key.join(" ")
     };
-    let key = parse_public_key(&text)?;
-    context.shared.actions.store.add_ssh_key(context.actor().user()?.id, &key).await?;
+    let key = context.actions().add_ssh_key(context.actor(), &text, None).await?;
     context.output.line(&format!("-----> Added the key {} ({})", key.fingerprint, plain(&key.name))).await?;
     Ok(0)
 }
