@@ -2,7 +2,7 @@
 # Fetches programs that only tests need, pinned with their hashes, into .work/tools (which the other scripts put on
 # the path). One that is there already, or anywhere on the path, is not fetched.
 #
-# usage: infra/dev/tools.sh weed|ssh-audit …
+# usage: infra/dev/tools.sh weed|ssh-audit|schemathesis …
 set -euo pipefail
 here=$(dirname "$(readlink -f "$0")")
 # shellcheck source=infra/dev/say.sh
@@ -10,7 +10,7 @@ here=$(dirname "$(readlink -f "$0")")
 cd "$here/../.."
 tools=.work/tools
 
-[ $# -ge 1 ] || fail "usage: $0 weed|ssh-audit …"
+[ $# -ge 1 ] || fail "usage: $0 weed|ssh-audit|schemathesis …"
 
 # A pure Python wheel runs as it is, from its archive.
 fetch_python() {
@@ -31,6 +31,26 @@ SCRIPT
     mv -f "$tools/$tool.part" "$tools/$tool"
 }
 
+# One that needs others, some of them compiled for this Python: all of them side by side in a directory.
+fetch_python_with_dependencies() {
+    local tool=$1 module=$2 libraries
+    libraries=$(mktemp -d)
+    python3 -m pip install --quiet --root-user-action=ignore --disable-pip-version-check --no-deps --only-binary=:all: --require-hashes \
+        --requirement "$here/$tool.txt" --target "$libraries" \
+        || fail "Could not fetch $tool from PyPI (pip's reason is above)." \
+            "Check the network, and pip's index and CA settings (pip config list)."
+    mkdir -p "$tools"
+    rm -rf "${tools:?}/$tool.libraries"
+    mv "$libraries" "$tools/$tool.libraries"
+    chmod 0755 "$tools/$tool.libraries"
+    cat >"$tools/$tool.part" <<SCRIPT
+#!/bin/sh
+PYTHONPATH=\$(dirname "\$(readlink -f "\$0")")/$tool.libraries exec $(command -v python3) -m $module "\$@"
+SCRIPT
+    chmod 0755 "$tools/$tool.part"
+    mv -f "$tools/$tool.part" "$tools/$tool"
+}
+
 for tool; do
     if command -v "$tool" >/dev/null; then continue; fi
     if [ -x "$tools/$tool" ] && [ "$tools/$tool" -nt "$here/$tool.txt" ]; then continue; fi
@@ -43,6 +63,10 @@ for tool; do
             step "Fetching $tool"
             fetch_python "$tool"
             ;;
-        *) fail "There is no tool $tool: weed, ssh-audit." ;;
+        schemathesis)
+            step "Fetching $tool"
+            fetch_python_with_dependencies "$tool" schemathesis.cli
+            ;;
+        *) fail "There is no tool $tool: weed, ssh-audit, schemathesis." ;;
     esac
 done
