@@ -85,7 +85,7 @@ async fn users_are_unique_whatever_the_case_and_their_passwords_are_hashed() {
         assert!(matches!(store.create_user(new).await, Err(Error::Invalid(_))), "{email:?}");
     }
     let short = NewUser { email: "bob@example.com", password: "elevenchars", is_admin: false };
-    assert!(matches!(store.create_user(short).await, Err(Error::Invalid(_))));
+    assert!(matches!(store.create_user(short).await, Err(Error::InvalidFields(_))));
     let hash = |pool: sqlx::PgPool| async move {
         let (hash,): (String,) = sqlx::query_as("SELECT password_hash FROM users").fetch_one(&pool).await.expect("one");
         hash
