@@ -1,7 +1,6 @@
 //! One session channel: gathers what the client asks for (terminal, protocol version), then runs the one
 //! thing it executes.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -10,8 +9,8 @@ use russh::server::{Handle, Msg};
 use russh::{Channel, ChannelMsg, ChannelReadHalf};
 use skypanel_core::actions::Actor;
 use skypanel_core::console::Terminal;
-use skypanel_core::store::Identity;
 use skypanel_core::{Error, Result};
+use zeroize::Zeroizing;
 
 use crate::exec::Exec;
 use crate::output::Output;
@@ -26,26 +25,42 @@ pub(crate) struct Setup {
     pub(crate) git_protocol: Option<String>,
 }
 
+/// What a client showed to be who it is.
+pub(crate) enum Proof {
+    /// A registered key of this fingerprint.
+    Key(String),
+    /// An API token.
+    Token(Zeroizing<String>),
+}
+
 /// Who is at the other end of a connection.
 pub(crate) struct Client {
     actor: Arc<Actor>,
-    fingerprint: String,
+    proof: Proof,
     since: Instant,
 }
 
 impl Client {
-    pub(crate) fn new(identity: Identity, fingerprint: String, address: IpAddr) -> Self {
-        Self { actor: Arc::new(Actor::ssh(identity, Some(address))), fingerprint, since: Instant::now() }
+    pub(crate) fn new(actor: Actor, proof: Proof) -> Self {
+        Self { actor: Arc::new(actor), proof, since: Instant::now() }
     }
 
-    /// Who it is by now. A connection may be kept open for hours, in which a key is removed or a role changed.
+    /// Who it is by now. A connection may be kept open for hours, in which a key is removed, a token revoked or a role
+    /// changed.
     async fn actor(&self, shared: &Shared) -> Result<Arc<Actor>> {
         if self.since.elapsed() < shared.limits.identity_time {
             return Ok(Arc::clone(&self.actor));
         }
-        let identity = shared.actions.store.identify(&self.fingerprint).await?;
-        let identity = identity.ok_or_else(|| Error::Forbidden("Your key is not registered any more.".to_owned()))?;
-        Ok(Arc::new(Actor::ssh(identity, self.actor.address)))
+        let address = self.actor.address;
+        let actor = match &self.proof {
+            Proof::Key(fingerprint) => {
+                let identity = shared.actions.store.identify(fingerprint).await?;
+                let gone = || Error::Forbidden("Your key is not registered any more.".to_owned());
+                Actor::ssh(identity.ok_or_else(gone)?, address)
+            }
+            Proof::Token(token) => shared.actions.by_token(token, address, None).await?,
+        };
+        Ok(Arc::new(actor))
     }
 }
 

@@ -28,7 +28,7 @@ pub(crate) async fn serve(shared: Arc<Shared>, config: Arc<Config>, stream: TcpS
     let _ends_with_this = end.clone().drop_guard();
     let (sender, events) = mpsc::channel(4);
     let stream = EndableStream::new(stream, end);
-    let callbacks = Callbacks::new(Arc::clone(&shared), sender);
+    let callbacks = Callbacks::new(Arc::clone(&shared), sender, peer.ip().to_canonical());
     let deadline = Instant::now() + shared.limits.auth_time;
     let session = match timeout(shared.limits.auth_time, run_stream(config, stream, callbacks)).await {
         Ok(Ok(session)) => session,
@@ -94,10 +94,10 @@ impl Connection {
 
     fn handle_event(&mut self, event: Event) {
         match event {
-            Event::Authenticated(identity, fingerprint) => {
-                tracing::debug!(peer = %self.peer, user = %identity.user.email, "authenticated");
+            Event::Authenticated(actor, proof) => {
+                tracing::debug!(peer = %self.peer, user = ?actor.user_id(), via = %actor.via, "authenticated");
                 self.place.authenticated();
-                self.client = Some(Arc::new(Client::new(identity, fingerprint, self.peer.ip())));
+                self.client = Some(Arc::new(Client::new(actor, proof)));
                 self.busy_until = Instant::now();
             }
             Event::Channel(opened) => {

@@ -2,20 +2,25 @@
 //! protocol wants answered at once, and holds nothing but what authentication needs.
 
 use std::fmt::Write as _;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use russh::keys::{Algorithm, PublicKey};
 use russh::server::{Auth, ChannelOpenHandle, Handler, Msg, PublicKeyOffer, Response, Session, VerifiedPublicKey};
 use russh::{Channel, ChannelId, MethodKind, MethodSet, Pty};
-use skypanel_core::store::Identity;
+use skypanel_core::Error;
+use skypanel_core::actions::Actor;
+use skypanel_core::credentials::TOKEN_PREFIX;
 use tokio::sync::mpsc;
+use zeroize::Zeroizing;
 
+use crate::channel::Proof;
 use crate::{Shared, keys};
 
 /// What a connection's loop is told.
 pub(crate) enum Event {
-    /// The client proved to hold a registered key: whose, and the key's fingerprint.
-    Authenticated(Identity, String),
+    /// The client proved who it is, and by what.
+    Authenticated(Actor, Proof),
     /// A session channel was opened. Its requests and data come through it, in order.
     Channel(Channel<Msg>),
 }
@@ -24,25 +29,32 @@ pub(crate) enum Event {
 pub(crate) struct Callbacks {
     shared: Arc<Shared>,
     events: mpsc::Sender<Event>,
-    /// Whose key was proved, and its fingerprint; taken once authentication is over.
-    identity: Option<(Identity, String)>,
+    /// Where the client is.
+    address: IpAddr,
+    /// Who it proved to be, and by what; taken once authentication is over.
+    proved: Option<(Actor, Proof)>,
     /// Fingerprints of keys that were offered and are nobody's.
     unknown: Vec<String>,
+    /// Why an API token was refused.
+    refusal: Option<String>,
     /// Set when a key could not be looked up.
     store_failed: bool,
 }
 
 impl Callbacks {
-    pub(crate) fn new(shared: Arc<Shared>, events: mpsc::Sender<Event>) -> Self {
-        Self { shared, events, identity: None, unknown: Vec::new(), store_failed: false }
+    pub(crate) fn new(shared: Arc<Shared>, events: mpsc::Sender<Event>, address: IpAddr) -> Self {
+        Self { shared, events, address, proved: None, unknown: Vec::new(), refusal: None, store_failed: false }
     }
 
     /// What a client reads that none of whose keys is known: SSH has no better place for words than the
     /// instructions of a keyboard-interactive request, which this answers with no question at all.
     fn denial(&self) -> String {
         if self.store_failed {
-            return " !     Skypanel's database did not answer, so your key could not be looked up. Try again in a minute.\n"
+            return " !     Skypanel's database did not answer, so your key or token could not be looked up. Try again in a minute.\n"
                 .to_owned();
+        }
+        if let Some(refusal) = &self.refusal {
+            return crate::output::error_lines(refusal);
         }
         let mut text = String::new();
         match self.unknown.as_slice() {
@@ -68,6 +80,7 @@ impl Callbacks {
             " !     or, from where a key of yours is known: {} < YOUR_KEY.pub",
             self.shared.hint("keys:add")
         );
+        text.push_str(" !     To go without a key, log in with the client, in a browser: skypanel login\n");
         text
     }
 
@@ -108,8 +121,38 @@ impl Handler for Callbacks {
         if !is_modern(key.algorithm) {
             return Ok(Auth::reject());
         }
-        self.identity = self.identify(key.public_key).await;
-        Ok(if self.identity.is_some() { Auth::Accept } else { Auth::reject() })
+        self.proved = self.identify(key.public_key).await;
+        Ok(if self.proved.is_some() { Auth::Accept } else { Auth::reject() })
+    }
+
+    /// A password is an API token, or nothing.
+    async fn auth_password(&mut self, _user: &str, password: &str) -> Result<Auth, Self::Error> {
+        if password.starts_with(TOKEN_PREFIX) {
+            let token = Zeroizing::new(password.to_owned());
+            match self.shared.actions.by_token(&token, Some(self.address), None).await {
+                Ok(actor) => {
+                    self.proved = Some((actor, Proof::Token(token)));
+                    return Ok(Auth::Accept);
+                }
+                Err(error @ (Error::Unauthenticated(_) | Error::TooMany { .. })) => {
+                    self.refusal = Some(error.to_string());
+                }
+                Err(error) => {
+                    tracing::error!(%error, "a token could not be looked up");
+                    self.store_failed = true;
+                }
+            }
+        } else if !password.is_empty() {
+            // What bots try; not worth a query.
+            self.refusal = Some("Passwords are not taken here, only keys and API tokens (skp_...).".to_owned());
+        }
+        // One try a connection. What is left says why it failed, to clients that ask.
+        Ok(Auth::Reject {
+            proceed_with_methods: Some(
+                MethodSet::from([MethodKind::PublicKey, MethodKind::KeyboardInteractive].as_slice()),
+            ),
+            partial_success: false,
+        })
     }
 
     async fn auth_keyboard_interactive<'a>(
@@ -125,8 +168,8 @@ impl Handler for Callbacks {
     }
 
     async fn auth_succeeded(&mut self, _session: &mut Session) -> Result<(), Self::Error> {
-        let (identity, fingerprint) = self.identity.take().ok_or(russh::Error::Inconsistent)?;
-        self.send(Event::Authenticated(identity, fingerprint)).await
+        let (actor, proof) = self.proved.take().ok_or(russh::Error::Inconsistent)?;
+        self.send(Event::Authenticated(actor, proof)).await
     }
 
     async fn channel_open_session(
@@ -200,10 +243,12 @@ impl Handler for Callbacks {
 }
 
 impl Callbacks {
-    async fn identify(&mut self, key: &PublicKey) -> Option<(Identity, String)> {
+    async fn identify(&mut self, key: &PublicKey) -> Option<(Actor, Proof)> {
         let fingerprint = keys::fingerprint(key);
         match self.shared.actions.store.identify(&fingerprint).await {
-            Ok(identity) => identity.map(|identity| (identity, fingerprint)),
+            Ok(identity) => {
+                identity.map(|identity| (Actor::ssh(identity, Some(self.address)), Proof::Key(fingerprint)))
+            }
             Err(error) => {
                 tracing::error!(%error, "a key could not be looked up");
                 self.store_failed = true;

@@ -31,6 +31,13 @@ pub(crate) fn open_or_create(path: &Path) -> Result<PrivateKey> {
     }
 }
 
+/// The public half as a `known_hosts` file has it, without the host: `ssh-ed25519 AAAA…`.
+pub(crate) fn public_line(key: &PrivateKey) -> String {
+    let mut public = key.public_key().clone();
+    public.set_comment("");
+    public.to_openssh().unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;

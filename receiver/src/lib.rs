@@ -197,7 +197,7 @@ impl Receiver {
 
     /// The host key as a `known_hosts` file has it, without the host: `ssh-ed25519 AAAA…`.
     pub fn host_key_line(&self) -> String {
-        self.host_key.public_key().to_openssh().unwrap_or_default()
+        host_key::public_line(&self.host_key)
     }
 
     /// Serves until `cancel`, then ends what runs within [`Limits::shutdown_time`] and some seconds.

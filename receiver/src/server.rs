@@ -14,9 +14,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::{Limits, Shared, connection};
+use crate::{Limits, Shared, connection, host_key};
 
-/// How often repositories of apps that are gone are looked for.
+/// How often repositories of apps that are gone are looked for, and the host key is told.
 const COLLECT_EVERY: Duration = Duration::from_hours(1);
 /// A client that answers nothing for this long three times over is gone.
 const KEEPALIVE: Duration = Duration::from_secs(20);
@@ -63,6 +63,7 @@ pub(crate) async fn run(
     host_key: PrivateKey,
     cancel: CancellationToken,
 ) -> Result<()> {
+    let public_key = host_key::public_line(&host_key);
     let config = Arc::new(configuration(&shared.limits, host_key));
     let doors = Arc::new(Doors::default());
     let connections = TaskTracker::new();
@@ -71,9 +72,15 @@ pub(crate) async fn run(
         tokio::select! {
             () = cancel.cancelled() => break,
             _ = collect.tick() => {
-                let shared = Arc::clone(&shared);
+                let (shared, host_key) = (Arc::clone(&shared), public_key.clone());
                 // Reading a directory of many repositories must not hold up a push.
-                connections.spawn(async move { shared.repositories.collect(&shared.actions.store).await });
+                connections.spawn(async move {
+                    let actions = &shared.actions;
+                    if let Err(error) = actions.store.note_host_key(&host_key, actions.clock.now()).await {
+                        tracing::warn!(%error, "clients cannot be told the SSH host key");
+                    }
+                    shared.repositories.collect(&actions.store).await;
+                });
             }
             accepted = listener.accept() => match accepted {
                 Ok((stream, peer)) => match doors.enter(peer.ip(), &shared.limits) {
@@ -108,9 +115,11 @@ fn configuration(limits: &Limits, host_key: PrivateKey) -> Config {
     let ciphers = if aes_in_hardware() { CIPHERS_WITH_AES } else { CIPHERS_WITHOUT_AES };
     Config {
         server_id: SshId::Standard(Cow::Borrowed(concat!("SSH-2.0-Skypanel_", env!("CARGO_PKG_VERSION")))),
-        // The second is there to tell strangers what to do; it lets nobody in.
-        methods: MethodSet::from([MethodKind::PublicKey, MethodKind::KeyboardInteractive].as_slice()),
-        // A key is no secret and cannot be guessed: there is nothing that a pause would hide or slow down.
+        // A password is an API token. The third is there to tell strangers what to do; it lets nobody in.
+        methods: MethodSet::from(
+            [MethodKind::PublicKey, MethodKind::Password, MethodKind::KeyboardInteractive].as_slice(),
+        ),
+        // Neither a key nor a token can be guessed: there is nothing that a pause would hide or slow down.
         auth_rejection_time: Duration::ZERO,
         auth_rejection_time_initial: Some(Duration::ZERO),
         keys: vec![host_key],
