@@ -97,20 +97,29 @@ impl<'a> GitCommand<'a> {
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         let ended = async {
             let (stdout, stderr, status) = tokio::join!(keep(stdout), keep(stderr), child.wait());
-            Ok(Ended { succeeded: status.map_err(broken)?.success(), stdout, stderr })
+            Ok::<_, Error>(Ended { succeeded: status.map_err(broken)?.success(), stdout, stderr })
         };
-        tokio::select! {
-            ended = ended => ended,
-            () = tokio::time::sleep(time) => Err(Error::repository(
-                "git_url",
-                format!("The host of the repository took longer than {} s and was given up.", time.as_secs()),
-            )),
-            () = outgrown(self.workplace.repository(), bytes) => Err(Error::repository(
-                "git_url",
-                format!("The repository is larger than {}, which is the limit here.", size(bytes)),
-            )),
+        let repository = self.workplace.repository();
+        let ended = tokio::select! {
+            ended = ended => ended?,
+            () = tokio::time::sleep(time) => {
+                return Err(Error::repository(
+                    "git_url",
+                    format!("The host of the repository took longer than {} s and was given up.", time.as_secs()),
+                ));
+            }
+            () = outgrown(repository.clone(), bytes) => return Err(too_large(bytes)),
+        };
+        // It may have ended between two looks.
+        if bytes != u64::MAX && measure(repository).await > bytes {
+            return Err(too_large(bytes));
         }
+        Ok(ended)
     }
+}
+
+fn too_large(bytes: u64) -> Error {
+    Error::repository("git_url", format!("The repository is larger than {}, which is the limit here.", size(bytes)))
 }
 
 /// Ends when what lies below `directory` has become too much.
@@ -120,12 +129,16 @@ async fn outgrown(directory: std::path::PathBuf, bytes: u64) {
     }
     loop {
         tokio::time::sleep(MEASURE_EVERY).await;
-        let place = directory.join("objects");
-        let stored = tokio::task::spawn_blocking(move || stored(&place, 3)).await.unwrap_or(0);
-        if stored > bytes {
+        if measure(directory.clone()).await > bytes {
             return;
         }
     }
+}
+
+/// Bytes of the objects of a bare repository.
+async fn measure(repository: std::path::PathBuf) -> u64 {
+    let objects = repository.join("objects");
+    tokio::task::spawn_blocking(move || stored(&objects, 3)).await.unwrap_or(0)
 }
 
 /// Bytes of the files below a directory, `depth` levels deep. What vanishes meanwhile counts for nothing.
