@@ -12,7 +12,7 @@ use crate::credentials::{self, Credential, TOKEN_PREFIX};
 use crate::model::User;
 use crate::store::auth_failures::Guard;
 use crate::store::device_logins::{self, DeviceLogin};
-use crate::store::{AuditEntry, audit, tokens};
+use crate::store::{AuditEntry, audit, tenancy, tokens};
 use crate::{Error, Result};
 
 /// How long a code can be approved.
@@ -125,6 +125,8 @@ impl Actions {
         let now = self.clock.now();
         let mut transaction = self.store.pool().begin().await?;
         let Some(login) = device_logins::polled(&mut transaction, &credentials::hash(presented)).await? else {
+            // Its connection is needed for that.
+            drop(transaction);
             self.store.count_try(&Guard::address("token", address), now).await?;
             return Ok(DeviceState::Expired);
         };
@@ -140,7 +142,9 @@ impl Actions {
         if !approved {
             return Ok(DeviceState::Denied);
         }
-        let Some(identity) = self.store.identity(user).await? else { return Ok(DeviceState::Denied) };
+        let Some(identity) = tenancy::identity(&mut transaction, user).await? else {
+            return Ok(DeviceState::Denied);
+        };
         let user = identity.user.clone();
         let token = Credential::new(TOKEN_PREFIX);
         let expires_at = Some(now + TOKEN_LIFETIME);

@@ -109,17 +109,19 @@ impl Actions {
         passwords::check(password)?;
         let now = self.clock.now();
         self.store.count_try(&Guard::address("invitation", address), now).await?;
-        let mut transaction = self.store.pool().begin().await?;
         let hash = credentials::hash(presented);
-        let invitation = organizations::accept(&mut transaction, &hash, now).await?.ok_or_else(no_invitation)?;
+        let invitation = self.store.open_invitation(&hash, now).await?.ok_or_else(no_invitation)?;
         if self.store.account(&invitation.email).await?.is_some() {
             return Err(Error::Conflict(format!(
                 "There is an account for {} already. Log in, then accept the invitation.",
                 invitation.email
             )));
         }
+        let password_hash = passwords::hash(password).await?;
+        let mut transaction = self.store.pool().begin().await?;
+        let invitation = organizations::accept(&mut transaction, &hash, now).await?.ok_or_else(no_invitation)?;
         let new = NewUser { email: &invitation.email, password, is_admin: false };
-        let user = tenancy::insert_user(&mut transaction, new).await?;
+        let user = tenancy::insert_user(&mut transaction, new, &password_hash).await?;
         let identity = crate::store::Identity { user: user.clone(), memberships: Vec::new() };
         let actor = Actor::browser(identity, address, request_id);
         let entry = AuditEntry {
@@ -150,7 +152,7 @@ impl Actions {
         organizations::set_member(connection, id, user.id, role).await?;
         let change = (Value::Null, json!({ "role": role }));
         self.note_member(connection, actor, "member.add", id, user.id, change).await?;
-        let organization = self.store.organization_by_id(id).await?.ok_or_else(no_invitation)?;
+        let organization = organizations::by_id(connection, id).await?.ok_or_else(no_invitation)?;
         Ok((organization, role))
     }
 

@@ -3,21 +3,28 @@
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 
+use super::sessions::unchanged;
 use super::{Actions, Actor, Scope};
 use crate::identity::one_time;
 use crate::secrets::Owner;
 use crate::store::auth_failures::Guard;
-use crate::store::sessions::Account;
+use crate::store::sessions::{self, Account};
 use crate::store::{AuditEntry, audit, second_factor};
 use crate::{Error, Result};
 
 /// A second factor that waits for its first code.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Enrolment {
     /// The secret, as a person types it.
     pub secret: String,
     /// The same as an address, to be shown as a QR code.
     pub url: String,
+}
+
+impl std::fmt::Debug for Enrolment {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Enrolment")
+    }
 }
 
 /// State of an actor's second factor.
@@ -42,14 +49,17 @@ impl Actions {
     /// Makes a secret for the actor. It is in force once a code of it was given.
     pub async fn begin_second_factor(&self, actor: &Actor, password: &str) -> Result<Enrolment> {
         actor.needs(Scope::Manage)?;
-        let user = self.with_password(actor, password, "password").await?;
-        if self.store.account_of(user.id).await?.totp_confirmed_at.is_some() {
-            return Err(Error::Conflict("You have a second factor already. Remove it first.".to_owned()));
+        let (user, account) = self.with_password(actor, password, "password").await?;
+        let there_is_one = || Error::Conflict("You have a second factor already. Remove it first.".to_owned());
+        if account.totp_confirmed_at.is_some() {
+            return Err(there_is_one());
         }
         let secret = one_time::secret();
         let sealed = self.store.secrets().seal(Owner::Platform, &belongs_to(user.id), &secret)?;
         let mut transaction = self.store.pool().begin().await?;
-        second_factor::begin(&mut transaction, user.id, &sealed).await?;
+        if !second_factor::begin(&mut transaction, user.id, &sealed).await? {
+            return Err(there_is_one());
+        }
         self.note_factor(&mut transaction, actor, "second_factor.begin").await?;
         transaction.commit().await?;
         let (secret, url) = one_time::presented(&secret, &user.email)?;
@@ -62,16 +72,19 @@ impl Actions {
         actor.needs(Scope::Manage)?;
         let guard = Guard::account("code", &user.email);
         self.store.count_try(&guard, self.clock.now()).await?;
-        let account = self.store.account_of(user.id).await?;
-        if account.totp_confirmed_at.is_some() || account.totp_secret.is_none() {
-            return Err(Error::Conflict("There is no second factor that waits for its first code.".to_owned()));
-        }
+        let none_waits = || Error::Conflict("There is no second factor that waits for its first code.".to_owned());
         let mut transaction = self.store.pool().begin().await?;
+        let account = sessions::hold_account(&mut transaction, user.id).await?.ok_or_else(none_waits)?;
+        let Some(sealed) = account.totp_secret.as_deref().filter(|_| account.totp_confirmed_at.is_none()) else {
+            return Err(none_waits());
+        };
         if !self.takes_time_code(&mut transaction, &account, code).await? {
             return Err(Error::field("code", "That code is wrong. See that the clock of your device is right."));
         }
         let codes = one_time::recovery_codes();
-        second_factor::confirm(&mut transaction, user.id, &codes, self.clock.now()).await?;
+        if !second_factor::confirm(&mut transaction, user.id, sealed, &codes, self.clock.now()).await? {
+            return Err(none_waits());
+        }
         self.note_factor(&mut transaction, actor, "second_factor.enable").await?;
         transaction.commit().await?;
         self.store.forget_tries(&guard).await?;
@@ -81,14 +94,14 @@ impl Actions {
     /// Takes the actor's second factor away, with the password and a code.
     pub async fn remove_second_factor(&self, actor: &Actor, password: &str, code: &str) -> Result<()> {
         actor.needs(Scope::Manage)?;
-        let user = self.with_password(actor, password, "password").await?;
+        let (user, account) = self.with_password(actor, password, "password").await?;
         let guard = Guard::account("code", &user.email);
         self.store.count_try(&guard, self.clock.now()).await?;
-        let account = self.store.account_of(user.id).await?;
         if account.totp_confirmed_at.is_none() {
             return Err(Error::Conflict("You have no second factor.".to_owned()));
         }
         let mut transaction = self.store.pool().begin().await?;
+        unchanged(&mut transaction, &account).await?;
         if !self.takes_code(&mut transaction, &account, code).await? {
             return Err(Error::field("code", "That code is wrong, or was used already."));
         }

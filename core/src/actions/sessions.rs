@@ -10,8 +10,8 @@ use crate::credentials::{self, Credential};
 use crate::identity::passwords;
 use crate::model::{Session, SessionId, User};
 use crate::store::auth_failures::Guard;
-use crate::store::sessions::{self, Which};
-use crate::store::{AuditEntry, Identity, audit};
+use crate::store::sessions::{self, Account, Which};
+use crate::store::{AuditEntry, Identity, audit, tenancy};
 use crate::{Error, Result};
 
 /// How long a session lives without being used.
@@ -24,7 +24,7 @@ const SAME_MOMENT: TimeDelta = TimeDelta::seconds(10);
 const MAX_USER_AGENT: usize = 200;
 
 /// A login, as it comes in.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Login<'a> {
     /// Whose account.
     pub email: &'a str,
@@ -40,8 +40,14 @@ pub struct Login<'a> {
     pub request_id: Option<String>,
 }
 
+impl std::fmt::Debug for Login<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Login").field("email", &self.email).field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
 /// A session that was opened or carried on, with what its browser must keep.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct OpenSession {
     /// The session.
     pub session: Session,
@@ -55,38 +61,48 @@ pub struct OpenSession {
     pub refresh: Credential,
 }
 
+impl std::fmt::Debug for OpenSession {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("OpenSession").field("session", &self.session).field("user", &self.user).finish_non_exhaustive()
+    }
+}
+
 impl Actions {
-    /// Opens a session. Tries are counted per account and per address; a wrong password and an unknown account take
-    /// as long and are told in the same words.
+    /// Opens a session. Tries are counted per address, per account from each address, and per account from anywhere,
+    /// far more generously: nobody locks others out with a handful of wrong passwords. A wrong password and an unknown
+    /// account take as long and are told in the same words.
     pub async fn log_in(&self, login: Login<'_>) -> Result<OpenSession> {
         let now = self.clock.now();
-        let (account_guard, address_guard) =
-            (Guard::account("login", login.email), Guard::address("login", login.address));
-        self.store.count_try(&address_guard, now).await?;
-        self.store.count_try(&account_guard, now).await?;
+        let wrong = || Error::Unauthenticated("The e-mail address or the password is wrong.".to_owned());
+        let here = Guard::account_from("login", login.email, login.address);
+        let elsewhere = [Guard::address("login", login.address), Guard::account_from_anywhere("login", login.email)];
+        for guard in elsewhere.iter().chain([&here]) {
+            self.store.count_try(guard, now).await?;
+        }
         let account = self.store.account(login.email).await?;
         let hash = account.as_ref().map(|account| account.password_hash.clone());
         let right = passwords::matches(login.password, hash).await?;
         let Some(account) = account.filter(|account| right && account.disabled_at.is_none()) else {
-            return Err(Error::Unauthenticated("The e-mail address or the password is wrong.".to_owned()));
+            return Err(wrong());
         };
-        let mut transaction = self.store.pool().begin().await?;
-        if account.totp_confirmed_at.is_some() {
-            let Some(code) = login.code else {
-                // The password was right: that is no failure, and tells nothing that a guesser could use again.
-                self.store.uncount_try(&address_guard).await?;
-                self.store.uncount_try(&account_guard).await?;
-                return Err(Error::SecondFactorRequired);
-            };
-            if !self.takes_code(&mut transaction, &account, code).await? {
-                return Err(Error::Unauthenticated(
-                    "That code is wrong, or was used already. Wait for the next one.".to_owned(),
-                ));
+        if account.totp_confirmed_at.is_some() && login.code.is_none() {
+            // The password was right: that is no failure, and tells nothing that a guesser could use again.
+            for guard in elsewhere.iter().chain([&here]) {
+                self.store.uncount_try(guard).await?;
             }
+            return Err(Error::SecondFactorRequired);
         }
-        let Some(identity) = self.store.identity(account.id).await? else {
-            return Err(Error::Unauthenticated("The e-mail address or the password is wrong.".to_owned()));
-        };
+        let mut transaction = self.store.pool().begin().await?;
+        // Meanwhile the password may have been changed, or the user locked out.
+        unchanged(&mut transaction, &account).await?;
+        if account.totp_confirmed_at.is_some()
+            && !self.takes_code(&mut transaction, &account, login.code.unwrap_or_default()).await?
+        {
+            return Err(Error::Unauthenticated(
+                "That code is wrong, or was used already. Wait for the next one.".to_owned(),
+            ));
+        }
+        let identity = tenancy::identity(&mut transaction, account.id).await?.ok_or_else(wrong)?;
         let session = Session {
             id: SessionId::new(),
             user_id: account.id,
@@ -103,8 +119,10 @@ impl Actions {
         let after = json!({ "user_agent": session.user_agent });
         self.note_session(&mut transaction, &actor, "session.create", &session.id.to_string(), after).await?;
         transaction.commit().await?;
-        self.store.forget_tries(&account_guard).await?;
-        self.store.uncount_try(&address_guard).await?;
+        self.store.forget_tries(&here).await?;
+        for guard in &elsewhere {
+            self.store.uncount_try(guard).await?;
+        }
         self.opened(session, actor.user()?.clone(), refresh)
     }
 
@@ -125,7 +143,7 @@ impl Actions {
         if found.revoked_at.is_some() || session.expires_at <= now {
             return Err(ended());
         }
-        let Some(identity) = self.store.identity(session.user_id).await? else { return Err(ended()) };
+        let identity = tenancy::identity(&mut transaction, session.user_id).await?.ok_or_else(ended)?;
         let actor = Actor::browser(identity, address, request_id);
         if let Some(used_at) = found.used_at {
             if now - used_at < SAME_MOMENT {
@@ -154,7 +172,7 @@ impl Actions {
         let mut transaction = self.store.pool().begin().await?;
         let hash = credentials::hash(presented);
         let Some(found) = sessions::presented(&mut transaction, &hash).await? else { return Ok(()) };
-        let Some(identity) = self.store.identity(found.session.user_id).await? else { return Ok(()) };
+        let Some(identity) = tenancy::identity(&mut transaction, found.session.user_id).await? else { return Ok(()) };
         let actor = Actor::browser(identity, address, request_id);
         let session = found.session.id;
         if sessions::revoke(&mut transaction, found.session.user_id, Which::Only(session), now).await? > 0 {
@@ -210,10 +228,11 @@ impl Actions {
             }
             other => other,
         })?;
-        let user = self.with_password(actor, current, "current_password").await?;
+        let (user, account) = self.with_password(actor, current, "current_password").await?;
         let hash = passwords::hash(new).await?;
         let now = self.clock.now();
         let mut transaction = self.store.pool().begin().await?;
+        unchanged(&mut transaction, &account).await?;
         sessions::set_password(&mut transaction, user.id, &hash).await?;
         let ended = sessions::revoke(&mut transaction, user.id, Which::AllBut(keep), now).await?;
         let entry = AuditEntry {
@@ -229,17 +248,23 @@ impl Actions {
         Ok(())
     }
 
-    /// The actor, if `password` is theirs: for changes that a passer-by at an open browser must not make.
-    pub(crate) async fn with_password<'a>(&self, actor: &'a Actor, password: &str, field: &str) -> Result<&'a User> {
+    /// The actor and their account, if `password` is theirs: for changes that a passer-by at an open browser must not
+    /// make.
+    pub(crate) async fn with_password<'a>(
+        &self,
+        actor: &'a Actor,
+        password: &str,
+        field: &str,
+    ) -> Result<(&'a User, Account)> {
         let user = actor.user()?;
         let guard = Guard::account("password", &user.email);
         self.store.count_try(&guard, self.clock.now()).await?;
         let account = self.store.account_of(user.id).await?;
-        if !passwords::matches(password, Some(account.password_hash)).await? {
+        if !passwords::matches(password, Some(account.password_hash.clone())).await? {
             return Err(Error::field(field, "That is not your password."));
         }
         self.store.forget_tries(&guard).await?;
-        Ok(user)
+        Ok((user, account))
     }
 
     /// Whose session a browser's token is for.
@@ -273,4 +298,12 @@ impl Actions {
             AuditEntry { action, organization: None, target_kind: "session", target, before: Value::Null, after };
         audit::record(connection, actor, self.clock.now(), entry).await
     }
+}
+
+/// Holds the account, if it is still the one whose password was checked: that took a while.
+pub(super) async fn unchanged(connection: &mut sqlx::PgConnection, account: &Account) -> Result<()> {
+    if sessions::hold_account(connection, account.id).await?.as_ref() == Some(account) {
+        return Ok(());
+    }
+    Err(Error::Conflict("Your account was changed at this moment. Look at it again before you repeat this.".to_owned()))
 }

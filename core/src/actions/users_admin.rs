@@ -52,6 +52,7 @@ impl Actions {
             return Err(Error::field("disabled", "You cannot lock yourself out. Another admin can."));
         }
         if (is_admin, disabled) == (was_admin, was_disabled) {
+            drop(transaction);
             return self.store.admin_user(user).await;
         }
         sqlx::query(

@@ -1,5 +1,6 @@
 //! Failures of logins, tokens and codes, counted for all processes together, so that guessing stays slow.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -25,15 +26,29 @@ impl Guard {
         Self { key: format!("{what}:account:{account}"), most: 10 }
     }
 
+    /// Tries of one account from one address.
+    pub(crate) fn account_from(what: &str, account: &str, address: Option<IpAddr>) -> Self {
+        let Self { key, most } = Self::account(what, account);
+        Self { key: format!("{key}:{}", network_of(address)), most }
+    }
+
+    /// Tries of one account by anybody, so many that only a crowd gets there.
+    pub(crate) fn account_from_anywhere(what: &str, account: &str) -> Self {
+        Self { most: 100, ..Self::account(what, account) }
+    }
+
     /// Tries from one address.
-    pub(crate) fn address(what: &str, address: Option<std::net::IpAddr>) -> Self {
-        // A subscriber has a /64 of IPv6 at least.
-        let from = match address {
-            Some(std::net::IpAddr::V6(v6)) => format!("{:x?}", &v6.segments()[..4]),
-            Some(v4) => v4.to_string(),
-            None => "unknown".to_owned(),
-        };
-        Self { key: format!("{what}:address:{from}"), most: 50 }
+    pub(crate) fn address(what: &str, address: Option<IpAddr>) -> Self {
+        Self { key: format!("{what}:address:{}", network_of(address)), most: 50 }
+    }
+}
+
+/// What one client can be told by: a subscriber has a /64 of IPv6 at least.
+fn network_of(address: Option<IpAddr>) -> String {
+    match address {
+        Some(IpAddr::V6(v6)) => format!("{:x?}", &v6.segments()[..4]),
+        Some(v4) => v4.to_string(),
+        None => "unknown".to_owned(),
     }
 }
 

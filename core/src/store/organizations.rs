@@ -27,7 +27,7 @@ pub struct Member {
 impl Store {
     /// The organisation of that id, if there is one.
     pub async fn organization_by_id(&self, id: OrganizationId) -> Result<Option<Organization>> {
-        Ok(sqlx::query_as("SELECT * FROM organizations WHERE id = $1").bind(id).fetch_optional(&self.pool).await?)
+        by_id(&mut *self.pool.acquire().await?, id).await
     }
 
     /// The members of an organisation by e-mail address, after `after`.
@@ -53,6 +53,20 @@ impl Store {
         );
         Ok(sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(organization).bind(now).fetch_all(&self.pool).await?)
     }
+
+    /// The invitation of that hash, if it can be accepted.
+    pub(crate) async fn open_invitation(&self, hash: &[u8], now: DateTime<Utc>) -> Result<Option<Invitation>> {
+        let sql = format!(
+            "SELECT {INVITATION} FROM organization_invitations WHERE hash = $1
+             AND accepted_at IS NULL AND revoked_at IS NULL AND expires_at > $2"
+        );
+        Ok(sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(hash).bind(now).fetch_optional(&self.pool).await?)
+    }
+}
+
+/// The organisation of that id, if there is one.
+pub(crate) async fn by_id(connection: &mut PgConnection, id: OrganizationId) -> Result<Option<Organization>> {
+    Ok(sqlx::query_as("SELECT * FROM organizations WHERE id = $1").bind(id).fetch_optional(connection).await?)
 }
 
 /// Makes an organisation.

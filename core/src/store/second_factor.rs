@@ -7,28 +7,37 @@ use crate::Result;
 use crate::credentials;
 use crate::model::UserId;
 
-/// Keeps a sealed secret that is not in force yet.
-pub(crate) async fn begin(connection: &mut PgConnection, user: UserId, sealed: &[u8]) -> Result<()> {
-    sqlx::query("UPDATE users SET totp_secret = $2, totp_confirmed_at = NULL, totp_last_step = NULL WHERE id = $1")
-        .bind(user)
-        .bind(sealed)
-        .execute(connection)
-        .await?;
-    Ok(())
+/// Keeps a sealed secret that is not in force yet; false if one is in force.
+pub(crate) async fn begin(connection: &mut PgConnection, user: UserId, sealed: &[u8]) -> Result<bool> {
+    let done = sqlx::query(
+        "UPDATE users SET totp_secret = $2, totp_last_step = NULL WHERE id = $1 AND totp_confirmed_at IS NULL",
+    )
+    .bind(user)
+    .bind(sealed)
+    .execute(connection)
+    .await?;
+    Ok(done.rows_affected() == 1)
 }
 
-/// Puts the secret in force, with a fresh set of recovery codes.
+/// Puts the secret `sealed` in force, with a fresh set of recovery codes; false if another one took its place.
 pub(crate) async fn confirm(
     connection: &mut PgConnection,
     user: UserId,
+    sealed: &[u8],
     recovery_codes: &[String],
     now: DateTime<Utc>,
-) -> Result<()> {
-    sqlx::query("UPDATE users SET totp_confirmed_at = $2 WHERE id = $1")
-        .bind(user)
-        .bind(now)
-        .execute(&mut *connection)
-        .await?;
+) -> Result<bool> {
+    let done = sqlx::query(
+        "UPDATE users SET totp_confirmed_at = $2 WHERE id = $1 AND totp_secret = $3 AND totp_confirmed_at IS NULL",
+    )
+    .bind(user)
+    .bind(now)
+    .bind(sealed)
+    .execute(&mut *connection)
+    .await?;
+    if done.rows_affected() != 1 {
+        return Ok(false);
+    }
     sqlx::query("DELETE FROM user_recovery_codes WHERE user_id = $1").bind(user).execute(&mut *connection).await?;
     for code in recovery_codes {
         sqlx::query("INSERT INTO user_recovery_codes (user_id, hash) VALUES ($1, $2)")
@@ -37,7 +46,7 @@ pub(crate) async fn confirm(
             .execute(&mut *connection)
             .await?;
     }
-    Ok(())
+    Ok(true)
 }
 
 /// Takes the second factor away.

@@ -10,14 +10,22 @@ use crate::model::{Session, SessionId, UserId};
 
 const COLUMNS: &str = "id, user_id, created_at, last_used_at, expires_at, address, user_agent";
 
+const ACCOUNT: &str = "id, password_hash, disabled_at, totp_secret, totp_confirmed_at";
+
 /// What is known of a login by its password.
-#[derive(Debug, sqlx::FromRow)]
+#[derive(PartialEq, Eq, sqlx::FromRow)]
 pub(crate) struct Account {
     pub(crate) id: UserId,
     pub(crate) password_hash: String,
     pub(crate) disabled_at: Option<DateTime<Utc>>,
     pub(crate) totp_secret: Option<Vec<u8>>,
     pub(crate) totp_confirmed_at: Option<DateTime<Utc>>,
+}
+
+impl std::fmt::Debug for Account {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Account").field("id", &self.id).finish_non_exhaustive()
+    }
 }
 
 /// A refresh token as it was found.
@@ -32,23 +40,14 @@ pub(crate) struct Presented {
 impl Store {
     /// The account of an e-mail address.
     pub(crate) async fn account(&self, email: &str) -> Result<Option<Account>> {
-        Ok(sqlx::query_as(
-            "SELECT id, password_hash, disabled_at, totp_secret, totp_confirmed_at FROM users
-             WHERE lower(email) = lower($1)",
-        )
-        .bind(email)
-        .fetch_optional(&self.pool)
-        .await?)
+        let sql = format!("SELECT {ACCOUNT} FROM users WHERE lower(email) = lower($1)");
+        Ok(sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(email).fetch_optional(&self.pool).await?)
     }
 
     /// The account of a user.
     pub(crate) async fn account_of(&self, user: UserId) -> Result<Account> {
-        Ok(sqlx::query_as(
-            "SELECT id, password_hash, disabled_at, totp_secret, totp_confirmed_at FROM users WHERE id = $1",
-        )
-        .bind(user)
-        .fetch_one(&self.pool)
-        .await?)
+        let sql = format!("SELECT {ACCOUNT} FROM users WHERE id = $1");
+        Ok(sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(user).fetch_one(&self.pool).await?)
     }
 
     /// Whose session that is; none if it has ended.
@@ -78,6 +77,13 @@ impl Store {
         );
         Ok(sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(user).bind(now).fetch_all(&self.pool).await?)
     }
+}
+
+/// The account as it is now, held until the transaction ends: passwords take a while to check, and what was seen before
+/// may have changed meanwhile.
+pub(crate) async fn hold_account(connection: &mut PgConnection, user: UserId) -> Result<Option<Account>> {
+    let sql = format!("SELECT {ACCOUNT} FROM users WHERE id = $1 FOR NO KEY UPDATE");
+    Ok(sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(user).fetch_optional(connection).await?)
 }
 
 /// Keeps a new session.

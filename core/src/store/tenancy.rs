@@ -2,9 +2,11 @@
 
 use std::collections::HashMap;
 
+use serde_json::{Value, json};
 use sqlx::PgConnection;
 
-use super::{Store, is_taken};
+use super::{AuditEntry, Store, audit, is_taken, sessions};
+use crate::actions::Actor;
 use crate::identity::passwords;
 use crate::model::{Organization, OrganizationId, OrganizationRef, Role, SshKey, User, UserId};
 use crate::{Error, Result};
@@ -72,17 +74,28 @@ impl Store {
 
     /// Creates a user.
     pub async fn create_user(&self, new: NewUser<'_>) -> Result<User> {
-        insert_user(&mut *self.pool.acquire().await?, new).await
+        let hash = passwords::hash(new.password).await?;
+        insert_user(&mut *self.pool.acquire().await?, new, &hash).await
     }
 
-    /// Sets a user's password.
+    /// Sets a user's password by the operator's hand. Whoever knew the old one is out: all the user's sessions end.
     pub async fn reset_password(&self, email: &str, password: &str) -> Result<()> {
         let user = self.user(email).await?;
-        sqlx::query("UPDATE users SET password_hash = $2 WHERE id = $1")
-            .bind(user.id)
-            .bind(passwords::hash(password).await?)
-            .execute(&self.pool)
-            .await?;
+        let hash = passwords::hash(password).await?;
+        let now = self.clock.now();
+        let mut transaction = self.pool.begin().await?;
+        sessions::set_password(&mut transaction, user.id, &hash).await?;
+        let ended = sessions::revoke(&mut transaction, user.id, sessions::Which::AllBut(None), now).await?;
+        let entry = AuditEntry {
+            action: "password.reset",
+            organization: None,
+            target_kind: "user",
+            target: &user.id.to_string(),
+            before: Value::Null,
+            after: json!({ "email": user.email, "sessions_ended": ended }),
+        };
+        audit::record(&mut transaction, &Actor::system(), now, entry).await?;
+        transaction.commit().await?;
         Ok(())
     }
 
@@ -160,38 +173,43 @@ impl Store {
         .fetch_optional(&self.pool)
         .await?;
         let Some(user) = user else { return Ok(None) };
-        let memberships = self.memberships(user.id).await?;
+        let memberships = memberships(&mut *self.pool.acquire().await?, user.id).await?;
         Ok(Some(Identity { user, memberships }))
     }
 
     /// A user with their memberships; none if they are gone or disabled.
     pub async fn identity(&self, user: UserId) -> Result<Option<Identity>> {
-        let found: Option<User> =
-            sqlx::query_as("SELECT id, email, is_admin FROM users WHERE id = $1 AND disabled_at IS NULL")
-                .bind(user)
-                .fetch_optional(&self.pool)
-                .await?;
-        let Some(user) = found else { return Ok(None) };
-        let memberships = self.memberships(user.id).await?;
-        Ok(Some(Identity { user, memberships }))
+        identity(&mut *self.pool.acquire().await?, user).await
     }
+}
 
-    async fn memberships(&self, user: UserId) -> Result<Vec<(Organization, Role)>> {
-        #[derive(sqlx::FromRow)]
-        struct Membership {
-            #[sqlx(flatten)]
-            organization: Organization,
-            role: Role,
-        }
-        let rows: Vec<Membership> = sqlx::query_as(
-            "SELECT organizations.*, role FROM organization_members
-             JOIN organizations ON organizations.id = organization_id WHERE user_id = $1 ORDER BY name",
-        )
-        .bind(user)
-        .fetch_all(&self.pool)
-        .await?;
-        Ok(rows.into_iter().map(|row| (row.organization, row.role)).collect())
+/// A user with their memberships; none if they are gone or disabled.
+pub(crate) async fn identity(connection: &mut PgConnection, user: UserId) -> Result<Option<Identity>> {
+    let found: Option<User> =
+        sqlx::query_as("SELECT id, email, is_admin FROM users WHERE id = $1 AND disabled_at IS NULL")
+            .bind(user)
+            .fetch_optional(&mut *connection)
+            .await?;
+    let Some(user) = found else { return Ok(None) };
+    let memberships = memberships(connection, user.id).await?;
+    Ok(Some(Identity { user, memberships }))
+}
+
+async fn memberships(connection: &mut PgConnection, user: UserId) -> Result<Vec<(Organization, Role)>> {
+    #[derive(sqlx::FromRow)]
+    struct Membership {
+        #[sqlx(flatten)]
+        organization: Organization,
+        role: Role,
     }
+    let rows: Vec<Membership> = sqlx::query_as(
+        "SELECT organizations.*, role FROM organization_members
+         JOIN organizations ON organizations.id = organization_id WHERE user_id = $1 ORDER BY name",
+    )
+    .bind(user)
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.organization, row.role)).collect())
 }
 
 /// Whether that can be an e-mail address. Only a message to it would tell whether it is one.
@@ -202,8 +220,9 @@ pub(crate) fn is_email(text: &str) -> bool {
         && !text.chars().any(|c| c.is_whitespace() || c.is_control())
 }
 
-/// Creates a user.
-pub(crate) async fn insert_user(connection: &mut PgConnection, new: NewUser<'_>) -> Result<User> {
+/// Creates a user. `hash` is that of the password, made before: that takes a while, and waits for others that do the
+/// same.
+pub(crate) async fn insert_user(connection: &mut PgConnection, new: NewUser<'_>, hash: &str) -> Result<User> {
     if !is_email(new.email) {
         return Err(Error::Invalid(format!("{:?} is not an e-mail address.", new.email)));
     }
@@ -212,7 +231,7 @@ pub(crate) async fn insert_user(connection: &mut PgConnection, new: NewUser<'_>)
     )
     .bind(UserId::new())
     .bind(new.email)
-    .bind(passwords::hash(new.password).await?)
+    .bind(hash)
     .bind(new.is_admin)
     .fetch_one(connection)
     .await;
