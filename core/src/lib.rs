@@ -17,8 +17,10 @@ pub mod locks;
 #[macro_use]
 pub mod model;
 pub mod actions;
+pub mod mail;
 pub mod network;
 pub mod private_file;
+pub mod probes;
 pub mod quantity;
 pub mod repository;
 pub mod secrets;
@@ -27,6 +29,7 @@ pub mod source;
 pub mod store;
 pub mod stream;
 pub mod terminal;
+pub mod usage_csv;
 pub mod webhook;
 
 pub use error::{Error, Result};

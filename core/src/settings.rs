@@ -1,7 +1,12 @@
 //! The settings an admin changes while Skypanel runs: one typed registry with defaults and rules, kept in
 //! Postgres. Where things are (addresses, directories, databases) is configuration, not a setting.
 
+mod value;
+
 use serde_json::Value;
+
+use value::SettingValue;
+pub use value::{HttpAddress, MailSecurity, ServiceAddress, StorageBackend};
 
 use crate::network::Networks;
 use crate::{Error, Result};
@@ -21,6 +26,7 @@ pub struct SettingInfo {
     pub sensitive: bool,
     /// Whether it counts only after a restart of Skypanel; the others count at once, in every process.
     pub needs_restart: bool,
+    words: fn() -> Vec<&'static str>,
 }
 
 text_enum! {
@@ -45,87 +51,7 @@ impl SettingInfo {
 
     /// The words it takes, where those are few.
     pub fn choices(&self) -> Vec<&'static str> {
-        match self.kind {
-            SettingKind::Choice => StorageBackend::ALL.iter().map(|choice| choice.as_str()).collect(),
-            _ => Vec::new(),
-        }
-    }
-}
-
-/// Text forms of the values settings have.
-trait SettingValue: Sized {
-    const KIND: SettingKind;
-    fn parse(text: &str) -> Result<Self, String>;
-    fn show(&self) -> String;
-}
-
-/// Longest text of a setting, in bytes.
-const MAX_TEXT: usize = 4_096;
-
-impl SettingValue for u64 {
-    const KIND: SettingKind = SettingKind::Number;
-    fn parse(text: &str) -> Result<Self, String> {
-        text.parse().map_err(|_| "a whole number".to_owned())
-    }
-    fn show(&self) -> String {
-        self.to_string()
-    }
-}
-
-impl SettingValue for bool {
-    const KIND: SettingKind = SettingKind::Switch;
-    fn parse(text: &str) -> Result<Self, String> {
-        text.parse().map_err(|_| "true or false".to_owned())
-    }
-    fn show(&self) -> String {
-        self.to_string()
-    }
-}
-
-impl SettingValue for String {
-    const KIND: SettingKind = SettingKind::Text;
-    fn parse(text: &str) -> Result<Self, String> {
-        if text.chars().any(char::is_control) {
-            return Err("text without control characters".to_owned());
-        }
-        if text.len() > MAX_TEXT {
-            return Err(format!("text of at most {MAX_TEXT} bytes"));
-        }
-        Ok(text.to_owned())
-    }
-    fn show(&self) -> String {
-        self.clone()
-    }
-}
-
-impl SettingValue for Networks {
-    const KIND: SettingKind = SettingKind::Text;
-    fn parse(text: &str) -> Result<Self, String> {
-        text.parse()
-            .map_err(|_| "ranges of addresses separated by commas, such as 192.168.10.0/24, fd00::/8".to_owned())
-    }
-    fn show(&self) -> String {
-        self.to_string()
-    }
-}
-
-text_enum! {
-    /// Where blobs are kept.
-    StorageBackend {
-        /// In the data directory.
-        Local = "local",
-        /// In a bucket.
-        S3 = "s3",
-    }
-}
-
-impl SettingValue for StorageBackend {
-    const KIND: SettingKind = SettingKind::Choice;
-    fn parse(text: &str) -> Result<Self, String> {
-        text.parse().map_err(|_| "local or s3".to_owned())
-    }
-    fn show(&self) -> String {
-        self.to_string()
+        (self.words)()
     }
 }
 
@@ -153,6 +79,7 @@ macro_rules! settings {
                     range: settings!(@range $($range)?),
                     sensitive: settings!(@sensitive $($sensitive)?),
                     needs_restart: false,
+                    words: <$type as SettingValue>::words,
                 },)+
             ];
 
@@ -277,6 +204,24 @@ settings! {
     domains_max_per_app: u64 = "domains.max_per_app", 50u64 => 0..=10_000;
     /// Name servers that are asked about custom domains, separated by commas, with a port where it is not 53; empty for the host's.
     dns_resolver: String = "dns.resolver", "";
+    /// Host name of the mail server that notices go through; empty for no mail.
+    smtp_host: String = "smtp.host", "";
+    /// Its port: usually 587 with `starttls`, 465 with `tls`, 25 with `none`.
+    smtp_port: u64 = "smtp.port", 587u64 => 1..=65_535;
+    /// How the connection to it is encrypted: `starttls`, `tls` from the beginning, or `none`, which anyone on the way can read.
+    smtp_security: MailSecurity = "smtp.security", MailSecurity::StartTls;
+    /// User name at the mail server; empty for one that wants none.
+    smtp_user: String = "smtp.user", "";
+    /// Password at the mail server.
+    smtp_password: String = "smtp.password", "", sensitive;
+    /// Whom mail is from, such as `Skypanel <paas@example.com>`.
+    smtp_from: String = "smtp.from", "";
+    /// Address of a Loki that logs are kept in, such as `http://loki:3100`; empty for none.
+    logs_loki_url: ServiceAddress = "logs.loki_url", ServiceAddress::default();
+    /// Tenant at the Loki, where it has several; empty for none.
+    logs_loki_tenant: String = "logs.loki_tenant", "";
+    /// Address of a Prometheus that metrics are read from, such as `http://prometheus:9090`; empty for none.
+    metrics_prometheus_url: ServiceAddress = "metrics.prometheus_url", ServiceAddress::default();
     /// Where blobs (slugs, caches, sources) are kept: `local` or `s3`.
     storage_backend: StorageBackend = "storage.backend", StorageBackend::Local;
     /// Address of the S3 service, such as `https://s3.example.com`; empty for Amazon's.

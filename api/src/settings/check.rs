@@ -40,8 +40,10 @@ impl From<SettingCheck> for CheckItem {
 /// Validate settings
 ///
 /// Really connects to everything that the settings lead to: writes, reads and removes an object in the bucket, asks the
-/// Swarm for its nodes. The given settings count as if they were saved, and nothing is saved; with none given, what is
-/// saved is tried.
+/// Swarm for its nodes, greets, encrypts and logs in at the mail server (and sends nothing), has the Loki take a line, has the
+/// Prometheus answer a query. What no setting describes is `not_configured`. The given settings count as if they were
+/// saved, and nothing is saved; with none given, what is saved is tried. Addresses in private networks are connected to
+/// as well: admins run such services there.
 #[utoipa::path(
     post,
     path = "/api/admin/paas/settings/validate",

@@ -10,6 +10,8 @@ use super::plans::admin;
 use super::{Actions, Actor};
 use crate::blob::check_storage;
 use crate::error::FieldError;
+use crate::mail::MailServer;
+use crate::probes::{check_loki, check_prometheus};
 use crate::settings::{Settings, StorageBackend};
 use crate::store::{AuditEntry, audit};
 use crate::{Error, Result};
@@ -107,29 +109,21 @@ impl Actions {
         Ok(after)
     }
 
-    /// Tries everything that the settings, with `changes`, lead to. Changes nothing.
+    /// Tries everything that the settings, with `changes`, lead to. Changes nothing here; the log store keeps a line.
+    /// The addresses in the settings are connected to whatever network they are in: only admins get here, and what
+    /// they run beside Skypanel is often in a private network.
     pub async fn check_settings(&self, actor: &Actor, changes: &SettingChanges) -> Result<Vec<SettingCheck>> {
         admin(actor)?;
         let settings = changed(&self.store.settings().await?, changes)?;
-        let (local, s3, swarm) = tokio::join!(
+        let (local, s3, swarm, smtp, log_store, metrics) = tokio::join!(
             timed(SettingPart::LocalStorage, self.check_local()),
             timed(SettingPart::S3, check_s3(&settings)),
             timed(SettingPart::Swarm, self.check_swarm()),
+            timed(SettingPart::Smtp, check_mail(&settings)),
+            timed(SettingPart::LogStore, self.check_log_store(&settings)),
+            timed(SettingPart::Metrics, check_metrics(&settings)),
         );
-        let absent = |part, what| SettingCheck {
-            part,
-            outcome: CheckOutcome::NotConfigured,
-            message: format!("There are no settings for {what} yet."),
-            milliseconds: 0,
-        };
-        Ok(vec![
-            local,
-            s3,
-            swarm,
-            absent(SettingPart::Smtp, "mail"),
-            absent(SettingPart::LogStore, "an external log store"),
-            absent(SettingPart::Metrics, "an external source of metrics"),
-        ])
+        Ok(vec![local, s3, swarm, smtp, log_store, metrics])
     }
 
     async fn check_local(&self) -> Result<Option<String>> {
@@ -142,6 +136,11 @@ impl Actions {
         });
         written.await.map_err(|error| Error::System(format!("The try broke down: {error}.")))??;
         Ok(Some("Wrote a file and removed it.".to_owned()))
+    }
+
+    async fn check_log_store(&self, settings: &Settings) -> Result<Option<String>> {
+        let Some(address) = settings.logs_loki_url.get() else { return Ok(None) };
+        Ok(Some(check_loki(address, &settings.logs_loki_tenant, self.clock.now()).await?))
     }
 
     async fn check_swarm(&self) -> Result<Option<String>> {
@@ -164,6 +163,18 @@ async fn check_s3(settings: &Settings) -> Result<Option<String>> {
     let chosen = Settings { storage_backend: StorageBackend::S3, ..settings.clone() };
     check_storage(&chosen, &std::env::temp_dir()).await?;
     Ok(Some(format!("Wrote, read and removed an object in the bucket {}.", settings.storage_s3_bucket)))
+}
+
+async fn check_mail(settings: &Settings) -> Result<Option<String>> {
+    match MailServer::of(settings)? {
+        Some(server) => Ok(Some(server.check().await?)),
+        None => Ok(None),
+    }
+}
+
+async fn check_metrics(settings: &Settings) -> Result<Option<String>> {
+    let Some(address) = settings.metrics_prometheus_url.get() else { return Ok(None) };
+    Ok(Some(check_prometheus(address).await?))
 }
 
 async fn timed(part: SettingPart, check: impl Future<Output = Result<Option<String>>>) -> SettingCheck {

@@ -84,6 +84,12 @@ pub struct Networks {
 }
 
 impl Networks {
+    /// All there are.
+    pub fn all() -> Self {
+        let every = |v6| Network { first: 0, mask: 0, v6 };
+        Self { ranges: vec![every(false), every(true)], text: "0.0.0.0/0, ::/0".to_owned() }
+    }
+
     /// Whether the address lies in one of them.
     pub fn contains(&self, address: IpAddr) -> bool {
         self.ranges.iter().any(|network| network.contains(address))

@@ -1,0 +1,128 @@
+//! The mail server that the settings describe.
+
+use std::fmt;
+use std::time::Duration;
+
+use lettre::message::Mailbox;
+use lettre::transport::smtp::authentication::Credentials;
+use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
+use lettre::transport::smtp::extension::ClientId;
+use lettre::{AsyncSmtpTransport, Tokio1Executor};
+
+use crate::settings::{MailSecurity, Settings};
+use crate::{Error, Result};
+
+/// Longest that the server may take for one answer.
+const ANSWER_TIME: Duration = Duration::from_secs(10);
+/// Longest that a try may take.
+const CHECK_TIME: Duration = Duration::from_secs(20);
+
+/// See the module. Whoever set it up may name any host: only admins change these settings.
+pub struct MailServer {
+    host: String,
+    port: u16,
+    security: MailSecurity,
+    credentials: Option<Credentials>,
+    from: Mailbox,
+    roots: Vec<Certificate>,
+}
+
+impl MailServer {
+    /// The server of the settings; none where they name none. What is wrong about them is an error.
+    pub fn of(settings: &Settings) -> Result<Option<Self>> {
+        if settings.smtp_host.is_empty() {
+            return Ok(None);
+        }
+        let from = settings.smtp_from.parse().map_err(|_| {
+            Error::Invalid(
+                "The setting smtp.from must say whom mail is from, such as Skypanel <paas@example.com>.".to_owned(),
+            )
+        })?;
+        let login = (settings.smtp_user.clone(), settings.smtp_password.clone());
+        Ok(Some(Self {
+            host: settings.smtp_host.clone(),
+            port: u16::try_from(settings.smtp_port).unwrap_or(587),
+            security: settings.smtp_security,
+            credentials: Some(login).filter(|(user, _)| !user.is_empty()).map(Into::into),
+            from,
+            roots: Vec::new(),
+        }))
+    }
+
+    /// Trusts the certificates of another authority as well, in PEM form.
+    pub fn trusting(mut self, authority: &[u8]) -> Result<Self> {
+        let wrong = |_| Error::Invalid("That is no certificate of an authority.".to_owned());
+        self.roots.push(Certificate::from_pem(authority).map_err(wrong)?);
+        Ok(self)
+    }
+
+    /// Connects, greets, encrypts and logs in as for mail, and sends none. Answers what was seen.
+    pub async fn check(&self) -> Result<String> {
+        let transport = self.transport()?;
+        let place = format!("The mail server {}:{}", self.host, self.port);
+        match tokio::time::timeout(CHECK_TIME, transport.test_connection()).await {
+            Ok(Ok(true)) => {}
+            Ok(Ok(false)) => return Err(Error::Upstream(format!("{place} ended the conversation."))),
+            Ok(Err(error)) => return Err(Error::Upstream(format!("{place} cannot be used: {}.", reason(&error)))),
+            Err(_) => {
+                return Err(Error::Upstream(format!("{place} takes longer than {} s.", CHECK_TIME.as_secs())));
+            }
+        }
+        let encrypted = match self.security {
+            MailSecurity::StartTls | MailSecurity::Tls => "encrypted",
+            MailSecurity::None => "not encrypted",
+        };
+        let login = if self.credentials.is_some() { "the login was accepted" } else { "without a login" };
+        Ok(format!("{place} answers, {encrypted}; {login}. Mail is from {}.", self.from))
+    }
+
+    fn transport(&self) -> Result<AsyncSmtpTransport<Tokio1Executor>> {
+        let tls = match self.security {
+            MailSecurity::StartTls => Tls::Required(self.tls()?),
+            MailSecurity::Tls => Tls::Wrapper(self.tls()?),
+            MailSecurity::None => Tls::None,
+        };
+        let mut builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(&self.host)
+            .port(self.port)
+            .tls(tls)
+            .hello_name(ClientId::Domain(self.from.email.domain().to_owned()))
+            .timeout(Some(ANSWER_TIME));
+        if let Some(credentials) = &self.credentials {
+            builder = builder.credentials(credentials.clone());
+        }
+        Ok(builder.build())
+    }
+
+    fn tls(&self) -> Result<TlsParameters> {
+        let mut builder = TlsParameters::builder(self.host.clone());
+        for root in &self.roots {
+            builder = builder.add_root_certificate(root.clone());
+        }
+        builder.build_rustls().map_err(|error| Error::System(format!("This host has no usable TLS: {error}.")))
+    }
+}
+
+impl fmt::Debug for MailServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MailServer")
+            .field("host", &self.host)
+            .field("port", &self.port)
+            .field("security", &self.security)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The error with its causes, on one line and without a full stop.
+fn reason(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let more = inner.to_string();
+        if !text.contains(&more) {
+            text = format!("{text}: {more}");
+        }
+        cause = inner.source();
+    }
+    let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    line.trim().trim_end_matches('.').to_owned()
+}

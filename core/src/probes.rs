@@ -1,0 +1,79 @@
+//! Whether the services that operators run beside Skypanel do what they are there for.
+//!
+//! Only admins name them, and they usually have private addresses, so every address may be connected to here.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use hyper::Method;
+use serde_json::{Value, json};
+
+use crate::network::{Guard, HttpAnswer, HttpClient, HttpRequest, Networks, SystemResolver};
+use crate::settings::HttpAddress;
+use crate::{Error, Result};
+
+/// Most characters of a refusal that are passed on.
+const SHOWN: usize = 200;
+
+/// Has a Loki take one line, with the label `job="skypanel-check"`. Answers what was seen.
+pub async fn check_loki(address: &HttpAddress, tenant: &str, now: DateTime<Utc>) -> Result<String> {
+    let nanoseconds = now.timestamp_nanos_opt().unwrap_or_default().to_string();
+    let line = json!([nanoseconds, "Skypanel tries whether this Loki takes lines."]);
+    let body = json!({ "streams": [{ "stream": { "job": "skypanel-check" }, "values": [line] }] });
+    let mut headers = vec![("content-type", "application/json".to_owned())];
+    if !tenant.is_empty() {
+        headers.push(("x-scope-orgid", tenant.to_owned()));
+    }
+    let answer = call(address, "The Loki", Method::POST, "/loki/api/v1/push", headers, body.to_string()).await?;
+    if !(200..300).contains(&answer.status) {
+        return Err(refused("The Loki", "did not take a line", &answer));
+    }
+    Ok("The Loki took a line, labelled job=\"skypanel-check\".".to_owned())
+}
+
+/// Has a Prometheus answer a query. Answers what was seen.
+pub async fn check_prometheus(address: &HttpAddress) -> Result<String> {
+    let path = "/api/v1/query?query=count(up)";
+    let answer = call(address, "The Prometheus", Method::GET, path, Vec::new(), String::new()).await?;
+    let told: Option<Value> = serde_json::from_slice(&answer.body).ok();
+    let result =
+        told.as_ref().filter(|told| told["status"] == "success").and_then(|told| told["data"]["result"].as_array());
+    let (200, Some(result)) = (answer.status, result) else {
+        return Err(refused("The Prometheus", "did not answer a query", &answer));
+    };
+    let targets = result.first().and_then(|vector| vector["value"][1].as_str()).unwrap_or("0");
+    Ok(format!("The Prometheus answers queries; it watches {targets} targets."))
+}
+
+async fn call(
+    address: &HttpAddress,
+    who: &str,
+    method: Method,
+    path: &str,
+    headers: Vec<(&'static str, String)>,
+    body: String,
+) -> Result<HttpAnswer> {
+    let client = HttpClient::new(Guard::new(Arc::new(SystemResolver), Networks::all()));
+    let request = HttpRequest {
+        method,
+        tls: address.tls,
+        host: address.host.clone(),
+        port: address.port,
+        path: format!("{}{path}", address.prefix),
+        headers,
+        body: Bytes::from(body),
+    };
+    client.call(request).await.map_err(|reason| Error::Upstream(format!("{who} cannot be reached. {reason}")))
+}
+
+fn refused(who: &str, what: &str, answer: &HttpAnswer) -> Error {
+    let text: String = String::from_utf8_lossy(&answer.body)
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .take(SHOWN)
+        .collect();
+    let text = text.trim();
+    let said = if text.is_empty() { String::new() } else { format!(": {text}") };
+    Error::Upstream(format!("{who} {what}; it answered {}{said}. Check its address and its own log.", answer.status))
+}
