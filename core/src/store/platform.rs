@@ -1,6 +1,6 @@
 //! The platform at a glance: counts, sums and the queue, for admins and for metrics.
 
-use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use rust_decimal::Decimal;
 
 use super::Store;
@@ -102,12 +102,13 @@ impl Store {
         .await?;
         let totals = sqlx::query_as(
             "SELECT organization.*, person.*, running.*,
-                 (SELECT coalesce(sum(cost), 0) FROM paas_resource_usage WHERE hour >= $1) AS cost_today,
+                 (SELECT coalesce(sum(cost), 0) FROM paas_usage_days WHERE day = $1) AS cost_today,
                  (SELECT coalesce(sum(cost), 0) FROM paas_usage_months WHERE month = $2) AS cost_month
              FROM (SELECT count(*) AS organizations,
                        count(*) FILTER (WHERE suspended_at IS NOT NULL) AS suspended_organizations
                    FROM organizations) AS organization,
-                 (SELECT count(*) AS users, count(*) FILTER (WHERE is_admin) AS admins FROM users) AS person,
+                 (SELECT (SELECT count(*) FROM users) AS users,
+                      (SELECT count(*) FROM users WHERE is_admin) AS admins) AS person,
                  (SELECT coalesce(sum(replicas), 0)::bigint AS replicas,
                       coalesce(sum(replicas * cpu_cores), 0) AS cpu_cores,
                       coalesce(sum(replicas * ram_mb), 0)::bigint AS ram_mb,
@@ -115,7 +116,7 @@ impl Store {
                   FROM paas_metering AS metering LEFT JOIN paas_plans AS plan ON plan.id = metering.plan_id
                   WHERE ended_at IS NULL) AS running",
         )
-        .bind(now.with_time(NaiveTime::MIN).single().unwrap_or(now))
+        .bind(now.date_naive())
         .bind(Month::of(now).first_day())
         .fetch_one(&mut *connection)
         .await?;

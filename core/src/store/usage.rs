@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use rust_decimal::Decimal;
 use sqlx::PgConnection;
 
@@ -73,6 +73,28 @@ pub struct UsageHour {
     pub charged: bool,
 }
 
+/// The whole days of a time, and the hours before and after them, each from its first to the one after its last.
+#[derive(Debug, PartialEq, Eq)]
+struct Parts {
+    before: (DateTime<Utc>, DateTime<Utc>),
+    days: (NaiveDate, NaiveDate),
+    after: (DateTime<Utc>, DateTime<Utc>),
+}
+
+impl Parts {
+    fn of(from: Hour, to: Hour) -> Self {
+        let midnight = |day: NaiveDate| day.and_time(NaiveTime::MIN).and_utc();
+        let (from, to) = (from.begin(), to.begin());
+        let first = from.date_naive();
+        let first = if midnight(first) < from { first.succ_opt().unwrap_or(first) } else { first };
+        let end = to.date_naive();
+        if first < end {
+            return Self { before: (from, midnight(first)), days: (first, end), after: (midnight(end), to) };
+        }
+        Self { before: (from, to), days: (end, end), after: (to, to) }
+    }
+}
+
 /// The last line of a page of an export, after which the next one goes on.
 pub type UsagePosition = (DateTime<Utc>, AppId, ProcessType, PlanId, Money);
 
@@ -85,7 +107,7 @@ impl UsageHour {
 
 impl Store {
     /// What an organisation, or one of its apps, used between two hours, by app, process type, plan and price. Only
-    /// settled hours.
+    /// settled hours. Whole days are read from their sums.
     pub async fn usage(
         &self,
         organization: OrganizationId,
@@ -93,19 +115,38 @@ impl Store {
         from: Hour,
         to: Hour,
     ) -> Result<Vec<UsageLine>> {
+        let parts = Parts::of(from, to);
         let rows: Vec<Row> = sqlx::query_as(
             "SELECT application_id, max(app_slug) AS app_slug, process_type, plan_id, max(plan_name) AS plan_name,
                  price_per_hour, sum(replica_microseconds)::numeric AS replica_microseconds, sum(cost) AS cost,
-                 coalesce(sum(cost) FILTER (WHERE charged), 0) AS charged
-             FROM paas_resource_usage
-             WHERE organization_id = $1 AND hour >= $3 AND hour < $4 AND ($2::uuid IS NULL OR application_id = $2)
+                 sum(charged) AS charged
+             FROM (
+                 SELECT application_id, app_slug, process_type, plan_id, plan_name, price_per_hour, replica_microseconds,
+                     cost, charged
+                 FROM paas_usage_days
+                 WHERE organization_id = $1 AND day >= $5 AND day < $6 AND ($2::uuid IS NULL OR application_id = $2)
+                 UNION ALL
+                 SELECT application_id, app_slug, process_type, plan_id, plan_name, price_per_hour, replica_microseconds,
+                     cost, CASE WHEN charged THEN cost ELSE 0 END
+                 FROM paas_resource_usage
+                 WHERE organization_id = $1 AND hour >= $3 AND hour < $4 AND ($2::uuid IS NULL OR application_id = $2)
+                 UNION ALL
+                 SELECT application_id, app_slug, process_type, plan_id, plan_name, price_per_hour, replica_microseconds,
+                     cost, CASE WHEN charged THEN cost ELSE 0 END
+                 FROM paas_resource_usage
+                 WHERE organization_id = $1 AND hour >= $7 AND hour < $8 AND ($2::uuid IS NULL OR application_id = $2)
+             ) AS used
              GROUP BY application_id, process_type, plan_id, price_per_hour
              ORDER BY app_slug, process_type, plan_name, price_per_hour",
         )
         .bind(organization)
         .bind(app)
-        .bind(from)
-        .bind(to)
+        .bind(parts.before.0)
+        .bind(parts.before.1)
+        .bind(parts.days.0)
+        .bind(parts.days.1)
+        .bind(parts.after.0)
+        .bind(parts.after.1)
         .fetch_all(&self.pool)
         .await?;
         rows.into_iter().map(UsageLine::try_from).collect()
@@ -179,15 +220,27 @@ impl Store {
         from: Hour,
         to: Hour,
     ) -> Result<Vec<(NaiveDate, Money)>> {
+        let parts = Parts::of(from, to);
         Ok(sqlx::query_as(
-            "SELECT (hour AT TIME ZONE 'UTC')::date AS day, sum(cost) FROM paas_resource_usage
-             WHERE organization_id = $1 AND hour >= $3 AND hour < $4 AND ($2::uuid IS NULL OR application_id = $2)
-             GROUP BY day ORDER BY day",
+            "SELECT day, sum(cost) FROM (
+                 SELECT day, cost FROM paas_usage_days
+                 WHERE organization_id = $1 AND day >= $5 AND day < $6 AND ($2::uuid IS NULL OR application_id = $2)
+                 UNION ALL
+                 SELECT (hour AT TIME ZONE 'UTC')::date, cost FROM paas_resource_usage
+                 WHERE organization_id = $1 AND hour >= $3 AND hour < $4 AND ($2::uuid IS NULL OR application_id = $2)
+                 UNION ALL
+                 SELECT (hour AT TIME ZONE 'UTC')::date, cost FROM paas_resource_usage
+                 WHERE organization_id = $1 AND hour >= $7 AND hour < $8 AND ($2::uuid IS NULL OR application_id = $2)
+             ) AS used GROUP BY day ORDER BY day",
         )
         .bind(organization)
         .bind(app)
-        .bind(from)
-        .bind(to)
+        .bind(parts.before.0)
+        .bind(parts.before.1)
+        .bind(parts.days.0)
+        .bind(parts.days.1)
+        .bind(parts.after.0)
+        .bind(parts.after.1)
         .fetch_all(&self.pool)
         .await?)
     }
@@ -277,5 +330,33 @@ pub(crate) fn add_line(lines: &mut Vec<UsageLine>, line: UsageLine) {
             same.charged += line.charged;
         }
         None => lines.push(line),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_taken_apart_without_gap_or_overlap() {
+        let at = |text: &str| text.parse::<DateTime<Utc>>().expect("is a time");
+        let day = |text: &str| text.parse::<NaiveDate>().expect("is a day");
+        let parts = |from: &str, to: &str| Parts::of(Hour::of(at(from)), Hour::of(at(to)));
+        let (early, late) = ("2026-02-27T22:00:00Z", "2026-03-02T05:00:00Z");
+        let (first, end) = ("2026-02-28T00:00:00Z", "2026-03-02T00:00:00Z");
+        let whole = Parts {
+            before: (at(early), at(first)),
+            days: (day("2026-02-28"), day("2026-03-02")),
+            after: (at(end), at(late)),
+        };
+        assert_eq!(parts(early, late), whole);
+        let days = Parts { before: (at(first), at(first)), after: (at(end), at(end)), ..whole };
+        assert_eq!(parts(first, end), days);
+        for (from, to) in
+            [(early, "2026-02-27T23:00:00Z"), (early, "2026-02-28T05:00:00Z"), (late, "2026-03-02T07:00:00Z")]
+        {
+            let Parts { before, days, after } = parts(from, to);
+            assert_eq!((before, days.0, after.0), ((at(from), at(to)), days.1, after.1), "{from} {to}");
+        }
     }
 }

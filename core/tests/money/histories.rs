@@ -107,7 +107,15 @@ struct History<'a> {
     integral: BTreeMap<(AppId, i64), u128>,
 }
 
-const HOUR: i64 = 3_600_000_000;
+pub(crate) const HOUR: i64 = 3_600_000_000;
+
+/// What an hour of an app is charged that came to so many millionths times microseconds: rounded half up.
+pub(crate) fn charge_of(exact: u128) -> Money {
+    let divisor = u128::try_from(HOUR).expect("is positive");
+    let (whole, rest) = (exact / divisor, exact % divisor);
+    let rounded = if rest * 2 >= divisor { whole + 1 } else { whole };
+    Money::from_millionths(i64::try_from(rounded).expect("fits"))
+}
 
 impl History<'_> {
     fn now(&self) -> i64 {
@@ -243,12 +251,7 @@ impl History<'_> {
             .integral
             .iter()
             .filter(|((_, hour), _)| *hour < end)
-            .map(|(key, exact)| {
-                let divisor = u128::try_from(HOUR).expect("is positive");
-                let (whole, rest) = (exact / divisor, exact % divisor);
-                let rounded = if rest * 2 >= divisor { whole + 1 } else { whole };
-                (*key, Money::from_millionths(i64::try_from(rounded).expect("fits")))
-            })
+            .map(|(key, exact)| (*key, charge_of(*exact)))
             .filter(|(_, amount)| *amount > Money::ZERO)
             .collect();
         let pool = self.world.database.pool();
@@ -268,6 +271,8 @@ impl History<'_> {
         assert_eq!(self.world.balance(self.organization.id).await, top_up - total);
         for sum in [
             "SELECT coalesce(sum(cost), 0) FROM paas_resource_usage WHERE organization_id = $1",
+            "SELECT coalesce(sum(cost), 0) FROM paas_usage_days WHERE organization_id = $1",
+            "SELECT coalesce(sum(charged), 0) FROM paas_usage_days WHERE organization_id = $1",
             "SELECT coalesce(sum(cost), 0) FROM paas_usage_months WHERE organization_id = $1",
             "SELECT coalesce(sum(charged), 0) FROM paas_usage_months WHERE organization_id = $1",
         ] {
@@ -330,7 +335,7 @@ fn the_ledger_equals_an_independent_integral_to_the_last_digit() {
 }
 
 /// A second store, as another process would have.
-async fn other_store(world: &World) -> Store {
+pub(crate) async fn other_store(world: &World) -> Store {
     let url = world.database.pool().connect_options().to_url_lossy();
     let directory = tempfile::tempdir().expect("makes a directory");
     let keys = Secrets::open_or_create(&directory.path().join("master.key")).expect("makes a key");
@@ -338,7 +343,7 @@ async fn other_store(world: &World) -> Store {
 }
 
 /// Three plans of ten replicas with prices that do not divide evenly.
-async fn plans(world: &World, number: u32) -> [(PlanId, u128); 3] {
+pub(crate) async fn plans(world: &World, number: u32) -> [(PlanId, u128); 3] {
     let mut plans = [6_900u128, 34_701, 999_999_999].map(|price| (PlanId::new(), price));
     for (index, (id, price)) in plans.iter_mut().enumerate() {
         sqlx::query(

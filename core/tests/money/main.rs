@@ -10,5 +10,6 @@ mod settlement;
 #[path = "../support/mod.rs"]
 mod support;
 mod suspension;
+mod thousand;
 mod usage;
 mod world;
