@@ -99,11 +99,32 @@ impl Platform {
 
     /// Asks the private database; a line a row, columns separated by `|`.
     pub(crate) fn query(&self, sql: &str) -> Result<String> {
+        Ok(run(self.psql("postgres").args(["--tuples-only", "--no-align", "--command", sql]), COMMAND_LIMIT)?.output)
+    }
+
+    /// `psql` on a database of the private server.
+    pub(crate) fn psql(&self, database: &str) -> Command {
         let mut psql = Command::new("psql");
-        psql.args(["--no-psqlrc", "--tuples-only", "--no-align", "--username=skypanel", "--dbname=postgres", "--host"])
-            .arg(self.postgres().join("socket"))
-            .args(["--command", sql]);
-        Ok(run(&mut psql, COMMAND_LIMIT)?.output)
+        psql.args(["--no-psqlrc", "--username=skypanel", "--dbname", database, "--host"])
+            .arg(self.postgres().join("socket"));
+        psql
+    }
+
+    /// Address of a database of the private server.
+    pub(crate) fn database_url(&self, database: &str) -> String {
+        let socket = self.postgres().join("socket");
+        let socket = socket.to_string_lossy().replace('%', "%25").replace('/', "%2F").replace(' ', "%20");
+        format!("postgres://skypanel@localhost/{database}?host={socket}")
+    }
+
+    /// Its data directory, below which a measurement can keep its own: all of it goes in the end.
+    pub(crate) fn data(&self) -> &Path {
+        &self.places.data
+    }
+
+    /// `skypanel` as this platform runs it, for further roles.
+    pub(crate) fn program(&self) -> Command {
+        program(&self.places)
     }
 
     fn postgres(&self) -> PathBuf {

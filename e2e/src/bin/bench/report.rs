@@ -43,6 +43,13 @@ const GOALS: &[Goal] = &[
     goal("/memory_mb/building", "The most it takes while building", "MB", 60.0),
     goal("/ten_at_once/not_live", "Apps not live of ten pushed at once", "", 0.0),
     figure("/ten_at_once/wall_s", "until all ten are", "s"),
+    goal("/api/apps/p99_ms", "Page of the app list, 1,000 apps, p99", "ms", 15.0),
+    goal("/api/overview/p99_ms", "Overview, 10,000 deployments, 1,000,000 hours of usage, p99", "ms", 15.0),
+    goal("/api/usage/p99_ms", "Month's usage of 500 apps, p99", "ms", 15.0),
+    figure("/api/one_core/requests_per_s", "Pages of the app list a second, through one core", "/s"),
+    figure("/api/one_core/p99_ms", "their p99, over eight connections", "ms"),
+    goal("/api/memory_mb/growth", "Growth of memory from 10,000 to 100,000 requests", "MB", 10.0),
+    figure("/api/memory_mb/after_100000", "memory of the API after them", "MB"),
 ];
 
 /// All results, with the goals judged.
@@ -138,6 +145,8 @@ fn show(value: f64, unit: &str) -> String {
     match unit {
         "" => format!("{value:.0}"),
         "MB" => format!("{value:.0} MB"),
+        "ms" => format!("{value:.1} ms"),
+        "/s" => format!("{value:.0}/s"),
         unit => format!("{value:.2} {unit}"),
     }
 }

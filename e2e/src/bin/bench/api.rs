@@ -1,0 +1,218 @@
+//! The API in front of a platform with a past: 1,000 apps, 10,000 deployments, a million hours of usage. What pages of
+//! its lists take, what one core serves, and whether memory grows.
+
+use std::fs::{self, File};
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::{Map, Value, json};
+
+use crate::kept::Caller;
+use crate::platform::Platform;
+use crate::process::{pause, run};
+use crate::report::rounded;
+use crate::statistics::{median, percentile};
+use crate::{Bench, Result, memory};
+
+const PORT: u16 = 23_180;
+const IMAGE_PORT: u16 = 23_181;
+const DATABASE: &str = "large";
+const START_LIMIT: Duration = Duration::from_mins(1);
+const FILL_LIMIT: Duration = Duration::from_mins(3);
+
+/// Tokens that the past has: an admin's, and one of an owner of the organisation that has half of the apps.
+const ADMIN: &str = "skp_large_admin";
+const OWNER: &str = "skp_large_owner";
+
+/// Requests one after the other, for the time of a page.
+const PAGES: usize = 2_000;
+/// Requests at once, for what one core serves.
+const CONNECTIONS: usize = 8;
+/// Requests until memory is taken to be what it comes to, and in all.
+const WARM: usize = 10_000;
+const ALL: usize = 100_000;
+/// The core that serves.
+const CORE: &str = "0";
+
+/// Pages of lists, one request at a time; then 100,000 of them over several connections through one core.
+pub(crate) fn api(bench: &mut Bench) -> Result<()> {
+    let started = Instant::now();
+    create_database(&bench.platform)?;
+    // Its first start makes the tables.
+    Api::start(bench, None)?.end()?;
+    fill(bench)?;
+    println!("       Filled in {:.1} s", started.elapsed().as_secs_f64());
+    let mut value = Map::new();
+
+    let api = Api::start(bench, None)?;
+    let (owner, admin) = (Caller { port: PORT, token: OWNER }, Caller { port: PORT, token: ADMIN });
+    let pages = pages(&admin)?;
+    let own_pages = self::pages(&owner)?;
+    println!("       Pages of the app list: {} of an admin, {} of an owner", pages.len(), own_pages.len());
+    let overview = vec!["/api/admin/paas/overview".to_owned()];
+    let usage = vec!["/api/paas/usage?group=app".to_owned()];
+    for (name, caller, paths) in [
+        ("apps", &admin, &pages),
+        ("own_apps", &owner, &own_pages),
+        ("overview", &admin, &overview),
+        ("usage", &owner, &usage),
+    ] {
+        // Connections to the database, and the plans of their statements.
+        caller.load(paths, 1, PAGES / 10)?;
+        let taken = caller.load(paths, 1, PAGES)?;
+        let (p50, p99) = (median(&taken.each_ms), percentile(&taken.each_ms, 99));
+        println!("       {name}: {p50:.1} ms, p99 {p99:.1} ms");
+        value.insert(name.to_owned(), json!({ "p50_ms": rounded(p50), "p99_ms": rounded(p99) }));
+    }
+    api.end()?;
+
+    let api = Api::start(bench, Some(CORE))?;
+    admin.load(&pages, CONNECTIONS, WARM)?;
+    let warm = memory::resident_mb(api.pid())?;
+    let taken = admin.load(&pages, CONNECTIONS, ALL - WARM)?;
+    let end = memory::resident_mb(api.pid())?;
+    api.end()?;
+    #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52 requests")]
+    let per_second = taken.each_ms.len() as f64 / taken.all.as_secs_f64();
+    let (p50, p99) = (median(&taken.each_ms), percentile(&taken.each_ms, 99));
+    println!("       One core: {per_second:.0} requests a second, {p50:.1} ms, p99 {p99:.1} ms");
+    println!("       Memory: {warm:.1} MB after {WARM} requests, {end:.1} MB after {ALL}");
+    value.insert(
+        "one_core".to_owned(),
+        json!({ "requests_per_s": rounded(per_second), "p50_ms": rounded(p50), "p99_ms": rounded(p99) }),
+    );
+    value.insert(
+        "memory_mb".to_owned(),
+        json!({ "after_10000": rounded(warm), "after_100000": rounded(end), "growth": rounded((end - warm).max(0.0)) }),
+    );
+    bench.results.insert("api".into(), value.into());
+    Ok(())
+}
+
+fn create_database(platform: &Platform) -> Result<()> {
+    platform.query(&format!("DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)"))?;
+    platform.query(&format!("CREATE DATABASE {DATABASE}")).map(drop)
+}
+
+fn fill(bench: &Bench) -> Result<()> {
+    let past = skypanel_e2e::root().join("infra/dev/large-platform.sql");
+    let mut psql = bench.platform.psql(DATABASE);
+    psql.args(["--quiet", "--set=ON_ERROR_STOP=1", "--file"]).arg(past).args(["--command", "VACUUM ANALYZE"]);
+    run(&mut psql, FILL_LIMIT).map(drop)
+}
+
+/// Addresses of all pages of the app list, as a client finds them.
+fn pages(caller: &Caller) -> Result<Vec<String>> {
+    let mut connection = caller.connect();
+    let mut pages = vec!["/api/paas/apps?limit=50".to_owned()];
+    while let Some(page) = pages.last() {
+        let page: Value = serde_json::from_slice(&connection.get(page)?)?;
+        let Some(cursor) = page["next_cursor"].as_str() else { break };
+        pages.push(format!("/api/paas/apps?limit=50&cursor={cursor}"));
+    }
+    Ok(pages)
+}
+
+/// A program with its environment, on one core only.
+fn on_core(core: &str, program: &Command) -> Command {
+    use std::os::unix::process::CommandExt as _;
+    let mut taskset = Command::new("taskset");
+    taskset.args(["--cpu-list", core]).arg(program.get_program()).process_group(0);
+    for (name, value) in program.get_envs() {
+        match value {
+            Some(value) => taskset.env(name, value),
+            None => taskset.env_remove(name),
+        };
+    }
+    taskset
+}
+
+/// `skypanel serve api` on that database.
+struct Api {
+    child: Child,
+    log: PathBuf,
+}
+
+impl Api {
+    /// Starts it, on that core only if one is named.
+    fn start(bench: &Bench, core: Option<&str>) -> Result<Self> {
+        for port in [PORT, IMAGE_PORT] {
+            TcpListener::bind((Ipv4Addr::LOCALHOST, port))
+                .map_err(|error| format!("the port {port} is needed and not free: {error}"))?;
+        }
+        let log = bench.work.join("large-api.log");
+        let output = File::create(&log)?;
+        let skypanel = bench.platform.program();
+        let mut serve = match core {
+            // It inherits the core from its first moment, so that it takes the machine for one that has no other.
+            Some(core) => on_core(core, &skypanel),
+            None => skypanel,
+        };
+        serve
+            .args(["serve", "api"])
+            .env("SKYPANEL_DATA_DIR", bench.platform.data().join("large-api"))
+            .env("SKYPANEL_DATABASE_URL", bench.platform.database_url(DATABASE))
+            .env("SKYPANEL_API_LISTEN", format!("127.0.0.1:{PORT}"))
+            .env("SKYPANEL_IMAGE_LISTEN", format!("127.0.0.1:{IMAGE_PORT}"))
+            // One client, which is meant to ask as often as it can.
+            .env("SKYPANEL_REQUESTS_PER_MINUTE", "0")
+            .stdin(Stdio::null())
+            .stdout(output.try_clone()?)
+            .stderr(output);
+        let child = serve.spawn().map_err(|error| format!("`skypanel serve api` could not be started: {error}"))?;
+        let mut api = Self { child, log };
+        api.wait_until_ready()?;
+        Ok(api)
+    }
+
+    fn wait_until_ready(&mut self) -> Result<()> {
+        let started = Instant::now();
+        loop {
+            let said = fs::read_to_string(&self.log)?;
+            if said.contains("-----> Ready") {
+                return Ok(());
+            }
+            if let Some(status) = self.child.try_wait()? {
+                return Err(format!("`skypanel serve api` ended ({status}):\n{said}").into());
+            }
+            if started.elapsed() > START_LIMIT {
+                return Err(format!("`skypanel serve api` was not ready in time:\n{said}").into());
+            }
+            pause(Duration::from_millis(20))?;
+        }
+    }
+
+    fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    fn end(mut self) -> Result<()> {
+        self.stop()
+    }
+
+    fn stop(&mut self) -> Result<()> {
+        if self.child.try_wait()?.is_none() {
+            run(Command::new("kill").args(["-TERM", &self.pid().to_string()]), START_LIMIT)?;
+            let asked = Instant::now();
+            while self.child.try_wait()?.is_none() {
+                if asked.elapsed() > START_LIMIT {
+                    self.child.kill()?;
+                    self.child.wait()?;
+                    return Err("`skypanel serve api` did not stop when asked".into());
+                }
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Api {
+    fn drop(&mut self) {
+        if let Err(error) = self.stop() {
+            eprintln!(" !     Cleaning up: {error}");
+        }
+    }
+}
