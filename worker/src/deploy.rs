@@ -161,7 +161,7 @@ struct Run<'a> {
 
 impl Run<'_> {
     async fn deploy(&self) -> Result<(), Failure> {
-        self.worker.store.ensure_funds(self.app.organization_id).await?;
+        self.worker.store.ensure_may_run(self.app.organization_id).await?;
         let settings = self.worker.store.settings().await?;
         let (artifact, built) = if let Some(artifact) = self.existing_artifact().await? {
             (artifact, false)

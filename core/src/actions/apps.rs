@@ -1,17 +1,19 @@
 //! Apps: listed, made, changed and destroyed.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use super::{Actions, Actor, Scope};
+use super::{Actions, Actor, RepositoryChange, Scope};
 use crate::jobs::{self, Destroy};
 use crate::model::{
-    AppRef, AppSlug, AppStatus, Application, GitBranch, Organization, OrganizationId, OrganizationRef, Plan, Role,
-    StreamId, friendly,
+    AppRef, AppSlug, AppStatus, Application, GitBranch, HealthTimes, Organization, OrganizationId, OrganizationRef, Plan,
+    ProcessType, Repository, Role, StreamId, friendly,
 };
+use crate::repository::Credentials;
 use crate::settings::Settings;
 use crate::store::deployments::Cancelled;
+use crate::store::repositories::SavedRepository;
 use crate::store::{
-    Access, AppFilter, AppView, AuditEntry, app_views, apps, audit, deployments, events, plans, quotas,
+    Access, AppFilter, AppView, AuditEntry, app_views, apps, audit, deployments, events, plans, quotas, suspension,
 };
 use crate::{Error, Result};
 
@@ -37,6 +39,8 @@ pub struct AppSettings {
 
 /// An app to make.
 #[derive(Clone, Debug, Default)]
+    /// The repository that it is built from when it is not pushed to.
+    pub repository: Option<RepositoryChange>,
 pub struct NewApp {
     /// Its unique name; a friendly one is made up for none.
     pub slug: Option<AppSlug>,
@@ -48,6 +52,8 @@ pub struct NewApp {
     pub settings: AppSettings,
 }
 
+    /// Replicas of its `web` process.
+    pub replicas: Option<u32>,
 impl Actions {
     /// Apps of the actor's organisations by slug, from after `after` on; with `organization`, a name or id, of that
     /// one only. Admins of the platform see all that they name.
@@ -73,7 +79,8 @@ impl Actions {
         self.store.app_view(app.id).await
     }
 
-    /// Makes an app, if the platform's and the organisation's settings and limits allow it.
+    /// Makes an app, if the platform's and the organisation's settings and limits allow it. A repository has to be
+    /// reachable and to have the branch.
     pub async fn create_app(&self, actor: &Actor, new: &NewApp) -> Result<AppView> {
         actor.needs(Scope::Deploy)?;
         check(&new.settings)?;
@@ -87,16 +94,17 @@ impl Actions {
                 "{missing}creating apps is switched off here. Ask an admin to create it."
             )));
         }
-        if organization.suspended_at.is_some() {
-            return Err(Error::Forbidden(format!("The organisation \"{}\" is suspended.", organization.name)));
-        }
+        let repository = match &new.settings.repository {
+            Some(change) => Some(self.planned_repository(&Repository::none(), Credentials::default(), change).await?),
+            None => None,
+        };
         loop {
             let slug = match &new.slug {
                 Some(slug) => slug.clone(),
                 None => friendly::random().parse()?,
             };
-            match self.insert_app(actor, new, &slug, &organization, &settings).await {
-                Err(Error::SlugTaken(_)) if new.slug.is_none() => {}
+            match self.insert_app(actor, new, &slug, &organization, &settings, repository.as_ref()).await {
+                Err(Error::SlugTaken(taken)) if new.slug.is_none() && taken == slug.as_str() => {}
                 other => return other,
             }
         }
@@ -113,9 +121,11 @@ impl Actions {
         let now = self.clock.now();
         let mut transaction = self.store.pool().begin().await?;
         quotas::check_apps(&mut transaction, organization.id, settings).await?;
+        repository: Option<&SavedRepository>,
         let app = apps::insert(&mut transaction, slug, organization.id, now).await?;
         if let Some(plan) = &new.plan {
             let plan = plan_named(&mut transaction, plan).await?;
+        suspension::ensure_not_suspended(&mut transaction, organization.id).await?;
             apps::change_plan(&mut transaction, app.id, plan.id, now).await?;
         }
         apps::configure(&mut transaction, app.id, &new.settings).await?;
@@ -123,6 +133,12 @@ impl Actions {
         events::record(&mut transaction, app.id, actor.user_id(), "create", "Created", now).await?;
         let entry = AuditEntry {
             action: "app.create",
+        if let Some(replicas) = new.replicas {
+            apps::scale(&mut transaction, app.id, &[(ProcessType::web(), replicas)].into(), now).await?;
+        }
+        if let Some(repository) = repository {
+            self.store.save_repository(&mut transaction, &app, repository).await?;
+        }
             organization: Some(organization.id),
             target_kind: "app",
             target: &app.id.to_string(),
@@ -147,12 +163,21 @@ impl Actions {
         let id = change.app.id;
         let before = app_views::view(&mut change.transaction, id).await?;
         apps::configure(&mut change.transaction, id, settings).await?;
+        let planned = match &settings.repository {
+            Some(wanted) => Some(self.planned_change(actor, app, wanted).await?),
+            None => None,
+        };
         let after = app_views::view(&mut change.transaction, id).await?;
-        if shown(&before) == shown(&after) {
+        if shown(&before) == shown(&after) && planned.is_none() {
             return Ok((before, None));
+        if let Some(planned) = &planned {
+            self.write_repository(&mut change, planned).await?;
         }
-        change.audit("app.edit", shown(&before), shown(&after)).await?;
-        change.tell("edit", "Changed the settings").await?;
+        }
+        if shown(&before) != shown(&after) {
+            change.audit("app.edit", shown(&before), shown(&after)).await?;
+            change.tell("edit", "Changed the settings").await?;
+        }
         let runs = after.app.status.should_run() && after.app.current_deployment_id.is_some();
         let rolls = runs && before.app.health_check_path != after.app.health_check_path;
         let stream = if rolls { Some(change.apply().await?) } else { None };

@@ -25,7 +25,7 @@ impl Actions {
     pub(super) async fn change<'a>(&self, actor: &'a Actor, app: &AppRef, access: Access) -> Result<AppChange<'a>> {
         let found = self.app_of(actor, app, access).await?;
         let mut transaction = self.store.pool().begin().await?;
-        let locked = apps::lock(&mut transaction, found.id).await?;
+        let locked = apps::lock_with_organization(&mut transaction, &found).await?;
         if locked.status == AppStatus::Deleting {
             return Err(Error::Conflict(format!("The app \"{}\" is being destroyed.", locked.slug)));
         }
@@ -34,9 +34,10 @@ impl Actions {
 }
 
 impl AppChange<'_> {
-    /// Refuses what would make something run while the app is suspended or its organisation's wallet is empty.
+    /// Refuses what would make something run while the app or its organisation is suspended, or that one's wallet is
+    /// empty.
     pub(super) async fn ensure_may_run(&mut self) -> Result<()> {
-        suspension::ensure_funds(&mut self.transaction, self.app.organization_id).await?;
+        suspension::ensure_may_run(&mut self.transaction, self.app.organization_id).await?;
         if self.app.status != AppStatus::Suspended {
             return Ok(());
         }

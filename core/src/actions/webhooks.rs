@@ -269,6 +269,7 @@ impl Actions {
             // What the app's people have to mend is remembered with the call; what is ours makes the host try again.
             Err(
                 error @ (Error::Conflict(_)
+                | Error::Forbidden(_)
                 | Error::InsufficientFunds(_)
                 | Error::PlanLimitReached(_)
                 | Error::TooMany { .. }),

@@ -235,6 +235,20 @@ pub(crate) async fn lock(connection: &mut PgConnection, app: AppId) -> Result<Ap
 }
 
 /// Sets what an app is meant to do, unless it is being deleted.
+/// The same, with its organisation, which is neither suspended nor deleted until the transaction ends. It comes first,
+/// as with all who hold both. Refused where the app is another's than it was when it was found.
+pub(crate) async fn lock_with_organization(connection: &mut PgConnection, found: &Application) -> Result<Application> {
+    sqlx::query("SELECT FROM organizations WHERE id = $1 FOR SHARE")
+        .bind(found.organization_id)
+        .execute(&mut *connection)
+        .await?;
+    let app = lock(connection, found.id).await?;
+    if app.organization_id == found.organization_id {
+        return Ok(app);
+    }
+    Err(Error::Conflict(format!("The app \"{}\" was moved to another organisation meanwhile. Try again.", app.slug)))
+}
+
 pub(crate) async fn set_status(
     connection: &mut PgConnection,
     app: AppId,

@@ -12,11 +12,11 @@ use crate::model::{
 use crate::{Error, Result};
 
 impl Store {
-    /// Writes down a deployment that was asked for, with its live stream. Refused while the organisation's wallet is
-    /// empty.
+    /// Writes down a deployment that was asked for, with its live stream. Refused while nothing of the organisation
+    /// may run.
     pub async fn create_deployment(&self, new: &NewDeployment) -> Result<()> {
         let mut transaction = self.pool.begin().await?;
-        super::suspension::ensure_app_funds(&mut transaction, new.application_id).await?;
+        super::suspension::ensure_app_may_run(&mut transaction, new.application_id).await?;
         insert(&mut transaction, new, self.clock.now()).await?;
         transaction.commit().await?;
         Ok(())

@@ -74,6 +74,9 @@ pub struct Store {
 /// The tables, in numbered steps.
 pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations");
 
+/// Connections of one process at most.
+const CONNECTIONS: u32 = 16;
+
 impl Store {
     /// Connects, and brings the tables up to date. Statements are ended by the server after a minute, the wait
     /// for a lock after 20 s, a transaction that does nothing after 30 s; bringing up to date has no such limit.
@@ -81,7 +84,12 @@ impl Store {
         let options: PgConnectOptions =
             url.parse().map_err(|error| Error::Invalid(format!("The database's address is not right: {error}.")))?;
         let pool = PgPoolOptions::new()
-            .max_connections(16)
+        Self::connect_with(url, secrets, CONNECTIONS).await
+    }
+
+    /// The same with another number of connections at most.
+    pub async fn connect_with(url: &str, secrets: Secrets, connections: u32) -> Result<Self> {
+            .max_connections(connections)
             .acquire_timeout(limits::ANSWER_LIMIT)
             .connect_with(limits::limited(options))
             .await

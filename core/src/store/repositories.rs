@@ -46,11 +46,7 @@ const COLUMNS: &str = "git_url, git_branch, auto_deploy, token_username, deploy_
 impl Store {
     /// How an app is connected to its repository.
     pub async fn repository(&self, app: AppId) -> Result<Repository> {
-        let sql = format!(
-            "SELECT {COLUMNS} FROM paas_applications
-             LEFT JOIN paas_repositories ON application_id = paas_applications.id WHERE paas_applications.id = $1"
-        );
-        sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(app).fetch_optional(&self.pool).await?.ok_or_else(gone)
+        connection(&mut *self.pool.acquire().await?, app).await
     }
 
     /// What it takes to fetch an app's repository, opened.
@@ -201,12 +197,7 @@ pub(crate) async fn queue(
 ) -> Result<Vec<DeploymentId>> {
     use crate::model::AppStatus;
     // The status of now, held: a suspension that comes meanwhile waits for this.
-    let (status,): (AppStatus,) = sqlx::query_as("SELECT status FROM paas_applications WHERE id = $1 FOR UPDATE")
-        .bind(app.id)
-        .fetch_optional(&mut *connection)
-        .await?
-        .ok_or_else(gone)?;
-    match status {
+    match super::apps::lock_with_organization(connection, app).await?.status {
         AppStatus::Suspended => {
             return Err(Error::Conflict(format!(
                 "The app \"{}\" is suspended, so nothing is deployed. Its owners see why.",
@@ -216,7 +207,7 @@ pub(crate) async fn queue(
         AppStatus::Deleting => return Err(Error::Conflict(format!("The app \"{}\" is being destroyed.", app.slug))),
         _ => {}
     }
-    suspension::ensure_funds(connection, app.organization_id).await?;
+    suspension::ensure_may_run(connection, app.organization_id).await?;
     quotas::check_deployments(connection, app.organization_id, settings, now).await?;
     let mut superseded = Vec::new();
     if matches!(new.trigger, Trigger::Push | Trigger::Webhook | Trigger::Api) {
@@ -255,6 +246,15 @@ pub(super) fn token_of(app: AppId) -> String {
 
 pub(super) fn key_of(app: AppId) -> String {
     format!("deploy key {app}")
+}
+
+/// How an app is connected to its repository, as this transaction sees it.
+pub(crate) async fn connection(connection: &mut PgConnection, app: AppId) -> Result<Repository> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM paas_applications
+         LEFT JOIN paas_repositories ON application_id = paas_applications.id WHERE paas_applications.id = $1"
+    );
+    sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(app).fetch_optional(connection).await?.ok_or_else(gone)
 }
 
 fn gone() -> Error {

@@ -14,6 +14,11 @@ impl Store {
         ensure_funds(&mut *self.pool.acquire().await?, organization).await
     }
 
+    /// The same while an admin has suspended the organisation, or it is being deleted.
+    pub async fn ensure_may_run(&self, organization: OrganizationId) -> Result<()> {
+        ensure_may_run(&mut *self.pool.acquire().await?, organization).await
+    }
+
     /// Whether hours are charged now.
     pub async fn billing_is_on(&self) -> Result<bool> {
         billing_is_on(&mut *self.pool.acquire().await?).await
@@ -52,21 +57,48 @@ pub(crate) async fn ensure_funds(connection: &mut PgConnection, organization: Or
     empty.map_or(Ok(()), |(name,)| Err(Error::InsufficientFunds(name)))
 }
 
-/// The same for the organisation of an app.
-pub(crate) async fn ensure_app_funds(connection: &mut PgConnection, app: AppId) -> Result<()> {
+/// Refuses what would make something of an organisation run while an admin has suspended it, it is being deleted, or
+/// billing is on and its wallet is empty. None of that comes to pass until the transaction ends.
+///
+/// Who holds apps as well asks this first, or holds the organisation's row already: whoever suspends takes it first.
+pub(crate) async fn ensure_may_run(connection: &mut PgConnection, organization: OrganizationId) -> Result<()> {
+    ensure_not_suspended(connection, organization).await?;
+    ensure_funds(connection, organization).await
+}
+
+/// The same but for the wallet.
+pub(crate) async fn ensure_not_suspended(connection: &mut PgConnection, organization: OrganizationId) -> Result<()> {
+    let found: Option<(String, bool, bool)> = sqlx::query_as(
+        "SELECT name, suspended_at IS NOT NULL, deleting_at IS NOT NULL FROM organizations WHERE id = $1 FOR SHARE",
+    )
+    .bind(organization)
+    .fetch_optional(connection)
+    .await?;
+    match found {
+        Some((name, _, true)) => Err(Error::Conflict(format!("The organisation \"{name}\" is being deleted."))),
+        Some((name, true, _)) => {
+            Err(Error::Forbidden(format!("An admin of the platform suspended the organisation \"{name}\".")))
+        }
+        Some(_) => Ok(()),
+        None => Err(Error::NotFound("That organisation does not exist any more.".to_owned())),
+    }
+}
+
+/// Asks the same for the organisation of an app.
+pub(crate) async fn ensure_app_may_run(connection: &mut PgConnection, app: AppId) -> Result<()> {
     let organization: Option<(OrganizationId,)> =
         sqlx::query_as("SELECT organization_id FROM paas_applications WHERE id = $1")
             .bind(app)
             .fetch_optional(&mut *connection)
             .await?;
     match organization {
-        Some((organization,)) => ensure_funds(connection, organization).await,
+        Some((organization,)) => ensure_may_run(connection, organization).await,
         None => Ok(()),
     }
 }
 
-/// Suspends all apps of an organisation that run or are about to, remembers what each was, and enqueues the jobs that
-/// stop them. Answers which. The caller holds the organisation's row.
+/// Suspends all apps of an organisation that run or are about to, be it by their first deployment, remembers what each
+/// was, and enqueues the jobs that stop them. Answers which. The caller holds the organisation's row.
 pub(crate) async fn hold(
     connection: &mut PgConnection,
     organization: OrganizationId,
@@ -77,8 +109,12 @@ pub(crate) async fn hold(
     let rows: Vec<(AppId,)> = sqlx::query_as(
         "UPDATE paas_applications SET suspended_reason = $2, suspended_from = status, status = 'suspended'
          WHERE id = ANY (ARRAY (
-             SELECT id FROM paas_applications WHERE organization_id = $1
-             AND status IN ('building', 'deploying', 'running', 'failed') ORDER BY id FOR NO KEY UPDATE))
+             SELECT id FROM paas_applications AS app WHERE organization_id = $1
+             AND (status IN ('building', 'deploying', 'running', 'failed')
+                 OR status = 'inactive' AND EXISTS (
+                     SELECT FROM paas_deployments WHERE application_id = app.id
+                     AND status NOT IN ('succeeded', 'failed', 'cancelled')))
+             ORDER BY id FOR NO KEY UPDATE))
          RETURNING id",
     )
     .bind(organization)
