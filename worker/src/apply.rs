@@ -1,9 +1,10 @@
 //! Apply: make what runs equal to what the store says should run.
 
-use skypanel_core::Result;
-use skypanel_core::jobs::Apply;
+use skypanel_core::jobs::{Apply, Payload as _};
 use skypanel_core::model::{AppStatus, resolve_formation};
+use skypanel_core::store::{Rollout, TakenBack};
 use skypanel_core::stream::StreamWriter;
+use skypanel_core::{Error, Result};
 use skypanel_deployer::Release;
 use tokio_util::sync::CancellationToken;
 
@@ -11,14 +12,43 @@ use crate::failure::Failure;
 use crate::{Job, Worker};
 
 impl Job for Apply {
-    async fn run(self, worker: Worker, _attempt: i16) -> Result<()> {
+    async fn run(self, worker: Worker, attempt: i16) -> Result<()> {
         let log = worker.streams.writer(self.stream).await?;
-        let outcome = apply(&self, &worker, &log).await;
-        if let Err(Failure::Told { text, .. } | Failure::Passing { text, .. }) = &outcome {
-            log.error(text).await;
+        let failure = match apply(&self, &worker, &log).await {
+            Ok(()) => return log.close(true).await,
+            Err(failure) => failure,
+        };
+        match failure {
+            Failure::Passing { text, .. } => {
+                log.error(&text).await;
+                if attempt < Self::ATTEMPTS {
+                    log.step("This will be tried again").await;
+                    return Err(Error::System(text));
+                }
+                // What runs is not known. The hourly clean-up has it applied once more.
+            }
+            Failure::Told { text, .. } => {
+                log.error(&text).await;
+                take_back(&self, &worker, &log).await?;
+            }
+            // The app is being destroyed, which says so itself.
+            Failure::Cancelled => {}
         }
-        log.close(outcome.is_ok()).await
+        log.close(false).await
     }
+}
+
+/// Asks no more for what could not be rolled out, and makes sure that what was asked for before runs.
+async fn take_back(job: &Apply, worker: &Worker, log: &StreamWriter) -> Result<()> {
+    let words = match worker.store.take_back_rollout(job.app).await {
+        Ok(TakenBack::Nothing) => return Ok(()),
+        Ok(TakenBack::Terms) => "The change was taken back: the plan, its price and the scale are as before.",
+        Ok(TakenBack::Stopped) => "The app is stopped. `logs` shows why it did not start; `ps:start` tries again.",
+        Err(Error::NotFound(_)) => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    log.error(words).await;
+    Ok(())
 }
 
 async fn apply(job: &Apply, worker: &Worker, log: &StreamWriter) -> Result<(), Failure> {
@@ -26,6 +56,7 @@ async fn apply(job: &Apply, worker: &Worker, log: &StreamWriter) -> Result<(), F
     let app = store.app(job.app).await?;
     if !app.status.should_run() {
         worker.deployer.stop(&app).await?;
+        store.end_rollouts(app.id).await?;
         log.detail("Stopped.").await;
         return Ok(());
     }
@@ -44,8 +75,9 @@ async fn apply(job: &Apply, worker: &Worker, log: &StreamWriter) -> Result<(), F
     };
     let settings = store.settings().await?;
     let (config_version, config) = store.config_vars(app.id).await?;
+    let Rollout { app, scaled } = store.begin_rollout(app.id).await?;
     let plan = store.plan(app.plan_id).await?;
-    let formation = resolve_formation(&artifact.processes, &store.formation(app.id).await?);
+    let formation = resolve_formation(&artifact.processes, &scaled);
     let release = Release {
         app: &app,
         plan: &plan,
@@ -60,6 +92,7 @@ async fn apply(job: &Apply, worker: &Worker, log: &StreamWriter) -> Result<(), F
         cancel: &CancellationToken::new(),
     };
     worker.deployer.rollout(&release).await?;
+    store.complete_rollout(app.id).await?;
     store.report_app_status(app.id, AppStatus::Running).await?;
     for (process, replicas) in &formation {
         log.detail(&format!("{process}: {replicas} running")).await;

@@ -3,6 +3,7 @@
 use std::error::Error as StdError;
 
 use skypanel_buildkit::BuildError;
+use skypanel_core::Error;
 use skypanel_deployer::DeployError;
 
 /// Why a deployment did not go live.
@@ -37,14 +38,26 @@ impl From<BuildError> for Failure {
 impl From<DeployError> for Failure {
     fn from(error: DeployError) -> Self {
         tracing::info!(code = error.code(), error = %rollout_reason(&error), "a rollout failed");
-        Self::Told { code: error.code(), text: error.to_string() }
+        let (code, text) = (error.code(), error.to_string());
+        match error {
+            DeployError::Rollout(_) | DeployError::Release(_) => Self::Told { code, text },
+            DeployError::Cancelled => Self::Cancelled,
+            DeployError::Store(error) => error.into(),
+            DeployError::Host(_) | DeployError::Engine { .. } | DeployError::EngineSilent { .. } => {
+                Self::Passing { code, text }
+            }
+        }
     }
 }
 
 impl From<skypanel_core::Error> for Failure {
     fn from(error: skypanel_core::Error) -> Self {
         tracing::error!(error = %chain(&error), "a deployment failed");
-        Self::Told { code: error.code(), text: error.to_string() }
+        let (code, text) = (error.code(), error.to_string());
+        match error {
+            Error::Database(_) | Error::Blob(_) | Error::System(_) => Self::Passing { code, text },
+            _ => Self::Told { code, text },
+        }
     }
 }
 

@@ -124,10 +124,20 @@ impl Store {
         Ok(version)
     }
 
-    /// Makes a deployment the release that should be running and ends it as succeeded, in one step. False, and
-    /// nothing changed, when it had ended before: somebody cancelled it at the last moment.
+    /// Makes a deployment the release that should be running, on the terms it was rolled out with, and ends it as
+    /// succeeded, in one step. False, and nothing changed, when it had ended before: somebody cancelled it at the last
+    /// moment.
     pub async fn complete_deployment(&self, id: DeploymentId) -> Result<bool> {
         let mut transaction = self.pool.begin().await?;
+        // The app first, like all who hold both.
+        let app: Option<(AppId,)> = sqlx::query_as(
+            "SELECT id FROM paas_applications
+             WHERE id = (SELECT application_id FROM paas_deployments WHERE id = $1) FOR NO KEY UPDATE",
+        )
+        .bind(id)
+        .fetch_optional(&mut *transaction)
+        .await?;
+        let Some((app,)) = app else { return Ok(false) };
         let changed = sqlx::query(
             "UPDATE paas_deployments SET status = 'succeeded', finished_at = now()
              WHERE id = $1 AND status NOT IN ('succeeded', 'failed', 'cancelled')",
@@ -138,16 +148,13 @@ impl Store {
         if changed.rows_affected() == 0 {
             return Ok(false);
         }
-        let app: Option<(AppId,)> = sqlx::query_as(
-            "UPDATE paas_applications SET current_deployment_id = $1
-             WHERE id = (SELECT application_id FROM paas_deployments WHERE id = $1) RETURNING id",
-        )
-        .bind(id)
-        .fetch_optional(&mut *transaction)
-        .await?;
-        if let Some((app,)) = app {
-            super::metering::record(&mut transaction, app, self.clock.now()).await?;
-        }
+        sqlx::query("UPDATE paas_applications SET current_deployment_id = $2 WHERE id = $1")
+            .bind(app)
+            .bind(id)
+            .execute(&mut *transaction)
+            .await?;
+        super::terms::complete(&mut transaction, app).await?;
+        super::metering::record(&mut transaction, app, self.clock.now()).await?;
         transaction.commit().await?;
         Ok(true)
     }

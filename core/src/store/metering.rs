@@ -7,29 +7,26 @@ use sqlx::PgConnection;
 use sqlx::types::Json;
 
 use super::Store;
+use super::terms::Terms;
 use crate::Result;
-use crate::model::{
-    AppId, AppSlug, AppStatus, Formation, Metered, Money, OrganizationId, PlanId, ProcessType, resolve_formation,
-};
+use crate::model::{AppId, AppSlug, AppStatus, Metered, OrganizationId, ProcessType, resolve_formation};
 
 pub(super) const METERED_COLUMNS: &str = "id, organization_id, application_id, app_slug, process_type, plan_id, plan_name, \
      price_per_hour, replicas, started_at, ended_at, settled_until";
 
-/// What decides about what runs and what it costs.
+/// What decides about what runs, beside its terms.
 #[derive(sqlx::FromRow)]
-struct Terms {
+struct Metering {
     organization_id: OrganizationId,
     slug: AppSlug,
     status: AppStatus,
-    plan_id: PlanId,
-    plan_name: String,
-    price_per_hour: Money,
     process_types: Option<Json<BTreeMap<ProcessType, String>>>,
 }
 
 /// Brings the history of an app up to what its rows, as this transaction left them, say should run. To be called last
 /// in every transaction that changes an app's status, release, formation, plan, price or organisation. Nothing is
-/// written when nothing changed.
+/// written when nothing changed. While a change is rolled out, each process type counts as the dearest that it may
+/// run as: a change that never gets to run makes nothing cheaper.
 ///
 /// Time never runs backwards in the history, nor into hours that are settled: with a clock that is behind another's
 /// the change counts from where the history ends.
@@ -39,38 +36,44 @@ pub(crate) async fn record(connection: &mut PgConnection, app: AppId, now: DateT
         .bind(app)
         .execute(&mut *connection)
         .await?;
-    let terms: Option<Terms> = sqlx::query_as(
-        "SELECT app.organization_id, app.slug, app.status, app.plan_id, plan.name AS plan_name, app.price_per_hour,
-                deployment.process_types
+    let metering: Option<Metering> = sqlx::query_as(
+        "SELECT app.organization_id, app.slug, app.status, deployment.process_types
          FROM paas_applications AS app
-         JOIN paas_plans AS plan ON plan.id = app.plan_id
          LEFT JOIN paas_deployments AS deployment ON deployment.id = app.current_deployment_id
          WHERE app.id = $1",
     )
     .bind(app)
     .fetch_optional(&mut *connection)
     .await?;
-    let Some(terms) = terms else { return stop(connection, &[app], now).await };
-    let formation = match &terms.process_types {
-        Some(processes) if terms.status.should_run() => {
-            resolve_formation(&processes.0, &super::apps::formation(connection, app).await?)
+    let Some(metering) = metering else { return stop(connection, &[app], now).await };
+    let terms = super::terms::all(connection, app).await?;
+    let mut runs: BTreeMap<ProcessType, (u32, &Terms)> = BTreeMap::new();
+    if let Some(processes) = metering.process_types.as_ref().filter(|_| metering.status.should_run()) {
+        for terms in &terms {
+            for (process, replicas) in resolve_formation(&processes.0, &terms.scaled.0) {
+                let cost = terms.price_per_hour.times(replicas);
+                let known = runs.get(&process).map(|(replicas, terms)| terms.price_per_hour.times(*replicas));
+                if known.is_none_or(|known| cost > known) {
+                    runs.insert(process, (replicas, terms));
+                }
+            }
         }
-        _ => Formation::new(),
-    };
+    }
     let sql = format!("SELECT {METERED_COLUMNS} FROM paas_metering WHERE application_id = $1 AND ended_at IS NULL");
     let open: Vec<Metered> = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(app).fetch_all(&mut *connection).await?;
     let goes_on = |metered: &Metered| {
-        formation.get(&metered.process_type) == Some(&metered.replicas)
-            && (metered.organization_id, metered.plan_id) == (terms.organization_id, terms.plan_id)
-            && metered.price_per_hour == terms.price_per_hour
+        runs.get(&metered.process_type).is_some_and(|(replicas, terms)| {
+            (metered.organization_id, metered.replicas) == (metering.organization_id, *replicas)
+                && (metered.plan_id, metered.price_per_hour) == (terms.plan_id, terms.price_per_hour)
+        })
     };
     let ends: Vec<i64> = open.iter().filter(|metered| !goes_on(metered)).map(|metered| metered.id).collect();
-    let begins: Vec<(&ProcessType, u32)> = formation
+    let begins: Vec<(&ProcessType, u32, &Terms)> = runs
         .iter()
-        .filter(|(process, replicas)| {
-            **replicas > 0 && !open.iter().any(|metered| metered.process_type == **process && goes_on(metered))
+        .filter(|(process, (replicas, _))| {
+            *replicas > 0 && !open.iter().any(|metered| metered.process_type == **process && goes_on(metered))
         })
-        .map(|(process, replicas)| (process, *replicas))
+        .map(|(process, (replicas, terms))| (process, *replicas, *terms))
         .collect();
     if ends.is_empty() && begins.is_empty() {
         return Ok(());
@@ -89,15 +92,15 @@ pub(crate) async fn record(connection: &mut PgConnection, app: AppId, now: DateT
             .execute(&mut *connection)
             .await?;
     }
-    for (process, replicas) in begins {
+    for (process, replicas, terms) in begins {
         sqlx::query(
             "INSERT INTO paas_metering (organization_id, application_id, app_slug, process_type, plan_id, plan_name,
                  price_per_hour, replicas, started_at, settled_until)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)",
         )
-        .bind(terms.organization_id)
+        .bind(metering.organization_id)
         .bind(app)
-        .bind(&terms.slug)
+        .bind(&metering.slug)
         .bind(process)
         .bind(terms.plan_id)
         .bind(&terms.plan_name)

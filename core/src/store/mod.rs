@@ -6,6 +6,7 @@ pub(crate) mod apps;
 pub(crate) mod audit;
 pub(crate) mod auth_failures;
 mod build_cache;
+mod build_places;
 pub(crate) mod config_vars;
 mod deployment_views;
 pub(crate) mod deployments;
@@ -30,6 +31,7 @@ mod settings;
 mod settlement;
 pub(crate) mod suspension;
 pub(crate) mod tenancy;
+mod terms;
 pub(crate) mod tokens;
 mod usage;
 pub(crate) mod webhooks;
@@ -42,10 +44,12 @@ pub use app_views::{AppFilter, AppView};
 pub use apps::Access;
 pub use audit::AuditEntry;
 pub use build_cache::StoredCache;
+pub use build_places::Turn;
 pub use config_vars::{ChangedConfig, ConfigVars};
 pub use deployment_views::DeploymentView;
 pub use device_logins::DeviceLogin;
 pub use domains::{RoutedDomain, SeenCertificate};
+pub use events::EventView;
 pub use idempotency::Known;
 pub use ledger::{BillingTotals, WalletOverview};
 pub use operations::{JobState, Operation};
@@ -54,6 +58,7 @@ pub use platform::{Platform, PlatformTotals, QueueDepth, RecentDeployments, Rece
 pub use quotas::Quotas;
 pub use settlement::Settled;
 pub use tenancy::{Identity, NewUser};
+pub use terms::{Rollout, TakenBack};
 pub(crate) use usage::add_line;
 pub use usage::{UsageHour, UsagePosition};
 
@@ -71,24 +76,24 @@ pub struct Store {
     settings: settings::SettingsCache,
 }
 
-/// The tables, in numbered steps.
-pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations");
-
 /// Connections of one process at most.
 const CONNECTIONS: u32 = 16;
+
+/// The tables, in numbered steps.
+pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations");
 
 impl Store {
     /// Connects, and brings the tables up to date. Statements are ended by the server after a minute, the wait
     /// for a lock after 20 s, a transaction that does nothing after 30 s; bringing up to date has no such limit.
     pub async fn connect(url: &str, secrets: Secrets) -> Result<Self> {
-        let options: PgConnectOptions =
-            url.parse().map_err(|error| Error::Invalid(format!("The database's address is not right: {error}.")))?;
-        let pool = PgPoolOptions::new()
         Self::connect_with(url, secrets, CONNECTIONS).await
     }
 
     /// The same with another number of connections at most.
     pub async fn connect_with(url: &str, secrets: Secrets, connections: u32) -> Result<Self> {
+        let options: PgConnectOptions =
+            url.parse().map_err(|error| Error::Invalid(format!("The database's address is not right: {error}.")))?;
+        let pool = PgPoolOptions::new()
             .max_connections(connections)
             .acquire_timeout(limits::ANSWER_LIMIT)
             .connect_with(limits::limited(options))

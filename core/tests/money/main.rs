@@ -10,6 +10,7 @@ mod settlement;
 #[path = "../support/mod.rs"]
 mod support;
 mod suspension;
+mod terms;
 mod thousand;
 mod usage;
 mod world;
