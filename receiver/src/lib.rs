@@ -34,7 +34,7 @@ use tokio_util::task::TaskTracker;
 
 pub use skypanel_core::source::SourceLimits;
 
-pub use crate::commands::{ClientLine, command_help, command_list};
+pub use crate::commands::{ClientLine, command_help, command_list, platform_commands};
 pub use crate::keys::parse_public_key;
 
 use crate::git::Repositories;
@@ -51,6 +51,8 @@ pub struct ReceiverOptions {
     pub hook_binary: PathBuf,
     /// The host name users reach this receiver under, for hints such as `ssh -p 2222 git@HOST`.
     pub public_host: String,
+    /// Where people reach the HTTP API, without a slash at its end: for addresses of webhooks and invitations.
+    pub public_url: String,
     /// How apps are reached, for `apps:info`.
     pub addresses: AddressFormat,
 }

@@ -1,8 +1,10 @@
-//! What goes back to a client on one channel: raw bytes for Git, Heroku-style lines for people.
+//! What goes back to a client on one channel: raw bytes for Git, Heroku-style lines for people, JSON for programs.
 
 use bytes::Bytes;
 use russh::ChannelId;
 use russh::server::Handle;
+use serde::Serialize;
+use serde_json::{Value, json};
 use skypanel_core::Error;
 
 /// SSH's code for standard error among extended data (RFC 4254 §5.2).
@@ -20,11 +22,24 @@ pub(crate) struct Output {
     channel: ChannelId,
     /// The client's terminal is in raw mode then: each line must end in CR LF.
     terminal: bool,
+    /// A program reads it: results and errors are JSON.
+    json: bool,
 }
 
 impl Output {
     pub(crate) fn new(handle: Handle, channel: ChannelId, terminal: bool) -> Self {
-        Self { handle, channel, terminal }
+        Self { handle, channel, terminal, json: false }
+    }
+
+    /// The same, read by a program or by people.
+    pub(crate) fn read_by_program(mut self, json: bool) -> Self {
+        self.json = json;
+        self
+    }
+
+    /// Whether results and errors are to be JSON.
+    pub(crate) fn is_json(&self) -> bool {
+        self.json
     }
 
     /// Whether the client has a terminal: colours make sense, and nothing typed is echoed but by us.
@@ -58,6 +73,11 @@ impl Output {
         self.text(format!("{line}\n")).await
     }
 
+    /// Sends a JSON document, on a line of its own, to standard output.
+    pub(crate) async fn document(&self, document: &impl Serialize) -> Result<(), ClientGone> {
+        self.line(&in_json(document)).await
+    }
+
     /// Sends text to standard error, where it does not mix with Git's protocol or a command's result.
     pub(crate) async fn notice(&self, text: impl AsRef<[u8]>) -> Result<(), ClientGone> {
         let bytes = self.for_terminal(text.as_ref());
@@ -73,7 +93,11 @@ impl Output {
     /// Tells an error and ends the channel with status 1.
     pub(crate) async fn fail(&self, error: &Error) {
         log_cause(error);
-        let _ = self.error(&error.to_string()).await;
+        let _ = if self.json {
+            self.notice(in_json(&document_of(error)) + "\n").await
+        } else {
+            self.error(&error.to_string()).await
+        };
         self.finish(1).await;
     }
 
@@ -109,6 +133,24 @@ pub(crate) fn log_cause(error: &Error) {
     }
 }
 
+/// An error as programs read it. What breaks rules is named by its field, as in the HTTP API's errors.
+fn document_of(error: &Error) -> Value {
+    let mut document = json!({ "error": error.code(), "message": error.to_string() });
+    let fields: serde_json::Map<String, Value> = match error {
+        Error::InvalidFields(fields) => {
+            fields.iter().map(|field| (field.field.clone(), field.problem.as_str().into())).collect()
+        }
+        Error::Repository { field, reason } => [((*field).to_owned(), reason.as_str().into())].into_iter().collect(),
+        _ => return document,
+    };
+    document["details"] = json!({ "fields": fields });
+    document
+}
+
+fn in_json(document: &impl Serialize) -> String {
+    serde_json::to_string(document).unwrap_or_else(|error| json!({ "error": error.to_string() }).to_string())
+}
+
 /// A message as errors look: ` !     ` before each line.
 pub(crate) fn error_lines(message: &str) -> String {
     message.lines().flat_map(|line| [" !     ", line, "\n"]).collect()
@@ -121,5 +163,15 @@ mod tests {
     #[test]
     fn every_line_of_an_error_is_marked() {
         assert_eq!(error_lines("a\nb"), " !     a\n !     b\n");
+    }
+
+    #[test]
+    fn programs_read_the_code_and_the_fields_of_an_error() {
+        let unknown = Error::NotFound("There is no app \"x\".".to_owned());
+        let expected = json!({ "error": "NOT_FOUND", "message": "There is no app \"x\"." });
+        assert_eq!(document_of(&unknown), expected);
+        let broken = document_of(&Error::field("name", "Use 1 to 60 characters."));
+        assert_eq!(broken["error"], "INVALID_INPUT");
+        assert_eq!(broken["details"]["fields"]["name"], "Use 1 to 60 characters.");
     }
 }

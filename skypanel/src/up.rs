@@ -32,6 +32,8 @@ use crate::setup;
 
 /// Longest one call of the engine may take, pulls and builds apart, which stream.
 const ENGINE_TIMEOUT_SECONDS: u64 = 120;
+/// How often it is looked whether the followers of live streams may still see them.
+const RECHECK: Duration = Duration::from_secs(20);
 /// Longest a graceful stop may take.
 const STOP_LIMIT: Duration = Duration::from_secs(30);
 /// Longest the connections to the database may take to close.
@@ -131,6 +133,8 @@ async fn serve(config: &Config, store: &Store, roles: &[Role], only_worker: bool
             ssh_port: config.ssh_listen.port(),
             public_url: config.public_url(),
             requests_per_minute: NonZeroU32::new(config.requests_per_minute),
+            trusted_proxies: config.trusted_proxies()?,
+            recheck: RECHECK,
         };
         let api = Api::bind(actions.clone(), options).await?;
         running.spawn(api.run(stop.clone()));
@@ -189,6 +193,7 @@ async fn serve(config: &Config, store: &Store, roles: &[Role], only_worker: bool
             data_dir: config.data_dir.clone(),
             hook_binary: config.hook_binary.clone(),
             public_host: config.host.clone(),
+            public_url: config.public_url(),
             addresses,
         };
         let receiver = Receiver::bind(actions.clone(), options).await?;

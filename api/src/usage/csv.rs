@@ -1,17 +1,15 @@
 //! `GET /api/paas/usage.csv`.
 
-use std::fmt::Write as _;
-
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use chrono::SecondsFormat;
 use futures_util::stream;
 use skypanel_core::actions::{Actions, Period};
 use skypanel_core::model::Hour;
 use skypanel_core::store::{UsageHour, UsagePosition};
+use skypanel_core::usage_csv;
 
 use super::Wish;
 use crate::error::ApiError;
@@ -19,8 +17,6 @@ use crate::http::{Caller, QueryOf};
 
 /// Lines that are read and sent at a time.
 const PAGE: u32 = 2_000;
-
-const HEAD: &str = "hour,app_id,app,process,plan,price_per_hour,replica_seconds,cost,charged\n";
 
 /// Export usage
 ///
@@ -49,7 +45,7 @@ pub(crate) async fn export_usage(
         let store = store.clone();
         async move { store.usage_hours(asked.organization, asked.app, bounds, Some(&position), PAGE).await }
     };
-    let begin = (Some(HEAD.to_owned()), Some(first), None);
+    let begin = (Some(usage_csv::HEAD.to_owned()), Some(first), None);
     let pages = stream::unfold((begin, next), |((head, page, position), next)| async move {
         let page = match (page, position) {
             (Some(page), _) => page,
@@ -61,9 +57,7 @@ pub(crate) async fn export_usage(
             (None, None) => return None,
         };
         let mut text = head.unwrap_or_default();
-        for hour in &page {
-            write_line(&mut text, hour);
-        }
+        text.extend(page.iter().map(usage_csv::line));
         let full = page.len() == usize::try_from(PAGE).unwrap_or(usize::MAX);
         let position = page.last().filter(|_| full).map(UsageHour::position);
         Some((Ok(Bytes::from(text)), ((None, None, position), next)))
@@ -73,19 +67,4 @@ pub(crate) async fn export_usage(
         (header::CONTENT_DISPOSITION, "attachment; filename=\"usage.csv\""),
     ];
     Ok((headers, Body::from_stream(pages)).into_response())
-}
-
-/// Names of apps, process types and plans hold nothing that CSV or a spreadsheet would take for its own; a plan's name
-/// from elsewhere is quoted all the same.
-fn write_line(text: &mut String, hour: &UsageHour) {
-    let begin = hour.hour.to_rfc3339_opts(SecondsFormat::Secs, true);
-    let seconds = hour.replica_microseconds / 1_000_000;
-    let fraction = hour.replica_microseconds % 1_000_000;
-    let plan = hour.plan_name.replace('"', "\"\"");
-    // Writing to a string does not fail.
-    let _ = writeln!(
-        text,
-        "{begin},{},{},{},\"{plan}\",{:.6},{seconds}.{fraction:06},{:.6},{}",
-        hour.application_id, hour.app_slug, hour.process_type, hour.price_per_hour.0, hour.cost.0, hour.charged
-    );
 }

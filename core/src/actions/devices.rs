@@ -1,5 +1,5 @@
-//! `skypanel login`: the terminal shows a code, the person approves it in a browser where they are logged in, and the
-//! terminal gets an API token. The device authorisation grant of OAuth 2.0 (RFC 8628).
+//! `skypanel login`: the terminal shows a code, the person approves it where they are logged in already, and the terminal
+//! gets an API token. The device authorisation grant of OAuth 2.0 (RFC 8628).
 
 use std::net::IpAddr;
 
@@ -92,7 +92,8 @@ impl Actions {
         Ok(found)
     }
 
-    /// Approves or refuses the login of a device. Only from a browser session: a token must not make others.
+    /// Approves or refuses the login of a device. Only from a browser session or with an SSH key: a token must not make
+    /// others.
     pub async fn decide_device_login(&self, actor: &Actor, typed: &str, approve: bool) -> Result<()> {
         let guard = by_person(actor)?;
         let user = actor.user()?;
@@ -167,8 +168,10 @@ impl Actions {
 }
 
 fn by_person(actor: &Actor) -> Result<Guard> {
-    if actor.via != Via::Browser {
-        return Err(Error::Forbidden("Approve devices in a browser where you are logged in.".to_owned()));
+    if !matches!(actor.via, Via::Browser | Via::Ssh) {
+        return Err(Error::Forbidden(
+            "Approve devices in a browser where you are logged in, or over SSH with a key of yours.".to_owned(),
+        ));
     }
     Ok(Guard::account("device", &actor.user()?.email))
 }

@@ -1,23 +1,53 @@
-//! `apps`, `apps:create`, `apps:destroy`, `apps:info`.
+//! `apps` and its actions: listed, made, described, changed and destroyed.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
 use skypanel_core::Error;
-use skypanel_core::actions::NewApp;
-use skypanel_core::model::{AppRef, AppSlug, Application, OrganizationId, OrganizationRef};
-use skypanel_core::store::Access;
+use skypanel_core::actions::{AppSettings, Begun, NewApp, RepositoryChange};
+use skypanel_core::model::{AppRef, AppSlug, AppStatus, HealthTimes, Money, resolve_formation};
+use skypanel_core::store::{Access, AppView};
 
-use crate::commands::context::{Context, Failure};
-use crate::commands::table::{pairs, table, time};
+use crate::commands::context::{AppChoice, Context, Failure};
+use crate::commands::shown::{begun, organization_named};
+use crate::commands::table::{pairs, time};
 
 /// Longest an app's removal is waited for; it goes on by itself.
 const DESTROY_LIMIT: Duration = Duration::from_mins(3);
 const DESTROY_POLL: Duration = Duration::from_millis(200);
 
+/// What can be done with apps.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// List your apps
+    #[command(name = "apps")]
+    List(ListArguments),
+    /// Create an app
+    #[command(name = "apps:create")]
+    Create(CreateArguments),
+    /// Destroy an app with everything that is its
+    #[command(name = "apps:destroy")]
+    Destroy(DestroyArguments),
+    /// Change an app's name for people, branch, buildpack or health check
+    #[command(name = "apps:edit")]
+    Edit(EditArguments),
+    /// Show what an app is and does
+    #[command(name = "apps:info")]
+    Info(InfoArguments),
+}
+
 /// Arguments of `apps`.
 #[derive(Args, Debug)]
-pub(crate) struct ListArguments {}
+pub(crate) struct ListArguments {
+    /// Only those of this organisation
+    #[arg(long, value_name = "ORGANISATION")]
+    org: Option<String>,
+    /// Only those in this status, such as running
+    #[arg(long)]
+    status: Option<AppStatus>,
+}
 
 /// Arguments of `apps:create`.
 #[derive(Args, Debug)]
@@ -25,27 +55,50 @@ pub(crate) struct CreateArguments {
     /// Its name: lower-case letters, digits and dashes; a friendly one is made up without
     name: Option<String>,
     /// The organisation it belongs to; needed if you are in several
-    #[arg(long)]
+    #[arg(long, value_name = "ORGANISATION")]
     org: Option<String>,
+    /// Its plan; the smallest without
+    #[arg(long)]
+    plan: Option<String>,
+    /// Replicas of its web process, up to the plan's number; 1 without
+    #[arg(long)]
+    replicas: Option<u32>,
+    #[command(flatten)]
+    settings: SettingArguments,
 }
 
 /// Arguments of `apps:destroy`.
 #[derive(Args, Debug)]
 pub(crate) struct DestroyArguments {
-    /// The app
-    #[arg(value_name = "APP")]
-    name: Option<String>,
-    /// The app
-    #[arg(short, long, value_name = "APP", conflicts_with = "name")]
-    app: Option<String>,
+    #[command(flatten)]
+    which: Which,
     /// The app's name once more, so that nothing is asked
     #[arg(long, value_name = "APP")]
     confirm: Option<String>,
 }
 
+/// Arguments of `apps:edit`.
+#[derive(Args, Debug)]
+pub(crate) struct EditArguments {
+    #[command(flatten)]
+    choice: AppChoice,
+    /// Its name for people; its address stays
+    #[arg(long, value_name = "NAME")]
+    title: Option<String>,
+    #[command(flatten)]
+    settings: SettingArguments,
+}
+
 /// Arguments of `apps:info`.
 #[derive(Args, Debug)]
 pub(crate) struct InfoArguments {
+    #[command(flatten)]
+    which: Which,
+}
+
+/// An app by name or as an option.
+#[derive(Args, Debug)]
+struct Which {
     /// The app
     #[arg(value_name = "APP")]
     name: Option<String>,
@@ -54,55 +107,129 @@ pub(crate) struct InfoArguments {
     app: Option<String>,
 }
 
-pub(crate) async fn list(context: &Context, _arguments: &ListArguments) -> Result<u32, Failure> {
-    let organizations: Vec<OrganizationId> = context.memberships().iter().map(|(org, _)| org.id).collect();
-    let apps = context.shared.actions.store.apps(Some(&organizations)).await?;
-    if apps.is_empty() {
-        let hint = context.shared.hint("apps:create");
-        context.output.line(&format!("You have no apps yet. Make one with: {hint}")).await?;
-        return Ok(0);
-    }
-    let several = organizations.len() > 1;
-    let mut headings = vec!["NAME", "STATUS"];
-    if several {
-        headings.push("ORGANISATION");
-    }
-    let rows: Vec<Vec<String>> = apps
-        .iter()
-        .map(|app| {
-            let mut row = vec![app.slug.to_string(), app.status.to_string()];
-            if several {
-                row.push(organization_name(context, app));
-            }
-            row
-        })
-        .collect();
-    context.output.text(table(&headings, &rows)).await?;
-    Ok(0)
+/// What can be chosen about an app.
+#[derive(Args, Debug)]
+struct SettingArguments {
+    /// The branch that is released
+    #[arg(long)]
+    branch: Option<String>,
+    /// A buildpack by name or Git URL; an empty one for detection
+    #[arg(long)]
+    buildpack: Option<String>,
+    /// HTTP path of the health check; an empty one for the usual check
+    #[arg(long, value_name = "PATH")]
+    health_check: Option<String>,
+    /// Seconds between two health checks; 0 for the platform's setting
+    #[arg(long, value_name = "SECONDS")]
+    health_interval: Option<i32>,
+    /// Seconds that a health check may wait for its answer; 0 for the platform's setting
+    #[arg(long, value_name = "SECONDS")]
+    health_timeout: Option<i32>,
+    /// Failed health checks in a row after which a replica is replaced; 0 for the platform's setting
+    #[arg(long, value_name = "NUMBER")]
+    health_retries: Option<i32>,
+    /// Seconds that a new replica may take until it is healthy; 0 for the platform's setting
+    #[arg(long, value_name = "SECONDS")]
+    health_start: Option<i32>,
+    /// The label before the platform's default domain; the app's name without
+    #[arg(long, value_name = "LABEL")]
+    subdomain: Option<String>,
 }
 
-pub(crate) async fn create(context: &Context, arguments: &CreateArguments) -> Result<u32, Failure> {
+impl SettingArguments {
+    fn settings(&self) -> Result<AppSettings, Error> {
+        Ok(AppSettings {
+            buildpack: self.buildpack.clone(),
+            health_check_path: self.health_check.clone(),
+            health: HealthTimes {
+                interval_seconds: self.health_interval,
+                timeout_seconds: self.health_timeout,
+                retries: self.health_retries,
+                start_seconds: self.health_start,
+            },
+            subdomain: self.subdomain.as_deref().map(str::parse).transpose()?,
+            ..AppSettings::default()
+        })
+    }
+}
+
+impl Which {
+    fn app(&self, command: &str) -> Result<AppRef, Error> {
+        match self.name.as_ref().or(self.app.as_ref()) {
+            Some(name) => Ok(AppRef::Slug(name.parse::<AppSlug>()?)),
+            None => Err(Error::Invalid(format!("Say which app: {command} NAME."))),
+        }
+    }
+}
+
+pub(crate) async fn run(context: &mut Context, command: &Command) -> Result<u32, Failure> {
+    match command {
+        Command::List(arguments) => list(context, arguments).await,
+        Command::Create(arguments) => create(context, arguments).await,
+        Command::Destroy(arguments) => destroy(context, arguments).await,
+        Command::Edit(arguments) => edit(context, arguments).await,
+        Command::Info(arguments) => info(context, arguments).await,
+    }
+}
+
+async fn list(context: &Context, arguments: &ListArguments) -> Result<u32, Failure> {
+    let organization = arguments.org.as_deref().map(organization_named);
+    let apps = context.actions().apps(context.actor(), organization.as_ref(), arguments.status, None, i64::MAX).await?;
+    let empty = match (&organization, arguments.status) {
+        (None, None) => format!("You have no apps yet. Make one with: {}", context.shared.hint("apps:create")),
+        _ => "There are none.".to_owned(),
+    };
+    let several = context.memberships().len() > 1;
+    let headings: &[&str] = if several { &["NAME", "STATUS", "ORGANISATION"] } else { &["NAME", "STATUS"] };
+    let rows = apps.iter().map(|view| {
+        let mut row = vec![view.app.slug.to_string(), view.app.status.to_string()];
+        if several {
+            row.push(view.organization_name.clone());
+        }
+        (item(view), row)
+    });
+    context.list(headings, &empty, rows).await
+}
+
+async fn create(context: &Context, arguments: &CreateArguments) -> Result<u32, Failure> {
     let new = NewApp {
         slug: arguments.name.as_deref().map(str::parse).transpose()?,
-        organization: arguments.org.clone().map(OrganizationRef::Name),
-        ..NewApp::default()
+        organization: arguments.org.as_deref().map(organization_named),
+        plan: arguments.plan.clone(),
+        replicas: arguments.replicas,
+        settings: AppSettings {
+            git_branch: arguments.settings.branch.as_deref().map(str::parse).transpose()?,
+            ..arguments.settings.settings()?
+        },
     };
-    let app = context.actions().create_app(context.actor(), &new).await?.app;
-    let url = remote(context, &app.slug);
+    let view = context.actions().create_app(context.actor(), &new).await?;
+    let url = remote(context, &view.app.slug);
     let text = format!(
         "-----> Created app {}\n       Remote: {url}\n       Deploy: git remote add skypanel {url}\n               \
          git push skypanel {}\n",
-        app.slug, app.git_branch
+        view.app.slug, view.app.git_branch
     );
-    context.output.text(text).await?;
-    Ok(0)
+    context.tell(item(&view), text).await
 }
 
-pub(crate) async fn destroy(mut context: Context, arguments: &DestroyArguments) -> Result<u32, Failure> {
-    let Some(name) = arguments.name.as_ref().or(arguments.app.as_ref()) else {
-        return Err(Error::Invalid("Say which app to destroy: apps:destroy NAME.".to_owned()).into());
+async fn edit(context: &Context, arguments: &EditArguments) -> Result<u32, Failure> {
+    let app = context.chosen(&arguments.choice)?;
+    let branch = arguments.settings.branch.clone();
+    let settings = AppSettings {
+        name: arguments.title.clone(),
+        repository: branch.map(|branch| RepositoryChange { git_branch: Some(branch), ..RepositoryChange::default() }),
+        ..arguments.settings.settings()?
     };
-    let app = context.app_named(name, Access::Own).await?;
+    let (view, job) = context.actions().edit_app(context.actor(), &app, &settings).await?;
+    let mut json = item(&view);
+    json["job_id"] = json!(job.map(|job| job.0));
+    context.tell(json, format!("-----> {} is as you want it", view.app.slug)).await?;
+    context.follow_job(job).await
+}
+
+async fn destroy(context: &mut Context, arguments: &DestroyArguments) -> Result<u32, Failure> {
+    let app = arguments.which.app("apps:destroy")?;
+    let app = context.actions().app_of(context.actor(), &app, Access::Own).await?;
     let confirmed = if let Some(confirm) = &arguments.confirm {
         confirm.clone()
     } else {
@@ -111,12 +238,11 @@ pub(crate) async fn destroy(mut context: Context, arguments: &DestroyArguments) 
              Type the app's name to go on: ",
             app.slug
         );
-        context.output.notice(question).await?;
+        context.ask(&question).await?;
         context.read().await?
     };
-    let slug = AppRef::Slug(app.slug.clone());
-    context.actions().destroy_app(context.actor(), &slug, &confirmed).await?;
-    context.output.line(&format!("-----> Destroying {}", app.slug)).await?;
+    let gone = context.actions().destroy_app(context.actor(), &AppRef::Id(app.id), &confirmed).await?;
+    context.tell(begun(&Begun { app: gone, job: None }), format!("-----> Destroying {}", app.slug)).await?;
     let store = &context.actions().store;
     let gone = async {
         while store.app_by_slug(&app.slug).await?.is_some_and(|found| found.id == app.id) {
@@ -126,58 +252,88 @@ pub(crate) async fn destroy(mut context: Context, arguments: &DestroyArguments) 
     };
     let Ok(gone) = tokio::time::timeout(DESTROY_LIMIT, gone).await else {
         let text = "It takes longer than usual and goes on by itself. The command apps shows when it is done.";
-        context.output.error(text).await?;
-        return Ok(1);
+        return Err(Error::Upstream(text.to_owned()).into());
     };
     gone?;
     context.shared.repositories.remove(app.id);
-    context.output.line(&format!("-----> Destroyed {}", app.slug)).await?;
-    Ok(0)
+    context.done(format!("-----> Destroyed {}", app.slug)).await
 }
 
-pub(crate) async fn info(context: &Context, arguments: &InfoArguments) -> Result<u32, Failure> {
-    let Some(name) = arguments.name.as_ref().or(arguments.app.as_ref()) else {
-        return Err(Error::Invalid("Say which app: apps:info NAME.".to_owned()).into());
-    };
-    let app = context.app_named(name, Access::Read).await?;
-    let store = &context.shared.actions.store;
-    let plan = store.plan(app.plan_id).await?;
+async fn info(context: &Context, arguments: &InfoArguments) -> Result<u32, Failure> {
+    let view = context.actions().app_view(context.actor(), &arguments.which.app("apps:info")?).await?;
+    let app = &view.app;
+    let store = &context.actions().store;
     let domain = store.settings().await?.apps_default_domain;
-    let release = match app.current_deployment_id {
-        Some(id) => store.deployment(id).await?.version.map_or_else(|| "none".to_owned(), |v| v.to_string()),
-        None => "none".to_owned(),
-    };
-    let formation: Vec<String> =
-        store.formation(app.id).await?.iter().map(|(process, replicas)| format!("{process}={replicas}")).collect();
-    let text = pairs(&[
+    let processes = context.actions().process_types(app).await?;
+    let scaled = store.formation(app.id).await?;
+    let formation = resolve_formation(&processes, &scaled);
+    let cost: Money = formation.values().map(|replicas| app.price_per_hour.times(*replicas)).sum();
+    let mut json = item(&view);
+    json["host"] = json!(format!("{}.{domain}", app.subdomain));
+    json["processes"] = json!(processes);
+    json["formation"] = json!(formation);
+    json["cost_per_hour"] = json!(cost);
+    let shown = if formation.is_empty() { &scaled } else { &formation };
+    let shown: Vec<String> = shown.iter().map(|(process, replicas)| format!("{process}={replicas}")).collect();
+    let mut text = pairs(&[
         ("Name", app.slug.to_string()),
         ("Status", app.status.to_string()),
         ("Web", context.shared.options.addresses.of(&app.subdomain, &domain)),
         ("Git", remote(context, &app.slug)),
         ("Deploy branch", app.git_branch.clone()),
-        ("Release", release),
-        ("Processes", if formation.is_empty() { "web=1".to_owned() } else { formation.join(" ") }),
-        ("Plan", plan.name),
+        ("Release", view.version.map_or_else(|| "none".to_owned(), |version| version.to_string())),
+        ("Processes", if shown.is_empty() { "web=1".to_owned() } else { shown.join(" ") }),
+        ("Plan", format!("{}, {} an hour for each process", view.plan_name, app.price_per_hour)),
         ("Stack", app.stack.clone()),
         ("Buildpack", app.buildpack.clone().unwrap_or_else(|| "detected".to_owned())),
-        ("Organisation", organization_name(context, &app)),
+        (
+            "Health check",
+            app.health_check_path.clone().unwrap_or_else(|| "/health if it answers, else the port".to_owned()),
+        ),
+        ("Organisation", view.organization_name.clone()),
         ("Created", time(app.created_at)),
     ]);
-    context.output.text(format!("=== {}\n{text}", app.slug)).await?;
-    Ok(0)
+    if let Some(reason) = app.suspended_reason {
+        let _ = writeln!(text, "Suspended: {reason}");
+    }
+    context.tell(json, format!("=== {}\n{text}", app.slug)).await
+}
+
+/// An app as programs read it.
+pub(crate) fn item(view: &AppView) -> Value {
+    let app = &view.app;
+    json!({
+        "id": app.id,
+        "slug": app.slug,
+        "name": view.name,
+        "organization_id": app.organization_id,
+        "organization": view.organization_name,
+        "status": app.status,
+        "suspended_reason": app.suspended_reason,
+        "subdomain": app.subdomain,
+        "git_url": view.git_url,
+        "git_branch": app.git_branch,
+        "auto_deploy": view.auto_deploy,
+        "buildpack": app.buildpack,
+        "stack": app.stack,
+        "health_check_path": app.health_check_path,
+        "health_check_interval_seconds": app.health.interval_seconds,
+        "health_check_timeout_seconds": app.health.timeout_seconds,
+        "health_check_retries": app.health.retries,
+        "health_check_start_seconds": app.health.start_seconds,
+        "replicas": view.replicas,
+        "plan_id": app.plan_id,
+        "plan": view.plan_name,
+        "price_per_hour": app.price_per_hour,
+        "current_deployment_id": app.current_deployment_id,
+        "version": view.version.map(|version| version.0),
+        "created_at": app.created_at,
+        "updated_at": view.updated_at,
+    })
 }
 
 /// The address of an app's repository.
 fn remote(context: &Context, slug: &AppSlug) -> String {
     let options = &context.shared.options;
     format!("ssh://git@{}:{}/{slug}.git", options.public_host, options.listen.port())
-}
-
-fn organization_name(context: &Context, app: &Application) -> String {
-    context
-        .memberships()
-        .iter()
-        .find(|(organization, _)| organization.id == app.organization_id)
-        .map(|(organization, _)| organization.name.clone())
-        .unwrap_or_default()
 }

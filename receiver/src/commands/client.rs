@@ -29,6 +29,19 @@ impl ClientLine {
     pub fn command(&self) -> &str {
         self.words.first().map_or("help", String::as_str)
     }
+
+    /// Whether the command is better off with the user's terminal, if there is one: because it asks something, is
+    /// colourful, or is for working in. Programs that read JSON want none.
+    pub fn wants_terminal(&self) -> bool {
+        let command = self.command();
+        let asks = || {
+            let platform = Parsed::command();
+            let command = platform.find_subcommand(command);
+            command.is_some_and(|command| command.get_arguments().any(|argument| argument.get_id() == "confirm"))
+        };
+        !parse::is_json(&self.words)
+            && (matches!(command, "run" | "logs" | "keys:add" | "invitations:accept" | "repo:set") || asks())
+    }
 }
 
 /// Whether the command is about an app and the words do not say which. What the platform will refuse stays as it is.
@@ -38,6 +51,11 @@ fn lacks_app(words: &[String]) -> bool {
     // Some commands take the app as an option or as their argument.
     let named = arguments.try_contains_id("name").unwrap_or(false);
     arguments.try_contains_id("app").is_ok_and(|given| !given && !named)
+}
+
+/// The platform's commands as they are parsed: what manual pages and completions are made of.
+pub fn platform_commands() -> clap::Command {
+    Parsed::command()
 }
 
 /// All commands of the platform, a line each.
@@ -92,6 +110,23 @@ mod tests {
             ("run bash -c -- -a", "run --app=shop bash -c -- -a"),
         ] {
             assert_eq!(sent(typed), expected);
+        }
+    }
+
+    #[test]
+    fn a_terminal_is_for_people() {
+        for (typed, wanted) in [
+            ("run bash", true),
+            ("run ls --json", true),
+            ("logs -t", true),
+            ("logs --json", false),
+            ("apps:destroy", true),
+            ("apps destroy --json", false),
+            ("apps", false),
+            ("nonsense", false),
+        ] {
+            let words: Vec<String> = typed.split(' ').map(str::to_owned).collect();
+            assert_eq!(ClientLine::new(&words, None).wants_terminal(), wanted, "{typed}");
         }
     }
 

@@ -1,22 +1,63 @@
-//! `config`, `config:set`, `config:unset`. Values go in and never come out.
+//! `config` and its actions. Values go in and never come out.
 
 use std::collections::BTreeMap;
 
-use clap::Args;
+use clap::{Args, Subcommand};
+use serde_json::json;
 use skypanel_core::Error;
 use skypanel_core::actions::ConfigChanges;
-use skypanel_core::model::{AppRef, Application, ConfigKey};
-use skypanel_core::store::Access;
+use skypanel_core::dotenv;
+use skypanel_core::model::{AppRef, ConfigKey};
 use zeroize::Zeroizing;
 
 use crate::commands::context::{AppChoice, Context, Failure};
-use crate::commands::table::{table, time};
+use crate::commands::table::time;
+
+/// Longest `.env` text; an app's config vars together may be as long at most.
+const MAX_FILE: usize = 1024 * 1024;
+
+/// What can be done with config vars.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// List the names of an app's config vars; values are never shown
+    #[command(name = "config")]
+    List(ListArguments),
+    /// Write the names of an app's config vars as a .env file to fill in
+    #[command(name = "config:export")]
+    Export(ExportArguments),
+    /// Set config vars from a .env file, given on standard input
+    #[command(name = "config:import")]
+    Import(ImportArguments),
+    /// Set config vars: KEY=VALUE ...
+    #[command(name = "config:set")]
+    Set(SetArguments),
+    /// Remove config vars: KEY ...
+    #[command(name = "config:unset")]
+    Unset(UnsetArguments),
+}
 
 /// Arguments of `config`.
 #[derive(Args, Debug)]
 pub(crate) struct ListArguments {
     #[command(flatten)]
     choice: AppChoice,
+}
+
+/// Arguments of `config:export`.
+#[derive(Args, Debug)]
+pub(crate) struct ExportArguments {
+    #[command(flatten)]
+    choice: AppChoice,
+}
+
+/// Arguments of `config:import`.
+#[derive(Args, Debug)]
+pub(crate) struct ImportArguments {
+    #[command(flatten)]
+    choice: AppChoice,
+    /// Remove all config vars that are not in the file
+    #[arg(long)]
+    replace: bool,
 }
 
 /// Arguments of `config:set`.
@@ -46,20 +87,40 @@ pub(crate) struct UnsetArguments {
     names: Vec<String>,
 }
 
-pub(crate) async fn list(context: &Context, arguments: &ListArguments) -> Result<u32, Failure> {
-    let app = context.app(&arguments.choice, Access::Read).await?;
-    let keys = context.shared.actions.store.config_keys(app.id).await?;
-    if keys.is_empty() {
-        context.output.line(&format!("{} has no config vars.", app.slug)).await?;
-        return Ok(0);
+pub(crate) async fn run(context: &mut Context, command: &Command) -> Result<u32, Failure> {
+    match command {
+        Command::List(arguments) => list(context, arguments).await,
+        Command::Export(arguments) => export(context, arguments).await,
+        Command::Import(arguments) => import(context, arguments).await,
+        Command::Set(arguments) => set(context, arguments).await,
+        Command::Unset(arguments) => unset(context, arguments).await,
     }
-    let rows: Vec<Vec<String>> = keys.into_iter().map(|(key, at)| vec![key.to_string(), time(at)]).collect();
-    context.output.text(table(&["NAME", "SET"], &rows)).await?;
-    Ok(0)
 }
 
-pub(crate) async fn set(context: &Context, arguments: &SetArguments) -> Result<u32, Failure> {
-    let app = context.app(&arguments.choice, Access::Change).await?;
+async fn list(context: &Context, arguments: &ListArguments) -> Result<u32, Failure> {
+    let app = context.chosen(&arguments.choice)?;
+    let vars = context.actions().config(context.actor(), &app).await?;
+    let rows =
+        vars.into_iter().map(|(key, at)| (json!({ "key": key, "updated_at": at }), vec![key.to_string(), time(at)]));
+    context.list(&["NAME", "SET"], &format!("{app} has no config vars."), rows).await
+}
+
+async fn export(context: &Context, arguments: &ExportArguments) -> Result<u32, Failure> {
+    let app = context.chosen(&arguments.choice)?;
+    let vars = context.actions().config(context.actor(), &app).await?;
+    let text = dotenv::template(vars.iter().map(|(key, _)| key));
+    context.tell(json!({ "text": text }), &text).await
+}
+
+async fn import(context: &mut Context, arguments: &ImportArguments) -> Result<u32, Failure> {
+    let app = context.chosen(&arguments.choice)?;
+    let text = Zeroizing::new(context.read_up_to(MAX_FILE).await?);
+    let wanted = ConfigChanges { set: dotenv::parse(&text)?, replace: arguments.replace, ..ConfigChanges::default() };
+    change(context, &app, &wanted).await
+}
+
+async fn set(context: &Context, arguments: &SetArguments) -> Result<u32, Failure> {
+    let app = context.chosen(&arguments.choice)?;
     let mut values: BTreeMap<ConfigKey, Zeroizing<Vec<u8>>> = BTreeMap::new();
     for assignment in &arguments.assignments {
         let (name, value) = assignment.split_once('=').ok_or_else(|| {
@@ -73,8 +134,8 @@ pub(crate) async fn set(context: &Context, arguments: &SetArguments) -> Result<u
     change(context, &app, &ConfigChanges { set: values, ..ConfigChanges::default() }).await
 }
 
-pub(crate) async fn unset(context: &Context, arguments: &UnsetArguments) -> Result<u32, Failure> {
-    let app = context.app(&arguments.choice, Access::Change).await?;
+async fn unset(context: &Context, arguments: &UnsetArguments) -> Result<u32, Failure> {
+    let app = context.chosen(&arguments.choice)?;
     let names = arguments.names.iter().map(|name| name_alone(name)).collect::<Result<Vec<_>, _>>()?;
     change(context, &app, &ConfigChanges { unset: names, ..ConfigChanges::default() }).await
 }
@@ -91,21 +152,23 @@ fn name_alone(word: &str) -> Result<ConfigKey, Error> {
 }
 
 /// Makes the change and shows its release, where something runs.
-async fn change(context: &Context, app: &Application, wanted: &ConfigChanges) -> Result<u32, Failure> {
-    let changed = context.actions().change_config(context.actor(), &AppRef::Id(app.id), wanted).await?;
+async fn change(context: &Context, app: &AppRef, wanted: &ConfigChanges) -> Result<u32, Failure> {
+    let changed = context.actions().change_config(context.actor(), app, wanted).await?;
     let (app, what) = (&changed.app, &changed.description);
-    if changed.changed.set.is_empty() && changed.changed.unset.is_empty() {
-        context.output.line("Nothing changed: the config vars are like that already.").await?;
-        return Ok(0);
-    }
-    let Some(deployment) = changed.deployment else {
+    let text = if changed.changed.set.is_empty() && changed.changed.unset.is_empty() {
+        "Nothing changed: the config vars are like that already.".to_owned()
+    } else if changed.deployment.is_some() {
+        format!("-----> {what}, restarting {}", app.slug)
+    } else {
         let when = match app.current_deployment_id {
             Some(_) => format!("once {} is started", app.slug),
             None => "with the first release".to_owned(),
         };
-        context.output.line(&format!("-----> {what}. It takes effect {when}.")).await?;
-        return Ok(0);
+        format!("-----> {what}. It takes effect {when}.")
     };
-    context.output.line(&format!("-----> {what}, restarting {}", app.slug)).await?;
-    context.follow(deployment.into()).await
+    let json = json!({
+        "set": changed.changed.set, "unset": changed.changed.unset, "deployment_id": changed.deployment,
+    });
+    context.tell(json, text).await?;
+    context.follow_job(changed.deployment.map(Into::into)).await
 }

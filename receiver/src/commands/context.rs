@@ -5,14 +5,20 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use clap::Args;
+use serde::Serialize;
+use serde_json::{Value, json};
 use skypanel_core::Error;
 use skypanel_core::actions::{Actions, Actor};
-use skypanel_core::model::{AppSlug, Application, Organization, Role, StreamId};
+use skypanel_core::model::{
+    AppRef, AppSlug, Application, DeploymentId, Organization, OrganizationRef, ReleaseVersion, Role, StreamId,
+};
 use skypanel_core::store::Access;
 use skypanel_core::stream::StreamItem;
 use tokio::sync::mpsc;
 
 use crate::Shared;
+use crate::commands::shown::{Characters, listed, organization_named};
+use crate::commands::table::table;
 use crate::output::{ClientGone, Output};
 
 /// Longest input a command reads from the client.
@@ -49,6 +55,14 @@ pub(crate) struct AppChoice {
     pub(crate) app: Option<String>,
 }
 
+/// Which organisation a command is about.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct OrganizationChoice {
+    /// The organisation, by name or id; needed if you are in several
+    #[arg(long, value_name = "ORGANISATION")]
+    org: Option<String>,
+}
+
 /// A command being run.
 pub(crate) struct Context {
     pub(crate) shared: Arc<Shared>,
@@ -59,21 +73,49 @@ pub(crate) struct Context {
 }
 
 impl Context {
+    /// The chosen app, for an action that checks what the user may do with it.
+    pub(crate) fn chosen(&self, choice: &AppChoice) -> Result<AppRef, Failure> {
+        let Some(name) = &choice.app else {
+            let text = "Say which app it is about: -a NAME. The command apps lists yours.";
+            return Err(Error::Invalid(text.to_owned()).into());
+        };
+        Ok(AppRef::Slug(name.parse::<AppSlug>()?))
+    }
+
     /// The chosen app, if the user may have that access to it.
     pub(crate) async fn app(&self, choice: &AppChoice, access: Access) -> Result<Application, Failure> {
-        match &choice.app {
-            Some(name) => self.app_named(name, access).await,
-            None => {
-                Err(Error::Invalid("Say which app it is about: -a NAME. The command apps lists yours.".to_owned())
-                    .into())
+        Ok(self.actions().app_of(&self.actor, &self.chosen(choice)?, access).await?)
+    }
+
+    /// The chosen organisation, or else the only one the user is in.
+    pub(crate) fn organization(&self, choice: &OrganizationChoice) -> Result<OrganizationRef, Failure> {
+        if let Some(named) = &choice.org {
+            return Ok(organization_named(named));
+        }
+        match self.memberships() {
+            [(organization, _)] => Ok(OrganizationRef::Id(organization.id)),
+            [] => Err(Error::NotFound("You are in no organisation. Ask an owner to invite you.".to_owned()).into()),
+            several => {
+                let names: Vec<&str> = several.iter().map(|(organization, _)| organization.name.as_str()).collect();
+                let text = format!("You are in several organisations. Say which one: --org {}.", names.join(" or "));
+                Err(Error::Invalid(text).into())
             }
         }
     }
 
-    /// The app of that name, if the user may have that access to it.
-    pub(crate) async fn app_named(&self, name: &str, access: Access) -> Result<Application, Failure> {
-        let slug: AppSlug = name.parse()?;
-        Ok(self.actions().app(&self.actor, &slug, access).await?)
+    /// The deployment of that release number or id; the app's newest for none.
+    pub(crate) async fn deployment(&self, app: &AppRef, named: Option<&str>) -> Result<DeploymentId, Failure> {
+        let Some(named) = named else {
+            let newest = self.actions().deployments(&self.actor, app, None, 1).await?;
+            let newest = newest.first().map(|view| view.deployment.id);
+            return newest.ok_or_else(|| Error::NotFound("The app was never deployed.".to_owned()).into());
+        };
+        if let Ok(id) = named.parse() {
+            return Ok(DeploymentId(id));
+        }
+        let version: ReleaseVersion = named.parse()?;
+        let app = self.actions().app_of(&self.actor, app, Access::Read).await?;
+        Ok(self.actions().store.release(app.id, version).await?.id)
     }
 
     /// What users do.
@@ -99,6 +141,52 @@ impl Context {
         }
     }
 
+    /// Answers with a result: its JSON to programs, its text to people.
+    pub(crate) async fn tell(&self, json: impl Serialize, text: impl AsRef<str>) -> Result<u32, Failure> {
+        if self.output.is_json() {
+            self.output.document(&json).await?;
+        } else {
+            let text = text.as_ref();
+            let end = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
+            self.output.text(format!("{text}{end}")).await?;
+        }
+        Ok(0)
+    }
+
+    /// Answers that what has no result was done.
+    pub(crate) async fn done(&self, text: impl AsRef<str>) -> Result<u32, Failure> {
+        self.tell(json!({ "succeeded": true }), text).await
+    }
+
+    /// Answers with a list: items to programs, rows under their headings to people, who are told `empty` if there
+    /// are none.
+    pub(crate) async fn list(
+        &self,
+        headings: &[&str],
+        empty: &str,
+        items: impl IntoIterator<Item = (Value, Vec<String>)>,
+    ) -> Result<u32, Failure> {
+        let (items, rows): (Vec<Value>, Vec<Vec<String>>) = items.into_iter().unzip();
+        let text = if rows.is_empty() { empty.to_owned() } else { table(headings, &rows) };
+        self.tell(listed(items), text).await
+    }
+
+    /// Tells people, and only them, what happens next.
+    pub(crate) async fn step(&self, line: &str) -> Result<(), Failure> {
+        if !self.output.is_json() {
+            self.output.line(line).await?;
+        }
+        Ok(())
+    }
+
+    /// Asks people, and only them, for what [`Context::read`] is to read.
+    pub(crate) async fn ask(&self, question: &str) -> Result<(), Failure> {
+        if !self.output.is_json() {
+            self.output.notice(question).await?;
+        }
+        Ok(())
+    }
+
     /// Shows a job to its end, if there is one; answers the exit status.
     pub(crate) async fn follow_job(&self, job: Option<StreamId>) -> Result<u32, Failure> {
         match job {
@@ -109,36 +197,51 @@ impl Context {
 
     /// Shows a stream to its end; answers the exit status.
     pub(crate) async fn follow(&self, stream: StreamId) -> Result<u32, Failure> {
-        let mut follower = self.shared.actions.streams.follow(stream, 0);
-        loop {
+        let mut follower = self.actions().streams.follow(stream, 0);
+        let mut characters = Characters::default();
+        let succeeded = loop {
             match follower.next().await? {
+                Some(StreamItem::Chunk(_, bytes)) if self.output.is_json() => {
+                    self.output.document(&json!({ "output": characters.complete(&bytes) })).await?;
+                }
                 Some(StreamItem::Chunk(_, bytes)) => self.output.text(bytes).await?,
-                Some(StreamItem::End { succeeded }) => return Ok(u32::from(!succeeded)),
-                None => return Ok(1),
+                Some(StreamItem::End { succeeded }) => break succeeded,
+                None => break false,
             }
+        };
+        if self.output.is_json() {
+            self.output.document(&json!({ "succeeded": succeeded })).await?;
         }
+        Ok(u32::from(!succeeded))
     }
 
     /// Reads everything the client sends, to the end of its input or to the end of the line it types.
     pub(crate) async fn read(&mut self) -> Result<String, Failure> {
-        let read = async { if self.output.is_terminal() { self.read_typed().await } else { self.read_to_end().await } };
+        self.read_up_to(MAX_INPUT).await
+    }
+
+    /// The same, with room for so many bytes.
+    pub(crate) async fn read_up_to(&mut self, most: usize) -> Result<String, Failure> {
+        let read = async {
+            if self.output.is_terminal() { self.read_typed(most).await } else { self.read_to_end(most).await }
+        };
         let bytes = tokio::time::timeout(ANSWER_LIMIT, read)
             .await
             .map_err(|_| Error::Invalid("Nothing was typed for five minutes.".to_owned()))??;
         String::from_utf8(bytes).map_err(|_| Error::Invalid("What was typed is not UTF-8 text.".to_owned()).into())
     }
 
-    async fn read_to_end(&mut self) -> Result<Vec<u8>, Failure> {
+    async fn read_to_end(&mut self, most: usize) -> Result<Vec<u8>, Failure> {
         let mut read = Vec::new();
         while let Some(bytes) = self.input.recv().await {
             read.extend_from_slice(&bytes);
-            check_length(&read)?;
+            check_length(&read, most)?;
         }
         Ok(read)
     }
 
     /// The client's terminal is raw, so that we echo, and understand the two keys everybody uses.
-    async fn read_typed(&mut self) -> Result<Vec<u8>, Failure> {
+    async fn read_typed(&mut self, most: usize) -> Result<Vec<u8>, Failure> {
         let mut read: Vec<u8> = Vec::new();
         while let Some(bytes) = self.input.recv().await {
             for byte in bytes {
@@ -161,15 +264,15 @@ impl Context {
                     }
                 }
             }
-            check_length(&read)?;
+            check_length(&read, most)?;
         }
         Ok(read)
     }
 }
 
-fn check_length(read: &[u8]) -> Result<(), Failure> {
-    if read.len() > MAX_INPUT {
-        return Err(Error::Invalid(format!("That is longer than {} KB.", MAX_INPUT / 1024)).into());
+fn check_length(read: &[u8], most: usize) -> Result<(), Failure> {
+    if read.len() > most {
+        return Err(Error::Invalid(format!("That is longer than {} KB.", most / 1024)).into());
     }
     Ok(())
 }

@@ -1,14 +1,36 @@
-//! `domains`, `domains:add`, `domains:remove`, `domains:verify`, `domains:redirect`.
+//! `domains` and its actions: an app's own names.
 
 use std::fmt::Write as _;
 
-use clap::{Args, ValueEnum};
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+use skypanel_core::Error;
 use skypanel_core::actions::DomainView;
-use skypanel_core::model::{AppRef, CertificateStatus, DnsRecord, DomainStatus};
-use skypanel_core::store::Access;
+use skypanel_core::model::{CertificateStatus, DnsRecord, DomainStatus};
 
 use crate::commands::context::{AppChoice, Context, Failure};
+use crate::commands::shown::Switch;
 use crate::commands::table::{pairs, table, time};
+
+/// What can be done with domains.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// List an app's domains, with their certificates
+    #[command(name = "domains")]
+    List(ListArguments),
+    /// Add a domain of your own to an app
+    #[command(name = "domains:add")]
+    Add(AddArguments),
+    /// Send plain HTTP on an app's own domains on to HTTPS, or not
+    #[command(name = "domains:redirect")]
+    Redirect(RedirectArguments),
+    /// Remove a domain from an app
+    #[command(name = "domains:remove")]
+    Remove(RemoveArguments),
+    /// Look now whether a domain's records are right
+    #[command(name = "domains:verify")]
+    Verify(VerifyArguments),
+}
 
 /// Arguments of `domains`.
 #[derive(Args, Debug)]
@@ -53,14 +75,18 @@ pub(crate) struct RedirectArguments {
     redirect: Switch,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Switch {
-    On,
-    Off,
+pub(crate) async fn run(context: &Context, command: &Command) -> Result<u32, Failure> {
+    match command {
+        Command::List(arguments) => list(context, arguments).await,
+        Command::Add(arguments) => add(context, arguments).await,
+        Command::Redirect(arguments) => redirect(context, arguments).await,
+        Command::Remove(arguments) => remove(context, arguments).await,
+        Command::Verify(arguments) => verify(context, arguments).await,
+    }
 }
 
-pub(crate) async fn list(context: &Context, arguments: &ListArguments) -> Result<u32, Failure> {
-    let app = chosen(context, &arguments.choice, Access::Read).await?;
+async fn list(context: &Context, arguments: &ListArguments) -> Result<u32, Failure> {
+    let app = context.chosen(&arguments.choice)?;
     let domains = context.actions().domains(context.actor(), &app).await?;
     let rows: Vec<Vec<String>> = domains
         .custom
@@ -84,12 +110,17 @@ pub(crate) async fn list(context: &Context, arguments: &ListArguments) -> Result
             }
         }
     }
-    context.output.text(text).await?;
-    Ok(0)
+    let json = json!({
+        "default_domain": domains.default,
+        "https_redirect": domains.https_redirect,
+        "items": domains.custom.iter().map(item).collect::<Vec<_>>(),
+        "next_cursor": null,
+    });
+    context.tell(json, text).await
 }
 
-pub(crate) async fn add(context: &Context, arguments: &AddArguments) -> Result<u32, Failure> {
-    let app = chosen(context, &arguments.choice, Access::Change).await?;
+async fn add(context: &Context, arguments: &AddArguments) -> Result<u32, Failure> {
+    let app = context.chosen(&arguments.choice)?;
     let added = context.actions().add_domain(context.actor(), &app, &arguments.domain.parse()?).await?;
     let name = added.domain.domain.for_people();
     let mut text = format!("-----> Added {name}\n       Put this into the DNS of its zone:\n\n");
@@ -105,19 +136,17 @@ pub(crate) async fn add(context: &Context, arguments: &AddArguments) -> Result<u
         "\n       It is looked up by itself for a week. To have it looked up now: {}\n",
         context.shared.hint(&format!("domains:verify -a {app} {}", added.domain.domain))
     );
-    context.output.text(text).await?;
-    Ok(0)
+    context.tell(item(&added), text).await
 }
 
-pub(crate) async fn remove(context: &Context, arguments: &RemoveArguments) -> Result<u32, Failure> {
-    let app = chosen(context, &arguments.choice, Access::Change).await?;
+async fn remove(context: &Context, arguments: &RemoveArguments) -> Result<u32, Failure> {
+    let app = context.chosen(&arguments.choice)?;
     let removed = context.actions().remove_domain(context.actor(), &app, &arguments.domain.parse()?).await?;
-    context.output.line(&format!("-----> Removed {}", removed.domain.for_people())).await?;
-    Ok(0)
+    context.done(format!("-----> Removed {}", removed.domain.for_people())).await
 }
 
-pub(crate) async fn verify(context: &Context, arguments: &VerifyArguments) -> Result<u32, Failure> {
-    let app = chosen(context, &arguments.choice, Access::Change).await?;
+async fn verify(context: &Context, arguments: &VerifyArguments) -> Result<u32, Failure> {
+    let app = context.chosen(&arguments.choice)?;
     let (view, checked) = context.actions().verify_domain(context.actor(), &app, &arguments.domain.parse()?).await?;
     let yes = |is: bool| if is { "yes" } else { "no" }.to_owned();
     let shown = [
@@ -126,27 +155,49 @@ pub(crate) async fn verify(context: &Context, arguments: &VerifyArguments) -> Re
         ("Status", view.domain.status.to_string()),
         ("Certificate", certificate(&view)),
     ];
-    context.output.text(pairs(&shown)).await?;
+    let json = json!({ "domain": item(&view), "proven": checked.proven, "leads_here": checked.leads_here });
+    context.tell(json, pairs(&shown)).await?;
     let Some(problem) = checked.problem else { return Ok(0) };
     let mut text = problem;
     if let Some(at) = view.demoted_at {
         let _ = write!(text, "\nIt is routed until {}, and no more then if this is not mended.", time(at));
     }
-    context.output.error(&text).await?;
-    Ok(1)
+    Err(Error::Conflict(text).into())
 }
 
-pub(crate) async fn redirect(context: &Context, arguments: &RedirectArguments) -> Result<u32, Failure> {
-    let app = chosen(context, &arguments.choice, Access::Change).await?;
-    let on = arguments.redirect == Switch::On;
+async fn redirect(context: &Context, arguments: &RedirectArguments) -> Result<u32, Failure> {
+    let app = context.chosen(&arguments.choice)?;
+    let on = arguments.redirect.is_on();
     context.actions().set_https_redirect(context.actor(), &app, on).await?;
     let how = if on { "redirects to HTTPS where there is a certificate" } else { "answers over plain HTTP, too" };
-    context.output.line(&format!("-----> {app} {how}")).await?;
-    Ok(0)
+    context.done(format!("-----> {app} {how}")).await
 }
 
-async fn chosen(context: &Context, choice: &AppChoice, access: Access) -> Result<AppRef, Failure> {
-    Ok(AppRef::Slug(context.app(choice, access).await?.slug))
+/// A domain as programs read it.
+fn item(view: &DomainView) -> Value {
+    let domain = &view.domain;
+    json!({
+        "id": domain.id,
+        "domain": domain.domain,
+        "display_name": domain.domain.for_people(),
+        "status": domain.status,
+        "problem": domain.problem,
+        "verification": record(&view.instructions.proof),
+        "routing": view.instructions.routing.iter().map(record).collect::<Vec<_>>(),
+        "checked_at": domain.checked_at,
+        "next_check_at": domain.next_check_at,
+        "dns_validated_at": domain.dns_validated_at,
+        "demoted_at": view.demoted_at,
+        "ssl_status": domain.ssl_status,
+        "ssl_issuer": domain.ssl_issuer,
+        "ssl_cert_expires_at": domain.ssl_cert_expires_at,
+        "ssl_problem": domain.ssl_problem,
+        "created_at": domain.created_at,
+    })
+}
+
+fn record(record: &DnsRecord) -> Value {
+    json!({ "type": record.kind, "name": record.name, "value": record.value })
 }
 
 /// The certificate in a few words.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 use futures_util::StreamExt as _;
+use serde_json::json;
 use skypanel_core::Error;
 use skypanel_core::console::{LogLine, LogQuery};
 use skypanel_core::store::Access;
@@ -43,8 +44,7 @@ pub(crate) async fn show(context: &Context, arguments: &ShowArguments) -> Result
         process: arguments.ps.as_ref().map(|process| process.parse()).transpose()?,
     };
     let silent = || Error::System("The container engine does not answer. Try again in a minute.".to_owned());
-    let mut lines =
-        timeout(START_LIMIT, context.shared.actions.console.logs(&app, query)).await.map_err(|_| silent())??;
+    let mut lines = timeout(START_LIMIT, context.actions().console.logs(&app, query)).await.map_err(|_| silent())??;
     loop {
         let next = if arguments.tail {
             lines.next().await
@@ -52,7 +52,13 @@ pub(crate) async fn show(context: &Context, arguments: &ShowArguments) -> Result
             timeout(LINE_LIMIT, lines.next()).await.map_err(|_| silent())?
         };
         let Some(line) = next else { return Ok(0) };
-        context.output.line(&format(&line?, context.output.is_terminal())).await?;
+        let line = line?;
+        if context.output.is_json() {
+            let text = String::from_utf8_lossy(&line.text);
+            context.output.document(&json!({ "at": line.at, "process": line.process, "text": text })).await?;
+        } else {
+            context.output.line(&format(&line, context.output.is_terminal())).await?;
+        }
     }
 }
 

@@ -1,24 +1,41 @@
-//! The commands over SSH: parsed by clap, one file per noun. Each checks who may, writes to the store,
-//! enqueues a job and follows the job's output; its exit status is the job's outcome.
+//! The commands over SSH: parsed by clap, one file per noun. Each calls an action, the one that the HTTP API calls,
+//! and answers with what came of it, as text or as JSON; where a job was started, it follows the job's output, and its
+//! exit status is the job's outcome.
 
+mod admin;
 mod apps;
 mod builds;
 mod client;
 mod config;
 mod context;
+mod deploy;
 mod domains;
+mod invitations;
+mod invoices;
+mod jobs;
 mod keys;
+mod login;
 mod logs;
+mod members;
+mod orgs;
 mod parse;
+mod plans;
 mod ps;
 mod releases;
+mod repo;
 mod run;
+mod shown;
 mod table;
+mod tokens;
+mod usage;
+mod wallet;
+mod webhooks;
 
-pub use client::{ClientLine, command_help, command_list};
+pub use client::{ClientLine, command_help, command_list, platform_commands};
 
 use std::sync::Arc;
 
+use serde_json::json;
 use skypanel_core::actions::Actor;
 use skypanel_core::console::Terminal;
 use tokio::sync::mpsc;
@@ -26,7 +43,8 @@ use tokio::sync::mpsc;
 use crate::Shared;
 use crate::channel::{Input, Requests};
 use crate::commands::context::{Context, Failure};
-use crate::commands::parse::{Command, Parsed};
+use crate::commands::parse::{Answer, Command, HelpArguments, Parsed};
+use crate::commands::shown::listed;
 use crate::exec::CommandLine;
 use crate::output::Output;
 
@@ -44,17 +62,14 @@ pub(crate) async fn run(
     output: Output,
     requests: Requests,
 ) {
-    let parsed = match parse::parse(&line, shared) {
-        Ok(parsed) => parsed,
-        Err(answer) => {
-            let _ = answer.tell(&output).await;
-            return output.finish(answer.status).await;
-        }
-    };
+    let words = parse::words(&line);
+    let output = output.read_by_program(parse::is_json(&words));
     let (input, typed) = mpsc::channel(64);
     let context = Context { shared: Arc::clone(shared), actor, output: output.clone(), input: typed };
-    let status = match parsed {
-        Parsed { command: Command::Run(arguments), .. } => {
+    let status = match parse::parse(&words, shared) {
+        Err(Answer::Explanation(command)) => explain(&context, &command).await,
+        Err(Answer::Refusal(error)) => Err(error.into()),
+        Ok(Parsed { command: Command::Run(arguments), .. }) => {
             // It has the client's input for itself: Ctrl-C is the process's, not ours.
             let one_off = arguments.one_off(&line, terminal);
             tokio::select! {
@@ -62,11 +77,12 @@ pub(crate) async fn run(
                 () = shared.stopping.cancelled() => Err(stopping()),
             }
         }
-        Parsed { command } => {
+        Ok(Parsed { command, .. }) => {
             let interactive = output.is_terminal();
+            let reads = command.reads_input();
             tokio::select! {
                 result = dispatch(context, command) => result,
-                ended = attend(requests, input, interactive) => match ended {
+                ended = attend(requests, input, interactive, reads) => match ended {
                     Ended::Gone => return,
                     Ended::Interrupted => {
                         let _ = output.line("^C").await;
@@ -84,39 +100,53 @@ pub(crate) async fn run(
     }
 }
 
-async fn dispatch(context: Context, command: Command) -> Result<u32, Failure> {
+async fn dispatch(mut context: Context, command: Command) -> Result<u32, Failure> {
+    let context = &mut context;
     match command {
-        Command::Apps(arguments) => apps::list(&context, &arguments).await,
-        Command::AppsCreate(arguments) => apps::create(&context, &arguments).await,
-        Command::AppsDestroy(arguments) => apps::destroy(context, &arguments).await,
-        Command::AppsInfo(arguments) => apps::info(&context, &arguments).await,
-        Command::Config(arguments) => config::list(&context, &arguments).await,
-        Command::ConfigSet(arguments) => config::set(&context, &arguments).await,
-        Command::ConfigUnset(arguments) => config::unset(&context, &arguments).await,
-        Command::Domains(arguments) => domains::list(&context, &arguments).await,
-        Command::DomainsAdd(arguments) => domains::add(&context, &arguments).await,
-        Command::DomainsRedirect(arguments) => domains::redirect(&context, &arguments).await,
-        Command::DomainsRemove(arguments) => domains::remove(&context, &arguments).await,
-        Command::DomainsVerify(arguments) => domains::verify(&context, &arguments).await,
-        Command::Ps(arguments) => ps::list(&context, &arguments).await,
-        Command::PsScale(arguments) => ps::scale(&context, &arguments).await,
-        Command::PsRestart(arguments) => ps::restart(&context, &arguments).await,
-        Command::PsStop(arguments) => ps::stop(&context, &arguments).await,
-        Command::PsStart(arguments) => ps::start(&context, &arguments).await,
-        Command::Releases(arguments) => releases::list(&context, &arguments).await,
-        Command::Rollback(arguments) => releases::rollback(&context, &arguments).await,
-        Command::Logs(arguments) => logs::show(&context, &arguments).await,
-        Command::BuildsCancel(arguments) => builds::cancel(&context, &arguments).await,
-        Command::CachePurge(arguments) => builds::purge_cache(&context, &arguments).await,
-        Command::Keys(arguments) => keys::list(&context, &arguments).await,
-        Command::KeysAdd(arguments) => keys::add(context, &arguments).await,
+        Command::Admin(command) => admin::run(context, &command).await,
+        Command::Apps(command) => apps::run(context, &command).await,
+        Command::Builds(command) => builds::run(context, &command).await,
+        Command::Config(command) => config::run(context, &command).await,
+        Command::Deploy(command) => deploy::run(context, &command).await,
+        Command::Domains(command) => domains::run(context, &command).await,
+        Command::Help(arguments) => help(context, &arguments).await,
+        Command::Invitations(command) => invitations::run(context, &command).await,
+        Command::Invoices(command) => invoices::run(context, &command).await,
+        Command::Jobs(command) => jobs::run(context, &command).await,
+        Command::Keys(command) => keys::run(context, &command).await,
+        Command::Login(command) => login::run(context, &command).await,
+        Command::Logs(arguments) => logs::show(context, &arguments).await,
+        Command::Members(command) => members::run(context, &command).await,
+        Command::Orgs(command) => orgs::run(context, &command).await,
+        Command::Plans => plans::list(context).await,
+        Command::Ps(command) => ps::run(context, &command).await,
+        Command::Releases(command) => releases::run(context, &command).await,
+        Command::Repo(command) => repo::run(context, &command).await,
         // Handled by the caller, who has the client's input.
         Command::Run(_) => Ok(1),
-        Command::Help(arguments) => {
-            context.output.text(parse::help(&arguments, &context.shared)?).await?;
-            Ok(0)
-        }
+        Command::Tokens(command) => tokens::run(context, &command).await,
+        Command::Usage(arguments) => usage::show(context, &arguments).await,
+        Command::Wallet(command) => wallet::run(context, &command).await,
+        Command::Webhooks(command) => webhooks::run(context, &command).await,
     }
+}
+
+async fn help(context: &Context, arguments: &HelpArguments) -> Result<u32, Failure> {
+    if !arguments.command.is_empty() {
+        return explain(context, &arguments.command.join(":")).await;
+    }
+    let commands = parse::commands().into_iter().map(|(name, about)| json!({ "name": name, "about": about }));
+    let text = format!(
+        "Usage: {}\n\n{}\nWhat a command takes: help COMMAND. To deploy: git push skypanel main\n",
+        context.shared.hint("COMMAND [-a APP] ..."),
+        parse::list()
+    );
+    context.tell(listed(commands.collect()), text).await
+}
+
+async fn explain(context: &Context, command: &str) -> Result<u32, Failure> {
+    let text = parse::explained(command, &context.shared)?;
+    context.tell(json!({ "name": command, "help": text }), &text).await
 }
 
 /// How the client's side ended while a command ran.
@@ -126,17 +156,17 @@ enum Ended {
 }
 
 /// Passes on what the client types until it goes away or has had enough.
-async fn attend(mut requests: Requests, input: mpsc::Sender<bytes::Bytes>, interactive: bool) -> Ended {
+async fn attend(mut requests: Requests, input: mpsc::Sender<bytes::Bytes>, interactive: bool, reads: bool) -> Ended {
     let mut input = Some(input);
     loop {
         match requests.next().await {
             Some(Input::Data(bytes)) if interactive && bytes.contains(&CTRL_C) => return Ended::Interrupted,
-            Some(Input::Data(bytes)) => {
+            Some(Input::Data(bytes)) => match &input {
+                // Gone once the command has read enough.
+                Some(input) if reads => drop(input.send(bytes).await),
                 // Most commands read nothing; what they are sent all the same must not pile up.
-                if let Some(input) = &input {
-                    let _ = input.try_send(bytes);
-                }
-            }
+                Some(_) | None => {}
+            },
             Some(Input::Eof) => input = None,
             Some(Input::Resize(..)) => {}
             None => return Ended::Gone,

@@ -7,9 +7,16 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use skypanel_core::Error;
 
 use crate::Shared;
-use crate::commands::{apps, builds, config, domains, keys, logs, ps, releases, run};
+use crate::commands::{
+    admin, apps, builds, config, deploy, domains, invitations, invoices, jobs, keys, login, logs, members, orgs, ps,
+    releases, repo, run, tokens, usage, wallet, webhooks,
+};
 use crate::exec::CommandLine;
-use crate::output::{ClientGone, Output};
+
+/// The option that makes every answer JSON.
+const JSON: &str = "--json";
+/// Most words of which a command's name is put together: `admin settings set`.
+const NAME_WORDS: usize = 3;
 
 /// A parsed command line.
 #[derive(Debug, Parser)]
@@ -22,139 +29,159 @@ use crate::output::{ClientGone, Output};
     term_width = 100
 )]
 pub(crate) struct Parsed {
+    /// Answer in JSON, for programs; every command but run can
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
 
-/// Every command there is. The first line of each is what `help` lists.
+/// Every command there is, by noun. The first line of each is what `help` lists.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// List your apps
-    Apps(apps::ListArguments),
-    /// Create an app
-    #[command(name = "apps:create")]
-    AppsCreate(apps::CreateArguments),
-    /// Destroy an app with everything that is its
-    #[command(name = "apps:destroy")]
-    AppsDestroy(apps::DestroyArguments),
-    /// Show what an app is and does
-    #[command(name = "apps:info")]
-    AppsInfo(apps::InfoArguments),
-    /// Stop the builds and releases of an app that are under way
-    #[command(name = "builds:cancel")]
-    BuildsCancel(builds::CancelArguments),
-    /// Throw away an app's build cache
-    #[command(name = "cache:purge")]
-    CachePurge(builds::PurgeArguments),
-    /// List the names of an app's config vars; values are never shown
-    Config(config::ListArguments),
-    /// Set config vars: KEY=VALUE ...
-    #[command(name = "config:set")]
-    ConfigSet(config::SetArguments),
-    /// Remove config vars: KEY ...
-    #[command(name = "config:unset")]
-    ConfigUnset(config::UnsetArguments),
-    /// List an app's domains, with their certificates
-    Domains(domains::ListArguments),
-    /// Add a domain of your own to an app
-    #[command(name = "domains:add")]
-    DomainsAdd(domains::AddArguments),
-    /// Send plain HTTP on an app's own domains on to HTTPS, or not
-    #[command(name = "domains:redirect")]
-    DomainsRedirect(domains::RedirectArguments),
-    /// Remove a domain from an app
-    #[command(name = "domains:remove")]
-    DomainsRemove(domains::RemoveArguments),
-    /// Look now whether a domain's records are right
-    #[command(name = "domains:verify")]
-    DomainsVerify(domains::VerifyArguments),
+    #[command(flatten)]
+    Admin(admin::Command),
+    #[command(flatten)]
+    Apps(apps::Command),
+    #[command(flatten)]
+    Builds(builds::Command),
+    #[command(flatten)]
+    Config(config::Command),
+    #[command(flatten)]
+    Deploy(deploy::Command),
+    #[command(flatten)]
+    Domains(domains::Command),
     /// Show this list, or what one command takes
     Help(HelpArguments),
-    /// List your SSH keys
-    Keys(keys::ListArguments),
-    /// Register another SSH key, given as argument or on standard input
-    #[command(name = "keys:add")]
-    KeysAdd(keys::AddArguments),
+    #[command(flatten)]
+    Invitations(invitations::Command),
+    #[command(flatten)]
+    Invoices(invoices::Command),
+    #[command(flatten)]
+    Jobs(jobs::Command),
+    #[command(flatten)]
+    Keys(keys::Command),
+    #[command(flatten)]
+    Login(login::Command),
     /// Show an app's newest log lines; -t goes on with new ones
     Logs(logs::ShowArguments),
-    /// Show an app's processes
-    Ps(ps::ListArguments),
-    /// Restart all processes of an app
-    #[command(name = "ps:restart")]
-    PsRestart(ps::RestartArguments),
-    /// Set how many of each process run: web=2 worker=1
-    #[command(name = "ps:scale")]
-    PsScale(ps::ScaleArguments),
-    /// Start an app that was stopped
-    #[command(name = "ps:start")]
-    PsStart(ps::StartArguments),
-    /// Stop all processes of an app
-    #[command(name = "ps:stop")]
-    PsStop(ps::StopArguments),
-    /// List an app's releases
-    Releases(releases::ListArguments),
-    /// Run an earlier release again; the one before the current without a number
-    Rollback(releases::RollbackArguments),
+    #[command(flatten)]
+    Members(members::Command),
+    #[command(flatten)]
+    Orgs(orgs::Command),
+    /// List the plans that an app can be on
+    Plans,
+    #[command(flatten)]
+    Ps(ps::Command),
+    #[command(flatten)]
+    Releases(releases::Command),
+    #[command(flatten)]
+    Repo(repo::Command),
     /// Run a command in a container of the current release
     Run(run::RunArguments),
+    #[command(flatten)]
+    Tokens(tokens::Command),
+    /// Show what an organisation's apps used and what that cost
+    Usage(usage::UsageArguments),
+    #[command(flatten)]
+    Wallet(wallet::Command),
+    #[command(flatten)]
+    Webhooks(webhooks::Command),
+}
+
+impl Command {
+    /// Whether it reads what the client sends. All others are not held up by what nobody reads.
+    pub(crate) fn reads_input(&self) -> bool {
+        matches!(
+            self,
+            Self::Apps(apps::Command::Destroy(_))
+                | Self::Config(config::Command::Import(_))
+                | Self::Deploy(deploy::Command::Archive(_))
+                | Self::Invitations(invitations::Command::Accept(_))
+                | Self::Keys(keys::Command::Add(_))
+                | Self::Repo(repo::Command::Set(_))
+        )
+    }
 }
 
 /// Arguments of `help`.
 #[derive(Args, Debug)]
 pub(crate) struct HelpArguments {
     /// The command to explain
-    command: Vec<String>,
+    pub(crate) command: Vec<String>,
 }
 
 /// What is answered instead of running a command.
-pub(crate) struct Answer {
-    text: String,
-    pub(crate) status: u32,
+pub(crate) enum Answer {
+    /// What the command of that name takes.
+    Explanation(String),
+    /// That it cannot be read.
+    Refusal(Error),
 }
 
-impl Answer {
-    /// Help goes to standard output, errors to standard error.
-    pub(crate) async fn tell(&self, output: &Output) -> Result<(), ClientGone> {
-        if self.status == 0 { output.text(&self.text).await } else { output.error(&self.text).await }
-    }
+/// The words of a command line, with the command's name as the first of them.
+pub(crate) fn words(line: &CommandLine) -> Vec<String> {
+    one_spelling(line.words.iter().map(|word| word.text.clone()).collect())
+}
+
+/// Whether answers are to be JSON, as far as that can be told of words that may not be a command.
+pub(crate) fn is_json(words: &[String]) -> bool {
+    // What follows it belongs to the command to run.
+    words.first().is_some_and(|first| first != "run")
+        && words.iter().take_while(|word| *word != "--").any(|word| word == JSON)
 }
 
 /// Parses a command line, or says what to answer to it.
-pub(crate) fn parse(line: &CommandLine, shared: &Shared) -> Result<Parsed, Answer> {
-    let words = one_spelling(line.words.iter().map(|word| word.text.clone()).collect());
+pub(crate) fn parse(words: &[String], shared: &Shared) -> Result<Parsed, Answer> {
     let first = words.first().map_or("", String::as_str);
-    Parsed::try_parse_from(&words).map_err(|error| answer(error, first, shared))
+    match Parsed::try_parse_from(words) {
+        Ok(Parsed { json: true, command: Command::Run(_) }) => Err(Answer::Refusal(Error::Invalid(format!(
+            "The output of run is that of your own command, so there is no {JSON} for it. Behind the command, it is \
+             the command's own."
+        )))),
+        Ok(parsed) => Ok(parsed),
+        Err(error) => Err(answer(error, first, shared)),
+    }
 }
 
 /// The words with the command as one of them: `apps create` is `apps:create`, where there is such a command.
 pub(crate) fn one_spelling(mut words: Vec<String>) -> Vec<String> {
+    if words.first().is_some_and(|first| first == JSON) && words.len() > 1 {
+        words.remove(0);
+        let mut words = one_spelling(words);
+        words.insert(1, JSON.to_owned());
+        return words;
+    }
     if let Some(first) = words.first_mut().filter(|first| matches!(first.as_str(), "--help" | "-h")) {
         "help".clone_into(first);
     }
-    if let [noun, action, ..] = words.as_slice() {
-        let joined = format!("{noun}:{action}");
-        if Parsed::command().find_subcommand(&joined).is_some() {
-            words.splice(..2, [joined]);
+    let parser = Parsed::command();
+    for count in (2..=NAME_WORDS.min(words.len())).rev() {
+        let joined = words[..count].join(":");
+        if parser.find_subcommand(&joined).is_some() {
+            words.splice(..count, [joined]);
+            break;
         }
     }
     words
 }
 
 fn answer(error: clap::Error, first: &str, shared: &Shared) -> Answer {
+    let is_command = Parsed::command().find_subcommand(first).is_some();
     match error.kind() {
-        ErrorKind::DisplayHelp => Answer { text: error.render().to_string(), status: 0 },
+        ErrorKind::DisplayHelp if is_command => Answer::Explanation(first.to_owned()),
         ErrorKind::InvalidSubcommand | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
-            Answer { text: unknown(first, shared), status: 1 }
+            Answer::Refusal(unknown(first, shared))
         }
         // A word in front of the command, such as an option.
-        _ if Parsed::command().find_subcommand(first).is_none() => Answer { text: unknown(first, shared), status: 1 },
-        _ => Answer { text: trimmed(&without_values(error)), status: 1 },
+        _ if !is_command => Answer::Refusal(unknown(first, shared)),
+        _ => Answer::Refusal(Error::Invalid(trimmed(&without_values(error)))),
     }
 }
 
-fn unknown(command: &str, shared: &Shared) -> String {
+fn unknown(command: &str, shared: &Shared) -> Error {
     let shown: String = before_value(command).chars().filter(|character| !character.is_control()).take(80).collect();
-    format!("Unknown command \"{shown}\". Try: {}", shared.hint("help"))
+    Error::NotFound(format!("Unknown command \"{shown}\". Try: {}", shared.hint("help")))
 }
 
 /// A word without what follows its equals sign, which may be a config var's value.
@@ -209,27 +236,28 @@ fn trimmed(error: &clap::Error) -> String {
     text
 }
 
-/// The text of `help`.
-pub(crate) fn help(arguments: &HelpArguments, shared: &Shared) -> Result<String, Error> {
-    if arguments.command.is_empty() {
-        let usage = shared.hint("COMMAND [-a APP] ...");
-        return Ok(format!(
-            "Usage: {usage}\n\n{}\nWhat a command takes: help COMMAND. To deploy: git push skypanel main\n",
-            list()
-        ));
-    }
-    let name = arguments.command.join(":");
-    explanation(&name).ok_or_else(|| Error::NotFound(unknown(&name, shared)))
+/// What a command takes.
+pub(crate) fn explained(name: &str, shared: &Shared) -> Result<String, Error> {
+    explanation(name).ok_or_else(|| unknown(name, shared))
+}
+
+/// The names of all commands in alphabetical order, and what each is for.
+pub(crate) fn commands() -> Vec<(String, String)> {
+    let about = |command: &clap::Command| command.get_about().map(ToString::to_string).unwrap_or_default();
+    let parser = Parsed::command();
+    let mut commands: Vec<(String, String)> =
+        parser.get_subcommands().map(|command| (command.get_name().to_owned(), about(command))).collect();
+    commands.sort_unstable();
+    commands
 }
 
 /// All commands, a line each.
 pub(crate) fn list() -> String {
-    let parser = Parsed::command();
-    let width = parser.get_subcommands().map(|command| command.get_name().len()).max().unwrap_or(0);
+    let commands = commands();
+    let width = commands.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     let mut text = String::new();
-    for command in parser.get_subcommands() {
-        let about = command.get_about().map(ToString::to_string).unwrap_or_default();
-        let _ = writeln!(text, "  {:width$}  {about}", command.get_name());
+    for (name, about) in commands {
+        let _ = writeln!(text, "  {name:width$}  {about}");
     }
     text
 }
@@ -259,6 +287,9 @@ mod tests {
             ("run bash", "run bash"),
             ("apps", "apps"),
             ("--help ps", "help ps"),
+            ("admin settings set x", "admin:settings:set x"),
+            ("--json apps create x", "apps:create --json x"),
+            ("--json", "--json"),
             ("", ""),
         ] {
             let words = typed.split_whitespace().map(str::to_owned).collect();
@@ -285,6 +316,24 @@ mod tests {
         }
     }
 
+    #[test]
+    fn json_is_asked_for_anywhere_but_in_a_command_to_run() {
+        for (line, expected) in [
+            ("apps --json", true),
+            ("--json apps", true),
+            ("ps:scale --json web=2", true),
+            ("config:set A=1 -- --json", false),
+            ("run ls --json", false),
+            ("apps", false),
+        ] {
+            let words = one_spelling(line.split(' ').map(str::to_owned).collect());
+            assert_eq!(is_json(&words), expected, "{line}");
+            if line != "config:set A=1 -- --json" {
+                assert_eq!(Parsed::try_parse_from(&words).expect(line).json, expected, "{line}");
+            }
+        }
+    }
+
     /// Lines made of what commands are made of, in every wrong order, with quotes and bytes strewn in.
     fn lines() -> impl Strategy<Value = String> {
         let names: Vec<String> =
@@ -293,7 +342,7 @@ mod tests {
             4 => proptest::sample::select(names),
             2 => proptest::sample::select(vec!["apps", "ps", "config", "scale", "set", "create", "help", "run"])
                 .prop_map(str::to_owned),
-            4 => proptest::sample::select(vec!["-a", "--app", "--app=", "-ashop", "--", "-", "--help", "-h", "-t", "-n"])
+            4 => proptest::sample::select(vec!["-a", "--json", "--app", "--app=", "-ashop", "--", "-", "--help", "-h", "-t", "-n"])
                 .prop_map(str::to_owned),
             3 => proptest::sample::select(vec!["web=2", "A=b", "=", "v1", "v999999999999", "shop", "99", "-1", "''"])
                 .prop_map(str::to_owned),
@@ -312,7 +361,7 @@ mod tests {
             let Ok(crate::exec::Exec::Command(line)) = crate::exec::Exec::parse(line.as_bytes()) else { return Ok(()) };
             let words = one_spelling(line.words.iter().map(|word| word.text.clone()).collect());
             match Parsed::try_parse_from(&words) {
-                Ok(Parsed { command: Command::Run(arguments) }) => {
+                Ok(Parsed { command: Command::Run(arguments), .. }) => {
                     let one_off = arguments.one_off(&line, None);
                     prop_assert!(!one_off.command.contains('\0'));
                     // What runs was typed.

@@ -4,19 +4,45 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
 use skypanel_core::Error;
+use skypanel_core::actions::Priced;
 use skypanel_core::console::ProcessState;
-use skypanel_core::model::{AppRef, AppStatus, Formation, ProcessType};
+use skypanel_core::model::{AppStatus, Formation, ProcessType};
 use skypanel_core::store::Access;
 
 use crate::commands::context::{AppChoice, Context, Failure};
+use crate::commands::shown::{begun, listed};
 use crate::commands::table::{plain, time};
 
 /// Longest the engine may take to say what runs.
 const ENGINE_LIMIT: Duration = Duration::from_secs(30);
 /// Highest number of replicas that is even looked at; the plan's limit is far below.
 const MAX_REPLICAS: u32 = 10_000;
+
+/// What can be done with processes.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Show an app's processes
+    #[command(name = "ps")]
+    List(ListArguments),
+    /// Show an app's plan, or move it to another one
+    #[command(name = "ps:plan")]
+    Plan(PlanArguments),
+    /// Restart all processes of an app
+    #[command(name = "ps:restart")]
+    Restart(RestartArguments),
+    /// Set how many of each process run: web=2 worker=1
+    #[command(name = "ps:scale")]
+    Scale(ScaleArguments),
+    /// Start an app that was stopped
+    #[command(name = "ps:start")]
+    Start(StartArguments),
+    /// Stop all processes of an app
+    #[command(name = "ps:stop")]
+    Stop(StopArguments),
+}
 
 /// Arguments of `ps`.
 #[derive(Args, Debug)]
@@ -33,6 +59,21 @@ pub(crate) struct ScaleArguments {
     /// Process types and their numbers; shows the numbers without
     #[arg(value_name = "TYPE=NUMBER")]
     changes: Vec<String>,
+    /// Change nothing; only show what it would cost
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// Arguments of `ps:plan`.
+#[derive(Args, Debug)]
+pub(crate) struct PlanArguments {
+    #[command(flatten)]
+    choice: AppChoice,
+    /// The plan to move to, by name; shows the plan without
+    plan: Option<String>,
+    /// Change nothing; only show what it would cost
+    #[arg(long)]
+    dry_run: bool,
 }
 
 /// Arguments of `ps:restart`.
@@ -56,9 +97,20 @@ pub(crate) struct StartArguments {
     choice: AppChoice,
 }
 
-pub(crate) async fn list(context: &Context, arguments: &ListArguments) -> Result<u32, Failure> {
+pub(crate) async fn run(context: &Context, command: &Command) -> Result<u32, Failure> {
+    match command {
+        Command::List(arguments) => list(context, arguments).await,
+        Command::Plan(arguments) => plan(context, arguments).await,
+        Command::Restart(arguments) => restart(context, arguments).await,
+        Command::Scale(arguments) => scale(context, arguments).await,
+        Command::Start(arguments) => start(context, arguments).await,
+        Command::Stop(arguments) => stop(context, arguments).await,
+    }
+}
+
+async fn list(context: &Context, arguments: &ListArguments) -> Result<u32, Failure> {
     let app = context.app(&arguments.choice, Access::Read).await?;
-    let states = tokio::time::timeout(ENGINE_LIMIT, context.shared.actions.console.processes(&app))
+    let states = tokio::time::timeout(ENGINE_LIMIT, context.actions().console.processes(&app))
         .await
         .map_err(|_| Error::System("The container engine does not answer. Try again in a minute.".to_owned()))??;
     let commands = context.actions().process_types(&app).await?;
@@ -66,13 +118,13 @@ pub(crate) async fn list(context: &Context, arguments: &ListArguments) -> Result
     for state in &states {
         by_type.entry(&state.process).or_default().push(state);
     }
+    let items = listed(states.iter().map(item).collect());
     if by_type.is_empty() {
         let why = match app.status {
             AppStatus::Inactive => "it was never released".to_owned(),
             other => format!("it is {other}"),
         };
-        context.output.line(&format!("Nothing of {} runs: {why}.", app.slug)).await?;
-        return Ok(0);
+        return context.tell(items, format!("Nothing of {} runs: {why}.", app.slug)).await;
     }
     let mut text = String::new();
     for (process, states) in by_type {
@@ -85,58 +137,93 @@ pub(crate) async fn list(context: &Context, arguments: &ListArguments) -> Result
             let _ = writeln!(text, "{process}.{}: {}{since}{error}", state.replica, state.state);
         }
     }
-    context.output.text(text).await?;
-    Ok(0)
+    context.tell(items, text).await
 }
 
-pub(crate) async fn scale(context: &Context, arguments: &ScaleArguments) -> Result<u32, Failure> {
-    let access = if arguments.changes.is_empty() { Access::Read } else { Access::Change };
-    let app = context.app(&arguments.choice, access).await?;
-    let known = context.actions().process_types(&app).await?;
+fn item(state: &ProcessState) -> Value {
+    json!({
+        "process": state.process,
+        "replica": state.replica,
+        "state": state.state,
+        "since": state.since,
+        "error": state.error,
+    })
+}
+
+async fn scale(context: &Context, arguments: &ScaleArguments) -> Result<u32, Failure> {
     if arguments.changes.is_empty() {
-        let shown = numbers(&context.shared.actions.store.formation(app.id).await?, &known);
-        context.output.line(&shown).await?;
-        return Ok(0);
+        let app = context.app(&arguments.choice, Access::Read).await?;
+        let known = context.actions().process_types(&app).await?;
+        let formation = complete(&context.actions().store.formation(app.id).await?, &known);
+        return context.tell(json!({ "formation": formation }), numbers(&formation)).await;
     }
+    let app = context.chosen(&arguments.choice)?;
     let mut change = Formation::new();
     for argument in &arguments.changes {
         let (process, replicas) = parse_change(argument)?;
         change.insert(process, replicas);
     }
-    let priced = context.actions().scale(context.actor(), &AppRef::Id(app.id), &change, false).await?;
-    let (app, job) = (priced.begun.app, priced.begun.job);
-    context.output.line(&format!("-----> Scaling {} to {}", app.slug, numbers(&change, &BTreeMap::new()))).await?;
-    if app.current_deployment_id.is_none() || !app.status.should_run() {
-        context.output.line("       It takes effect once the app runs.").await?;
-    } else if job.is_none() {
-        context.output.line("       It is like that already.").await?;
+    let priced = context.actions().scale(context.actor(), &app, &change, arguments.dry_run).await?;
+    changed(context, &priced, &format!("Scaling {app} to {}", numbers(&change)), arguments.dry_run).await
+}
+
+async fn plan(context: &Context, arguments: &PlanArguments) -> Result<u32, Failure> {
+    let app = context.chosen(&arguments.choice)?;
+    let Some(plan) = &arguments.plan else {
+        let view = context.actions().app_view(context.actor(), &app).await?;
+        let price = view.app.price_per_hour;
+        let json = json!({ "plan_id": view.app.plan_id, "plan": view.plan_name, "price_per_hour": price });
+        return context.tell(json, format!("{}, {price} an hour for each process", view.plan_name)).await;
+    };
+    let priced = context.actions().move_to_plan(context.actor(), &app, plan, arguments.dry_run).await?;
+    changed(context, &priced, &format!("Moving {app} to the plan {}", plain(plan)), arguments.dry_run).await
+}
+
+/// Shows what a change costs, and the change itself if it was made.
+async fn changed(context: &Context, priced: &Priced, what: &str, dry_run: bool) -> Result<u32, Failure> {
+    let (app, job, cost) = (&priced.begun.app, priced.begun.job, priced.cost);
+    let mut json = begun(&priced.begun);
+    json["dry_run"] = json!(dry_run);
+    json["cost_per_hour_before"] = json!(cost.before);
+    json["cost_per_hour_after"] = json!(cost.after);
+    let mut text = if dry_run { "Nothing was changed.\n".to_owned() } else { format!("-----> {what}\n") };
+    let _ = if dry_run {
+        writeln!(text, "An hour of it costs {} and would cost {}.", cost.before, cost.after)
+    } else {
+        writeln!(text, "       An hour of it cost {} and costs {} now.", cost.before, cost.after)
+    };
+    if !dry_run && (app.current_deployment_id.is_none() || !app.status.should_run()) {
+        text.push_str("       It takes effect once the app runs.\n");
+    } else if !dry_run && job.is_none() {
+        text.push_str("       It is like that already.\n");
     }
+    context.tell(json, text).await?;
     context.follow_job(job).await
 }
 
-pub(crate) async fn restart(context: &Context, arguments: &RestartArguments) -> Result<u32, Failure> {
-    let app = context.app(&arguments.choice, Access::Change).await?;
-    let begun = context.actions().restart(context.actor(), &AppRef::Id(app.id)).await?;
-    context.output.line(&format!("-----> Restarting {}", app.slug)).await?;
-    context.follow_job(begun.job).await
+async fn restart(context: &Context, arguments: &RestartArguments) -> Result<u32, Failure> {
+    let app = context.chosen(&arguments.choice)?;
+    let restarted = context.actions().restart(context.actor(), &app).await?;
+    context.tell(begun(&restarted), format!("-----> Restarting {app}")).await?;
+    context.follow_job(restarted.job).await
 }
 
-pub(crate) async fn stop(context: &Context, arguments: &StopArguments) -> Result<u32, Failure> {
-    let app = context.app(&arguments.choice, Access::Change).await?;
-    let begun = context.actions().stop(context.actor(), &AppRef::Id(app.id)).await?;
-    let line = match begun.job {
-        Some(_) => format!("-----> Stopping {}", app.slug),
-        None => format!("{} is stopped already.", app.slug),
+async fn stop(context: &Context, arguments: &StopArguments) -> Result<u32, Failure> {
+    let app = context.chosen(&arguments.choice)?;
+    let stopped = context.actions().stop(context.actor(), &app).await?;
+    let text = match stopped.job {
+        Some(_) => format!("-----> Stopping {app}"),
+        None => format!("{app} is stopped already."),
     };
-    context.output.line(&line).await?;
-    context.follow_job(begun.job).await
+    context.tell(begun(&stopped), text).await?;
+    context.follow_job(stopped.job).await
 }
 
-pub(crate) async fn start(context: &Context, arguments: &StartArguments) -> Result<u32, Failure> {
-    let app = context.app(&arguments.choice, Access::Change).await?;
-    let begun = context.actions().start(context.actor(), &AppRef::Id(app.id)).await?;
-    context.output.line(&format!("-----> Starting {}", app.slug)).await?;
-    context.follow_job(begun.job).await
+async fn start(context: &Context, arguments: &StartArguments) -> Result<u32, Failure> {
+    let app = context.chosen(&arguments.choice)?;
+    let started = context.actions().start(context.actor(), &app).await?;
+    context.tell(begun(&started), format!("-----> Starting {app}")).await?;
+    context.follow_job(started.job).await
 }
 
 fn parse_change(argument: &str) -> Result<(ProcessType, u32), Error> {
@@ -146,16 +233,21 @@ fn parse_change(argument: &str) -> Result<(ProcessType, u32), Error> {
     Ok((process.parse()?, replicas))
 }
 
-/// `web=1 worker=0`; types that were never scaled have the number they start with.
-fn numbers(formation: &Formation, known: &BTreeMap<ProcessType, String>) -> String {
+/// All process types; those that were never scaled have the number they start with.
+fn complete(scaled: &Formation, known: &BTreeMap<ProcessType, String>) -> Formation {
     let mut all: Formation = known
         .keys()
         .filter(|process| **process != ProcessType::release())
         .map(|process| (process.clone(), u32::from(process.is_routed())))
         .collect();
-    all.extend(formation.iter().map(|(process, replicas)| (process.clone(), *replicas)));
+    all.extend(scaled.iter().map(|(process, replicas)| (process.clone(), *replicas)));
     if all.is_empty() {
         all.insert(ProcessType::web(), 1);
     }
-    all.iter().map(|(process, replicas)| format!("{process}={replicas}")).collect::<Vec<_>>().join(" ")
+    all
+}
+
+/// `web=1 worker=0`.
+fn numbers(formation: &Formation) -> String {
+    formation.iter().map(|(process, replicas)| format!("{process}={replicas}")).collect::<Vec<_>>().join(" ")
 }

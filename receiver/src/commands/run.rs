@@ -64,7 +64,7 @@ pub(crate) async fn run(
     message.truncate(message.floor_char_boundary(200));
     context.note(&app, "run", &message).await;
     // Dropped with this future, when the client goes away: the container goes with it.
-    let session = timeout(START_LIMIT, context.shared.actions.console.run(&app, one_off))
+    let session = timeout(START_LIMIT, context.actions().console.run(&app, one_off))
         .await
         .map_err(|_| Error::System("The container did not start in two minutes. Try again.".to_owned()))??;
     let output = &context.output;

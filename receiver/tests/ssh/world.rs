@@ -98,6 +98,7 @@ impl World {
             data_dir: directory.path().join("data"),
             hook_binary: hook_binary(),
             public_host: "paas.example".to_owned(),
+            public_url: "https://paas.example".to_owned(),
             addresses: AddressFormat { http_port: 80 },
         };
         let actions = Actions {
