@@ -6,10 +6,14 @@ mod apps;
 mod audit;
 mod auth;
 mod billing;
+mod connections;
 mod deployments;
+mod device_page;
+mod docs;
 mod domains;
 mod env;
 mod error;
+mod events;
 mod health;
 mod http;
 mod images;
@@ -23,6 +27,7 @@ mod organizations;
 mod overview;
 mod pages;
 mod plans;
+mod platform;
 mod processes;
 mod repositories;
 mod routes;
@@ -33,9 +38,11 @@ mod webhooks;
 
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
+use std::time::Duration;
 
 use axum::Router;
 use skypanel_core::actions::Actions;
+use skypanel_core::network::Networks;
 use skypanel_core::{Error, Result};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -60,6 +67,10 @@ pub struct ApiOptions {
     pub public_url: String,
     /// Requests a client may send in a minute; none for any number.
     pub requests_per_minute: Option<NonZeroU32>,
+    /// Proxies that are believed when they say in `X-Forwarded-For` where a request comes from.
+    pub trusted_proxies: Networks,
+    /// How often it is looked whether the follower of a live stream may still see it.
+    pub recheck: Duration,
 }
 
 /// Both HTTP servers, bound and ready to run.
@@ -67,6 +78,7 @@ pub struct ApiOptions {
 pub struct Api {
     people: (TcpListener, Router),
     engine: (TcpListener, Router),
+    trusted_proxies: Networks,
 }
 
 impl Api {
@@ -82,7 +94,8 @@ impl Api {
         let api = server::bind(options.listen, "The API", "SKYPANEL_API_LISTEN").await?;
         let images = server::bind(options.image_listen, "The image endpoint", "SKYPANEL_IMAGE_LISTEN").await?;
         let image_routes = images::routes(actions.blobs.clone());
-        Ok(Self { people: (api, router(actions, options)), engine: (images, image_routes) })
+        let trusted_proxies = options.trusted_proxies.clone();
+        Ok(Self { people: (api, router(actions, options)), engine: (images, image_routes), trusted_proxies })
     }
 
     /// The addresses that are listened on, API first: the real ports where port 0 was asked for.
@@ -95,10 +108,10 @@ impl Api {
 
     /// Serves until `cancel`, then lets requests that are being answered end, for a bounded time.
     pub async fn run(self, cancel: CancellationToken) -> Result<()> {
-        let Self { people: (api, api_routes), engine: (images, image_routes) } = self;
+        let Self { people: (api, api_routes), engine: (images, image_routes), trusted_proxies } = self;
         tokio::join!(
-            server::run(api, api_routes, server::Patience::People, &cancel),
-            server::run(images, image_routes, server::Patience::Engine, &cancel),
+            server::run(api, api_routes, server::Patience::People, &trusted_proxies, &cancel),
+            server::run(images, image_routes, server::Patience::Engine, &trusted_proxies, &cancel),
         );
         Ok(())
     }

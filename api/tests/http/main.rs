@@ -1,14 +1,22 @@
 //! What is served over HTTP, asked for by real clients.
 
 mod admin;
+mod app_settings;
 mod apps;
 mod auth;
 mod billing;
 mod browser;
 mod deployments;
+mod device_page;
+mod document;
 mod domains;
 mod env;
+mod events;
+#[path = "../../../core/tests/git_hosts/mod.rs"]
+mod git_hosts;
 mod images;
+mod live;
+mod large;
 mod me;
 #[expect(dead_code, reason = "these tests need fewer kinds of records")]
 #[path = "../../../core/tests/domains/name_server.rs"]
@@ -19,9 +27,14 @@ mod pages;
 mod plans;
 mod processes;
 mod product;
+mod races;
+mod reference;
 mod releases;
+mod schema;
 mod serving;
 mod settings;
+#[path = "../../../core/tests/services/stand_ins.rs"]
+mod stand_ins;
 #[path = "../../../core/tests/support/mod.rs"]
 mod support;
 mod walk;

@@ -4,6 +4,7 @@ use axum::http::Method;
 use insta::assert_json_snapshot;
 use serde_json::{Value, json};
 
+use crate::stand_ins::{Manners, StandIn};
 use crate::world::World;
 
 fn setting<'a>(answer: &'a Value, key: &str) -> &'a Value {
@@ -81,5 +82,43 @@ async fn validating_really_tries() {
     assert_eq!(answered.json["checks"][1]["outcome"], "failed", "{answered:#?}");
     assert!(!answered.text.contains("s3cr3t-value"));
     assert_eq!(world.store().settings().await.expect("reads").storage_s3_bucket, "", "nothing was saved");
+    world.close().await;
+}
+
+#[tokio::test]
+async fn validating_uses_mail_logs_and_metrics_as_they_will_be_used() {
+    let world = World::new().await;
+    let path = "/api/admin/paas/settings/validate";
+    let mail = StandIn::mail(Manners { login: Some(("paas", "s3cr3t-word")), ..Manners::default() }).await;
+    let loki = StandIn::http("204 No Content", "").await;
+    let answer = r#"{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"value":[1,"3"]}]}}"#;
+    let prometheus = StandIn::http("200 OK", answer).await;
+    let wanted = |password: &str| {
+        json!({ "settings": {
+            "smtp.host": "localhost", "smtp.port": mail.port, "smtp.security": "none", "smtp.user": "paas",
+            "smtp.password": password, "smtp.from": "paas@example.com",
+            "logs.loki_url": format!("http://127.0.0.1:{}", loki.port),
+            "metrics.prometheus_url": format!("http://127.0.0.1:{}", prometheus.port),
+        } })
+    };
+    let answered = world.post(path).by("admin").json(&wanted("s3cr3t-word")).send().await.is(200);
+    let outcomes: Vec<(&str, &str)> = answered.json["checks"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|check| (check["part"].as_str().expect("a word"), check["outcome"].as_str().expect("a word")))
+        .collect();
+    assert_eq!(outcomes[3..], [("smtp", "ok"), ("log_store", "ok"), ("metrics", "ok")], "{answered:#?}");
+    let answered = world.post(path).by("admin").json(&wanted("wr0ng-word")).send().await.is(200);
+    assert_eq!((&answered.json["ok"], &answered.json["checks"][3]["outcome"]), (&json!(false), &json!("failed")));
+    assert!(!answered.text.contains("wr0ng-word"));
+    // Whoever is no admin makes the platform call nobody.
+    let before = (mail.heard().len(), loki.heard().len(), prometheus.heard().len());
+    world.post(path).by("owner").json(&wanted("s3cr3t-word")).send().await.fails(403, "FORBIDDEN");
+    assert_eq!(before, (mail.heard().len(), loki.heard().len(), prometheus.heard().len()));
+    let wrong = json!({ "settings": { "logs.loki_url": "loki:3100", "smtp.security": "ssl" } });
+    let answered = world.post(path).by("admin").json(&wrong).send().await.fails(422, "INVALID_INPUT");
+    assert!(answered.field("logs.loki_url").contains("http://loki:3100"));
+    assert!(answered.field("smtp.security").contains("starttls, tls or none"));
     world.close().await;
 }
