@@ -81,7 +81,7 @@ impl<'a> Watch<'a> {
 
     /// Waits until all new tasks are healthy and the edge sends requests to the routed ones.
     pub(crate) async fn until_live(mut self, routes: &watch::Sender<RouteTable>) -> Result<(), DeployError> {
-        let limit = Duration::from_secs(self.release.settings.health_start_seconds) + SLACK;
+        let limit = Duration::from_secs(self.release.app.health.or(self.release.settings).start_seconds) + SLACK;
         let batches = self.rolling.iter().map(|rolling| if rolling.replicas > 3 { 4 } else { 1 }).max().unwrap_or(1);
         let deadline = self.begun + limit * batches;
         let mut round = 0;
@@ -190,7 +190,7 @@ impl<'a> Watch<'a> {
 
     async fn look(&mut self) -> Result<Look, DeployError> {
         let mut look = Look::default();
-        let time_to_start = Duration::from_secs(self.release.settings.health_start_seconds);
+        let time_to_start = Duration::from_secs(self.release.app.health.or(self.release.settings).start_seconds);
         for container in containers(self.parts, self.release).await? {
             let label = |key: &str| container.labels.as_ref().and_then(|labels| labels.get(key));
             let (Some(fingerprint), Some(id)) = (label(names::FINGERPRINT), &container.id) else { continue };

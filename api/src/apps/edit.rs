@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use skypanel_core::actions::{Actions, AppSettings, RepositoryChange};
-use skypanel_core::model::AppRef;
+use skypanel_core::model::{AppRef, AppSlug, HealthTimes};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -31,6 +31,21 @@ pub(crate) struct AppEdit {
     /// HTTP path of the health check; an empty text for the usual check. A running app is rolled.
     #[schema(max_length = 500)]
     health_check_path: Option<String>,
+    /// Seconds between two health checks of a healthy replica; 0 for the platform's setting.
+    #[schema(minimum = 0, maximum = 3600)]
+    health_check_interval_seconds: Option<i32>,
+    /// Seconds that a health check may wait for its answer; 0 for the platform's setting.
+    #[schema(minimum = 0, maximum = 300)]
+    health_check_timeout_seconds: Option<i32>,
+    /// Failed health checks in a row after which a replica is replaced; 0 for the platform's setting.
+    #[schema(minimum = 0, maximum = 100)]
+    health_check_retries: Option<i32>,
+    /// Seconds that a new replica may take until it is healthy; 0 for the platform's setting.
+    #[schema(minimum = 0, maximum = 3600)]
+    health_check_start_seconds: Option<i32>,
+    /// The label before the platform's default domain. Requests to the one before are answered no more.
+    #[schema(value_type = Option<String>, max_length = 30, pattern = "^[a-z](-?[a-z0-9])*$")]
+    subdomain: Option<AppSlug>,
 }
 
 /// An app that was changed.
@@ -43,13 +58,16 @@ pub(crate) struct EditedApp {
 }
 
 /// Change an app
+///
+/// All of it or nothing. Another health check or subdomain replaces what runs by new processes of the same release,
+/// without a gap and without a build; everything else counts from the next deployment on.
 #[utoipa::path(
     patch,
     path = "/api/paas/apps/{app}",
     tag = "apps",
     params(("app" = String, Path, description = "Its slug or id")),
     request_body = AppEdit,
-    responses((status = OK, body = EditedApp))
+    responses((status = OK, body = EditedApp), (status = CONFLICT, body = crate::error::ErrorBody))
 )]
 pub(crate) async fn edit_app(
     State(actions): State<Actions>,
@@ -57,19 +75,25 @@ pub(crate) async fn edit_app(
     PathOf(app): PathOf<AppRef>,
     ValidJson(edit): ValidJson<AppEdit>,
 ) -> Answer<EditedApp> {
-    if edit.git_url.is_some() || edit.git_branch.is_some() || edit.auto_deploy.is_some() {
-        let change = RepositoryChange {
-            git_url: edit.git_url.map(|url| Some(url).filter(|url| !url.is_empty())),
-            git_branch: edit.git_branch,
-            auto_deploy: edit.auto_deploy,
-            ..RepositoryChange::default()
-        };
-        actions.change_repository(&caller, &app, change).await?;
-    }
+    let is_of_repository = edit.git_url.is_some() || edit.git_branch.is_some() || edit.auto_deploy.is_some();
+    let repository = is_of_repository.then(|| RepositoryChange {
+        git_url: edit.git_url.map(|url| Some(url).filter(|url| !url.is_empty())),
+        git_branch: edit.git_branch,
+        auto_deploy: edit.auto_deploy,
+        ..RepositoryChange::default()
+    });
     let settings = AppSettings {
         name: edit.name,
         buildpack: edit.buildpack,
         health_check_path: edit.health_check_path,
+        health: HealthTimes {
+            interval_seconds: edit.health_check_interval_seconds,
+            timeout_seconds: edit.health_check_timeout_seconds,
+            retries: edit.health_check_retries,
+            start_seconds: edit.health_check_start_seconds,
+        },
+        subdomain: edit.subdomain,
+        repository,
         ..AppSettings::default()
     };
     let (view, job) = actions.edit_app(&caller, &app, &settings).await?;

@@ -54,6 +54,17 @@ pub(crate) struct AppItem {
     stack: String,
     /// HTTP path of the health check; null for `/health` if that answers, else the port.
     health_check_path: Option<String>,
+    /// Seconds between two health checks of a healthy replica; like the three numbers below, null for the platform's
+    /// setting.
+    health_check_interval_seconds: Option<i32>,
+    /// Seconds that a health check may wait for its answer.
+    health_check_timeout_seconds: Option<i32>,
+    /// Failed health checks in a row after which a replica is replaced.
+    health_check_retries: Option<i32>,
+    /// Seconds that a new replica may take until it is healthy.
+    health_check_start_seconds: Option<i32>,
+    /// Replicas of its `web` process that are asked for.
+    replicas: u32,
     plan_id: Uuid,
     plan: String,
     /// What an hour of a replica costs.
@@ -85,6 +96,11 @@ impl From<AppView> for AppItem {
             buildpack: app.buildpack,
             stack: app.stack,
             health_check_path: app.health_check_path,
+            health_check_interval_seconds: app.health.interval_seconds,
+            health_check_timeout_seconds: app.health.timeout_seconds,
+            health_check_retries: app.health.retries,
+            health_check_start_seconds: app.health.start_seconds,
+            replicas: view.replicas,
             plan_id: app.plan_id.0,
             plan: view.plan_name,
             price_per_hour: app.price_per_hour,

@@ -5,8 +5,8 @@ use serde_json::{Map, Value, json};
 use super::{Actions, Actor, RepositoryChange, Scope};
 use crate::jobs::{self, Destroy};
 use crate::model::{
-    AppRef, AppSlug, AppStatus, Application, GitBranch, HealthTimes, Organization, OrganizationId, OrganizationRef, Plan,
-    ProcessType, Repository, Role, StreamId, friendly,
+    AppRef, AppSlug, AppStatus, Application, GitBranch, HealthTimes, Organization, OrganizationId, OrganizationRef,
+    Plan, ProcessType, Repository, Role, StreamId, friendly,
 };
 use crate::repository::Credentials;
 use crate::settings::Settings;
@@ -33,14 +33,18 @@ pub struct AppSettings {
     pub buildpack: Option<String>,
     /// HTTP path of the health check; an empty one for the usual check.
     pub health_check_path: Option<String>,
+    /// How often and how patiently health is checked; 0 for what the platform's settings say.
+    pub health: HealthTimes,
+    /// The label before the platform's default domain.
+    pub subdomain: Option<AppSlug>,
     /// Whether a webhook deploys.
     pub auto_deploy: Option<bool>,
+    /// The repository that it is built from when it is not pushed to.
+    pub repository: Option<RepositoryChange>,
 }
 
 /// An app to make.
 #[derive(Clone, Debug, Default)]
-    /// The repository that it is built from when it is not pushed to.
-    pub repository: Option<RepositoryChange>,
 pub struct NewApp {
     /// Its unique name; a friendly one is made up for none.
     pub slug: Option<AppSlug>,
@@ -48,12 +52,12 @@ pub struct NewApp {
     pub organization: Option<OrganizationRef>,
     /// Name or id of its plan; the smallest for none.
     pub plan: Option<String>,
+    /// Replicas of its `web` process.
+    pub replicas: Option<u32>,
     /// What else is chosen.
     pub settings: AppSettings,
 }
 
-    /// Replicas of its `web` process.
-    pub replicas: Option<u32>,
 impl Actions {
     /// Apps of the actor's organisations by slug, from after `after` on; with `organization`, a name or id, of that
     /// one only. Admins of the platform see all that they name.
@@ -117,28 +121,28 @@ impl Actions {
         slug: &AppSlug,
         organization: &Organization,
         settings: &Settings,
+        repository: Option<&SavedRepository>,
     ) -> Result<AppView> {
         let now = self.clock.now();
         let mut transaction = self.store.pool().begin().await?;
+        suspension::ensure_not_suspended(&mut transaction, organization.id).await?;
         quotas::check_apps(&mut transaction, organization.id, settings).await?;
-        repository: Option<&SavedRepository>,
         let app = apps::insert(&mut transaction, slug, organization.id, now).await?;
         if let Some(plan) = &new.plan {
             let plan = plan_named(&mut transaction, plan).await?;
-        suspension::ensure_not_suspended(&mut transaction, organization.id).await?;
             apps::change_plan(&mut transaction, app.id, plan.id, now).await?;
         }
         apps::configure(&mut transaction, app.id, &new.settings).await?;
-        let view = app_views::view(&mut transaction, app.id).await?;
-        events::record(&mut transaction, app.id, actor.user_id(), "create", "Created", now).await?;
-        let entry = AuditEntry {
-            action: "app.create",
         if let Some(replicas) = new.replicas {
             apps::scale(&mut transaction, app.id, &[(ProcessType::web(), replicas)].into(), now).await?;
         }
         if let Some(repository) = repository {
             self.store.save_repository(&mut transaction, &app, repository).await?;
         }
+        let view = app_views::view(&mut transaction, app.id).await?;
+        events::record(&mut transaction, app.id, actor.user_id(), "create", "Created", now).await?;
+        let entry = AuditEntry {
+            action: "app.create",
             organization: Some(organization.id),
             target_kind: "app",
             target: &app.id.to_string(),
@@ -150,8 +154,8 @@ impl Actions {
         Ok(view)
     }
 
-    /// Changes what was chosen about an app. Answers the stream of the rollout that a new health check needs, if it
-    /// needs one; everything else counts from the next deployment on.
+    /// Changes what was chosen about an app, all of it or nothing. Answers the stream of the rollout that another health
+    /// check or name of its own needs, if it needs one; everything else counts from the next deployment on.
     pub async fn edit_app(
         &self,
         actor: &Actor,
@@ -159,27 +163,28 @@ impl Actions {
         settings: &AppSettings,
     ) -> Result<(AppView, Option<StreamId>)> {
         check(settings)?;
-        let mut change = self.change(actor, app, Access::Change).await?;
-        let id = change.app.id;
-        let before = app_views::view(&mut change.transaction, id).await?;
-        apps::configure(&mut change.transaction, id, settings).await?;
         let planned = match &settings.repository {
             Some(wanted) => Some(self.planned_change(actor, app, wanted).await?),
             None => None,
         };
-        let after = app_views::view(&mut change.transaction, id).await?;
-        if shown(&before) == shown(&after) && planned.is_none() {
-            return Ok((before, None));
+        let mut change = self.change(actor, app, Access::Change).await?;
+        let id = change.app.id;
+        let before = app_views::view(&mut change.transaction, id).await?;
         if let Some(planned) = &planned {
             self.write_repository(&mut change, planned).await?;
         }
+        apps::configure(&mut change.transaction, id, settings).await?;
+        let after = app_views::view(&mut change.transaction, id).await?;
+        if shown(&before) == shown(&after) && planned.is_none() {
+            return Ok((before, None));
         }
         if shown(&before) != shown(&after) {
             change.audit("app.edit", shown(&before), shown(&after)).await?;
             change.tell("edit", "Changed the settings").await?;
         }
         let runs = after.app.status.should_run() && after.app.current_deployment_id.is_some();
-        let rolls = runs && before.app.health_check_path != after.app.health_check_path;
+        let served = |view: &AppView| (view.app.health_check_path.clone(), view.app.health, view.app.subdomain.clone());
+        let rolls = runs && served(&before) != served(&after);
         let stream = if rolls { Some(change.apply().await?) } else { None };
         change.commit().await?;
         Ok((self.store.app_view(id).await?, stream))
@@ -267,13 +272,25 @@ fn check(settings: &AppSettings) -> Result<()> {
     {
         return Err(Error::field("health_check_path", "Give a path that begins with a slash, such as /health."));
     }
+    for (field, wanted, most) in settings.health.named() {
+        if wanted.is_some_and(|number| !(0..=most).contains(&number)) {
+            return Err(Error::field(field, format!("Use 1 to {most}, or 0 for the platform's setting.")));
+        }
+    }
     Ok(())
 }
 
 fn shown(view: &AppView) -> Value {
-    json!({
+    let health: Map<String, Value> =
+        view.app.health.named().into_iter().map(|(name, number, _)| (name.to_owned(), json!(number))).collect();
+    let mut shown = json!({
         "slug": view.app.slug, "name": view.name, "organization": view.organization_name, "plan": view.plan_name,
         "git_branch": view.app.git_branch, "git_url": view.git_url, "buildpack": view.app.buildpack,
         "health_check_path": view.app.health_check_path, "auto_deploy": view.auto_deploy,
-    })
+        "subdomain": view.app.subdomain,
+    });
+    if let Some(object) = shown.as_object_mut() {
+        object.extend(health);
+    }
+    shown
 }

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
+use super::change::AppChange;
 use super::{Actions, Actor};
 use crate::model::{AppRef, Application, GitBranch, GitTransport, GitUrl, HostKind, Repository};
 use crate::repository::{Credentials, DeployKey, HostKeys, Remote};
@@ -42,6 +43,12 @@ impl std::fmt::Debug for RepositoryChange {
     }
 }
 
+/// A connection that was seen to work, and the one it was planned from.
+pub(super) struct PlannedRepository {
+    before: Repository,
+    saved: SavedRepository,
+}
+
 impl Actions {
     /// How an app is connected to its repository.
     pub async fn repository(&self, actor: &Actor, app: &AppRef) -> Result<Repository> {
@@ -54,36 +61,66 @@ impl Actions {
     /// Where the address leads to another host, token and pinned host keys of the one before are not used there: they
     /// are taken away unless given anew.
     pub async fn change_repository(&self, actor: &Actor, app: &AppRef, change: RepositoryChange) -> Result<Repository> {
+        let planned = self.planned_change(actor, app, &change).await?;
+        let mut writing = self.change(actor, app, Access::Change).await?;
+        self.write_repository(&mut writing, &planned).await?;
+        let app = writing.commit().await?;
+        self.store.repository(app.id).await
+    }
+
+    /// What a change to the app's connection leads to, seen to work. Nothing is written yet, and nothing held: a host
+    /// may take its time.
+    pub(super) async fn planned_change(
+        &self,
+        actor: &Actor,
+        app: &AppRef,
+        change: &RepositoryChange,
+    ) -> Result<PlannedRepository> {
         let app = self.app_of(actor, app, Access::Change).await?;
         let before = self.store.repository(app.id).await?;
-        let mut credentials = self.store.repository_credentials(&app).await?;
-        let (mut saved, verify) = plan(&before, &mut credentials, &change)?;
+        let credentials = self.store.repository_credentials(&app).await?;
+        let saved = self.planned_repository(&before, credentials, change).await?;
+        Ok(PlannedRepository { before, saved })
+    }
+
+    /// The same for a connection that is known.
+    pub(super) async fn planned_repository(
+        &self,
+        before: &Repository,
+        mut credentials: Credentials,
+        change: &RepositoryChange,
+    ) -> Result<SavedRepository> {
+        let (mut saved, verify) = plan(before, &mut credentials, change)?;
         if let (Some(url), true) = (&saved.git_url, verify) {
             let remote = Remote { url: url.clone(), branch: saved.git_branch.clone(), credentials };
             let seen = self.git.ask(&remote, &self.store.settings().await?).await?;
             saved.host_keys = saved.host_keys.or(seen.host_keys);
             saved.verified_at = Some(self.clock.now());
         }
-        let mut transaction = self.store.pool().begin().await?;
-        self.store.save_repository(&mut transaction, &app, &saved).await?;
-        let entry = AuditEntry {
-            action: "app.repository",
-            before: shown(&before),
-            after: json!({
-                "git_url": saved.git_url, "git_branch": saved.git_branch, "auto_deploy": saved.auto_deploy,
-                "token": match saved.token {
-                    TokenChange::Keep => before.token_username.is_some().then_some("(kept)"),
-                    TokenChange::Clear => None,
-                    TokenChange::Set { .. } => Some("(new)"),
-                },
-                "host_keys": saved.host_keys.as_ref().map(ToString::to_string),
-                "host_kind": saved.host_kind, "report_status": saved.report_status,
-            }),
-            ..about(&app)
-        };
-        audit::record(&mut transaction, actor, self.clock.now(), entry).await?;
-        transaction.commit().await?;
-        self.store.repository(app.id).await
+        Ok(saved)
+    }
+
+    /// Writes a planned connection, unless it was changed by another since it was planned.
+    pub(super) async fn write_repository(&self, change: &mut AppChange<'_>, planned: &PlannedRepository) -> Result<()> {
+        let PlannedRepository { before, saved } = planned;
+        let now = crate::store::repositories::connection(&mut change.transaction, change.app.id).await?;
+        if shown(&now) != shown(before) {
+            return Err(Error::Conflict(
+                "The repository was changed by somebody else meanwhile. Look at it and try again.".to_owned(),
+            ));
+        }
+        self.store.save_repository(&mut change.transaction, &change.app, saved).await?;
+        let after = json!({
+            "git_url": saved.git_url, "git_branch": saved.git_branch, "auto_deploy": saved.auto_deploy,
+            "token": match saved.token {
+                TokenChange::Keep => before.token_username.is_some().then_some("(kept)"),
+                TokenChange::Clear => None,
+                TokenChange::Set { .. } => Some("(new)"),
+            },
+            "host_keys": saved.host_keys.as_ref().map(ToString::to_string),
+            "host_kind": saved.host_kind, "report_status": saved.report_status,
+        });
+        change.audit("app.repository", shown(before), after).await
     }
 
     /// Asks whether the app's repository can be reached and has the branch now. Changes nothing but the time it was

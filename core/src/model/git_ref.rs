@@ -10,6 +10,11 @@ use crate::Error;
 pub struct GitBranch(String);
 
 impl GitBranch {
+    /// `main`, the branch of new apps.
+    pub fn main() -> Self {
+        Self("main".to_owned())
+    }
+
     /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0

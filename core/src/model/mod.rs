@@ -12,6 +12,7 @@ mod domain;
 pub mod friendly;
 mod git_ref;
 mod git_url;
+mod health;
 mod metering;
 mod money;
 mod names;
@@ -34,6 +35,7 @@ pub use domain::{
 };
 pub use git_ref::{CommitHash, GitBranch};
 pub use git_url::{GitTransport, GitUrl};
+pub use health::{HealthTimes, HealthTiming};
 pub use metering::{Hour, HourOfApp, Metered, Month, UsageKey, UsageLine, cost_of_hour, cost_over};
 pub use money::Money;
 pub use names::{AppRef, AppSlug, ConfigKey, ProcessType};

@@ -54,6 +54,24 @@ pub struct Repository {
     pub verified_at: Option<DateTime<Utc>>,
 }
 
+impl Repository {
+    /// No connection, as with a new app.
+    pub fn none() -> Self {
+        Self {
+            git_url: None,
+            git_branch: GitBranch::main(),
+            auto_deploy: false,
+            token_username: None,
+            deploy_key: None,
+            host_keys: None,
+            host_keys_given: false,
+            host_kind: None,
+            report_status: true,
+            verified_at: None,
+        }
+    }
+}
+
 /// What a deployment is fetched from.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct DeploymentSource {

@@ -23,6 +23,9 @@ pub struct AppView {
     pub organization_name: String,
     /// Name of its plan.
     pub plan_name: String,
+    /// Replicas of its `web` process that are asked for.
+    #[sqlx(try_from = "i32")]
+    pub replicas: u32,
     /// The release that should be running.
     pub version: Option<ReleaseVersion>,
     /// When it was last changed.
@@ -41,6 +44,8 @@ pub struct AppFilter {
 const VIEW: &str =
     "SELECT app.id, app.organization_id, app.slug, app.subdomain, app.git_branch, app.buildpack, app.stack,
         app.status, app.suspended_reason, app.plan_id, app.price_per_hour, app.health_check_path,
+        app.health_check_interval_seconds, app.health_check_timeout_seconds, app.health_check_retries,
+        app.health_check_start_seconds, app.replicas,
         app.current_deployment_id, app.config_version, app.restart_count, app.created_at,
         app.name, app.git_url, app.auto_deploy, app.updated_at,
         organization.name AS organization_name, plan.name AS plan_name, deployment.version

@@ -23,7 +23,8 @@ pub enum Access {
 
 const APP_COLUMNS: &str = "id, organization_id, slug, subdomain, git_branch, buildpack, stack, status, \
      suspended_reason, plan_id, price_per_hour, \
-     health_check_path, current_deployment_id, config_version, restart_count, created_at";
+     health_check_path, health_check_interval_seconds, health_check_timeout_seconds, health_check_retries, \
+     health_check_start_seconds, current_deployment_id, config_version, restart_count, created_at";
 
 impl Store {
     /// The app of that slug, if the caller may have `access` to it. To anyone outside its organisation it
@@ -234,7 +235,6 @@ pub(crate) async fn lock(connection: &mut PgConnection, app: AppId) -> Result<Ap
         .ok_or_else(|| Error::NotFound("That app does not exist any more.".to_owned()))
 }
 
-/// Sets what an app is meant to do, unless it is being deleted.
 /// The same, with its organisation, which is neither suspended nor deleted until the transaction ends. It comes first,
 /// as with all who hold both. Refused where the app is another's than it was when it was found.
 pub(crate) async fn lock_with_organization(connection: &mut PgConnection, found: &Application) -> Result<Application> {
@@ -249,6 +249,7 @@ pub(crate) async fn lock_with_organization(connection: &mut PgConnection, found:
     Err(Error::Conflict(format!("The app \"{}\" was moved to another organisation meanwhile. Try again.", app.slug)))
 }
 
+/// Sets what an app is meant to do, unless it is being deleted.
 pub(crate) async fn set_status(
     connection: &mut PgConnection,
     app: AppId,
@@ -338,11 +339,15 @@ pub(crate) async fn configure(
     app: AppId,
     settings: &crate::actions::AppSettings,
 ) -> Result<()> {
-    sqlx::query(
+    let written = sqlx::query(
         "UPDATE paas_applications SET name = COALESCE($2, name), git_branch = COALESCE($3, git_branch),
              buildpack = CASE WHEN $4::text IS NULL THEN buildpack ELSE NULLIF($4, '') END,
              health_check_path = CASE WHEN $5::text IS NULL THEN health_check_path ELSE NULLIF($5, '') END,
-             auto_deploy = COALESCE($6, auto_deploy)
+             auto_deploy = COALESCE($6, auto_deploy), subdomain = COALESCE($7, subdomain),
+             health_check_interval_seconds = NULLIF(COALESCE($8, health_check_interval_seconds), 0),
+             health_check_timeout_seconds = NULLIF(COALESCE($9, health_check_timeout_seconds), 0),
+             health_check_retries = NULLIF(COALESCE($10, health_check_retries), 0),
+             health_check_start_seconds = NULLIF(COALESCE($11, health_check_start_seconds), 0)
          WHERE id = $1",
     )
     .bind(app)
@@ -351,9 +356,19 @@ pub(crate) async fn configure(
     .bind(&settings.buildpack)
     .bind(&settings.health_check_path)
     .bind(settings.auto_deploy)
+    .bind(&settings.subdomain)
+    .bind(settings.health.interval_seconds)
+    .bind(settings.health.timeout_seconds)
+    .bind(settings.health.retries)
+    .bind(settings.health.start_seconds)
     .execute(connection)
-    .await?;
-    Ok(())
+    .await;
+    match written {
+        Err(error) if is_taken(&error) => {
+            Err(Error::SlugTaken(settings.subdomain.as_ref().map(ToString::to_string).unwrap_or_default()))
+        }
+        other => Ok(other.map(drop)?),
+    }
 }
 
 /// Asks for a restart of all processes of an app; answers how many were asked for by now.
