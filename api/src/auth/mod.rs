@@ -6,6 +6,7 @@ mod log_in;
 mod log_out;
 mod poll_device;
 mod refresh;
+mod revoke_token;
 mod session;
 mod show_device;
 mod sign_up;
@@ -25,6 +26,7 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(sign_up::sign_up))
         .routes(routes!(begin_device::begin_device_login))
         .routes(routes!(poll_device::poll_device_login))
+        .routes(routes!(revoke_token::revoke_used_token))
         .routes(routes!(show_device::show_device_login))
         .routes(routes!(decide_device::decide_device_login))
 }

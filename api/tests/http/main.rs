@@ -8,6 +8,7 @@ mod billing;
 mod browser;
 mod deployments;
 mod device_page;
+mod device_page;
 mod document;
 mod domains;
 mod env;
