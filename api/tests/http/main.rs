@@ -8,7 +8,6 @@ mod billing;
 mod browser;
 mod deployments;
 mod device_page;
-mod device_page;
 mod document;
 mod domains;
 mod env;
