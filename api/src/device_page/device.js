@@ -27,7 +27,9 @@ function tell(problem) {
   part("problem").hidden = !problem;
 }
 
-function cookie(name) {
+/** What writes of a session must bring along. Over HTTPS the cookie has the name that only this host can give it. */
+function csrfToken() {
+  const name = (location.protocol === "https:" ? "__Host-" : "") + "skypanel_csrf";
   const pair = document.cookie.split("; ").find((pair) => pair.startsWith(`${name}=`));
   return pair?.slice(name.length + 1) ?? "";
 }
@@ -35,7 +37,7 @@ function cookie(name) {
 /** Calls the API. Answers the status and the body; a connection that fails is an answer, too. */
 async function call(method, path, body) {
   const headers = { accept: "application/json" };
-  if (method !== "GET") headers["x-csrf-token"] = cookie("skypanel_csrf");
+  if (method !== "GET") headers["x-csrf-token"] = csrfToken();
   if (body !== undefined) headers["content-type"] = "application/json";
   try {
     const response = await fetch(path, {
