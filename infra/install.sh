@@ -34,6 +34,15 @@ for program in skypanel skypanel-hook skypanel-init; do
     mv -f "/usr/lib/skypanel/$program.new" "/usr/lib/skypanel/$program"
 done
 ln -sfn ../lib/skypanel/skypanel /usr/bin/skypanel
+# What the client's users have beside it: the manual page and the completions of their shell.
+written() {
+    install -d "$(dirname "$1")"
+    "$built/skypanel" "${@:2}" >"$1.new" && chmod 0644 "$1.new" && mv -f "$1.new" "$1"
+}
+written /usr/share/man/man1/skypanel.1 man
+written /usr/share/bash-completion/completions/skypanel completions bash
+written /usr/share/fish/vendor_completions.d/skypanel.fish completions fish
+written /usr/share/zsh/vendor-completions/_skypanel completions zsh
 install -m 0644 "$SKYPANEL_STACK_DIR"/stack.{tar,json} /usr/share/skypanel/stack/
 install -m 0644 "$SKYPANEL_EDGE_DIR"/edge.{tar,json} /usr/share/skypanel/edge/
 [ ! -e README.md ] || install -D -m 0644 README.md /usr/share/doc/skypanel/README.md

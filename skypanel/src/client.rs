@@ -1,59 +1,82 @@
 //! The client: every command that is not the host's own goes to the platform over SSH, the same way Git does.
-//! The remote named `skypanel` of the repository one stands in says where the platform is and which app is meant.
+//! The remote named `skypanel` of the repository one stands in says where the platform is and which app is meant;
+//! elsewhere it is the platform one is logged in to.
+
+mod address;
+mod api;
+mod git;
+mod login;
+mod logins;
+mod ssh;
 
 use std::io::IsTerminal as _;
-use std::os::unix::process::CommandExt as _;
-use std::process::{Command, ExitCode, Stdio};
+use std::process::ExitCode;
 
 use clap::CommandFactory as _;
+use skypanel_core::{Error, Result};
 use skypanel_receiver::ClientLine;
 
-/// Commands that work with a terminal where there is one.
-const INTERACTIVE: &[&str] = &["run", "apps:destroy", "keys:add"];
+use address::Address;
+pub(crate) use git::{RemoteArguments, become_ssh, set_remote};
+pub(crate) use login::{LoginArguments, LogoutArguments, login, logout};
+use logins::Logins;
 
-/// Where the platform is, from the environment or from the Git remote.
-struct Platform {
-    user: Option<String>,
-    host: String,
-    /// None where the address has none: SSH's own configuration says which, as it does for Git.
-    port: Option<String>,
-    app: Option<String>,
-}
+/// What `ssh` ends with when there is no connection, or none any more.
+const NO_CONNECTION: u8 = 255;
 
-/// Why it is not known where the platform is.
-enum Unknown {
-    NotSet,
-    /// An address that cannot be read, and where it is from.
-    Unreadable {
-        from: &'static str,
-        address: String,
-    },
-}
-
-/// Runs `words` on the platform and exits with its status.
-pub(crate) fn run(words: &[String]) -> ExitCode {
-    let platform = match find_platform() {
-        Ok(platform) => platform,
-        Err(Unknown::NotSet) if is_help(words) => return help(&words[1..]),
-        Err(unknown) => {
-            eprintln!("{}", explain(&unknown));
-            return ExitCode::FAILURE;
-        }
+/// Runs `words` on the platform, to the exit status.
+pub(crate) fn run(words: &[String], as_json: bool) -> Result<ExitCode> {
+    let logins = Logins::load()?;
+    let address = match address::find(&logins) {
+        Ok(Some(address)) => address,
+        Ok(None) if is_help(words) => return help(&words[1..]),
+        Ok(None) => return Err(no_platform()),
+        Err(error) => return Err(error),
     };
-    let line = ClientLine::new(words, platform.app.as_deref());
-    let terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
-    // The colours of logs need one, too.
-    let wanted = INTERACTIVE.contains(&line.command()) || line.command() == "logs";
-    let mut ssh = Command::new("ssh");
-    ssh.arg(if terminal && wanted { "-t" } else { "-T" });
-    if let Some(port) = &platform.port {
-        ssh.args(["-p", port]);
+    let mut words = words.to_vec();
+    if as_json {
+        words.insert(0, "--json".to_owned());
     }
-    let address = platform.user.map_or_else(|| platform.host.clone(), |user| format!("{user}@{}", platform.host));
+    let line = ClientLine::new(&words, address.app.as_deref());
+    let login = logins.of(&address);
+    let mut command = ssh::command(&logins, login)?;
+    let terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
+    command.arg(if terminal && line.wants_terminal() { "-t" } else { "-T" });
+    if let Some(port) = address.port {
+        command.arg("-p").arg(port.to_string());
+    }
     let quoted: Vec<String> = line.words.iter().map(|word| quote(word)).collect();
-    let error = ssh.args([&address, "--", &quoted.join(" ")]).exec();
-    eprintln!(" !     The program `ssh` could not be started: {error}. Install an OpenSSH client.");
-    ExitCode::FAILURE
+    command.args([&address.destination(), "--", &quoted.join(" ")]);
+    let status = ssh::run(command)?;
+    if status == NO_CONNECTION {
+        explain(&address, login.is_some(), line.command());
+    }
+    Ok(ExitCode::from(status))
+}
+
+/// `ssh` has told its reason by now; what to do about it is ours to tell.
+fn explain(address: &Address, by_login: bool, command: &str) {
+    if command == "run" {
+        // A process of the app may have ended with it as well, and then all is said.
+        eprintln!(" !     The exit status is 255: the command's own, or the connection to {} broke.", address.url(None));
+        return;
+    }
+    eprintln!(" !     The connection to {} failed; the reason is above.", address.url(None));
+    let advice = if by_login {
+        "If the platform refused your login, or its SSH key was changed by its operator, log in again: skypanel login"
+    } else {
+        "Without an SSH key that the platform knows, log in first: skypanel login https://PLATFORM"
+    };
+    eprintln!(" !     {advice}");
+}
+
+/// Runs what waits for the network, on one thread.
+pub(crate) fn in_runtime<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Error::System(format!("The runtime could not start: {error}.")))?;
+    runtime.block_on(work)
 }
 
 fn is_help(words: &[String]) -> bool {
@@ -61,40 +84,46 @@ fn is_help(words: &[String]) -> bool {
 }
 
 /// `help` where no platform can be asked: what this program itself knows.
-fn help(about: &[String]) -> ExitCode {
+fn help(about: &[String]) -> Result<ExitCode> {
     let mut own = crate::CommandLine::command();
     own.build();
     let text = match about {
         [] => own.render_help().to_string(),
-        [name, ..] if own.find_subcommand(name).is_some() => {
-            own.find_subcommand_mut(name).map(|command| command.render_help().to_string()).unwrap_or_default()
-        }
         words => {
-            let Some(text) = skypanel_receiver::command_help(words) else {
-                eprintln!(" !     There is no such command. `skypanel help` lists them all.");
-                return ExitCode::FAILURE;
-            };
-            text
+            let name = words.join(":");
+            let found = own.find_subcommand_mut(&name).map(|command| command.render_help().to_string());
+            found.or_else(|| own.find_subcommand_mut(&words[0]).map(|command| command.render_help().to_string()))
+                .or_else(|| skypanel_receiver::command_help(words))
+                .ok_or_else(|| Error::NotFound("There is no such command. `skypanel help` lists them all.".to_owned()))?
         }
     };
     print!("{text}");
-    ExitCode::SUCCESS
+    Ok(ExitCode::SUCCESS)
 }
 
-fn explain(unknown: &Unknown) -> String {
-    match unknown {
-        Unknown::NotSet => {
-            " !     Which platform? Neither is SKYPANEL_REMOTE set (such as ssh://git@panel.example:2222), \
-                            nor has this\n !     Git repository a remote named \"skypanel\". Add one:\n !     \
-                            git remote add skypanel ssh://git@HOST:2222/APP.git"
-                .to_owned()
+fn no_platform() -> Error {
+    Error::Invalid(
+        "Which platform? You are logged in to none, SKYPANEL_REMOTE is not set (such as ssh://git@panel.example:2222),\n\
+         and this Git repository has no remote named \"skypanel\". Log in, or add one:\n\
+         skypanel login https://PLATFORM\n\
+         git remote add skypanel ssh://git@HOST:2222/APP.git"
+            .to_owned(),
+    )
+}
+
+/// Where `ssh` runs us to ask for a password: its answer, on standard output.
+pub(crate) fn answer_question(platform: &str, question: Option<&str>) -> ExitCode {
+    match ssh::answer(platform, question.unwrap_or_default()) {
+        Some(token) => {
+            println!("{token}");
+            ExitCode::SUCCESS
         }
-        Unknown::Unreadable { from, address } => format!(
-            " !     {from} is {address:?}, which is no address of a platform over SSH. It looks like\n !     \
-             ssh://git@HOST:2222 or, with an app, ssh://git@HOST:2222/APP.git."
-        ),
+        None => ExitCode::FAILURE,
     }
 }
+
+/// The variable that says that we are run for [`answer_question`], and about which platform.
+pub(crate) const ASKED_FOR: &str = ssh::ASKED_FOR;
 
 /// Quotes a word the way the platform's own word splitter reads it; no shell ever sees it.
 fn quote(word: &str) -> String {
@@ -105,90 +134,9 @@ fn quote(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }
 
-fn find_platform() -> Result<Platform, Unknown> {
-    let (from, address) = match std::env::var("SKYPANEL_REMOTE") {
-        Ok(address) if !address.is_empty() => ("SKYPANEL_REMOTE", address),
-        _ => ("The Git remote \"skypanel\"", git_remote().ok_or(Unknown::NotSet)?),
-    };
-    parse_remote(&address).ok_or(Unknown::Unreadable { from, address })
-}
-
-fn git_remote() -> Option<String> {
-    let answer = Command::new("git")
-        .args(["remote", "get-url", "skypanel"])
-        .stderr(Stdio::null())
-        .output()
-        .ok()
-        .filter(|output| output.status.success())?;
-    Some(String::from_utf8_lossy(&answer.stdout).trim().to_owned())
-}
-
-/// Reads the two forms in which Git writes addresses over SSH, `ssh://[user@]host[:port][/app[.git]]` and
-/// `[user@]host:app[.git]`.
-fn parse_remote(remote: &str) -> Option<Platform> {
-    let (authority, path, may_have_port) = match remote.strip_prefix("ssh://") {
-        Some(rest) => rest.split_once('/').map_or((rest, "", true), |(authority, path)| (authority, path, true)),
-        None if remote.contains("://") => return None,
-        None => remote.rsplit_once(':').map(|(authority, path)| (authority, path, false))?,
-    };
-    let (user, address) = match authority.rsplit_once('@') {
-        Some((user, address)) => (Some(user), address),
-        None => (None, authority),
-    };
-    let (host, port) = match address.rsplit_once(':') {
-        Some((host, port)) if may_have_port && port.parse::<u16>().is_ok() => (host, Some(port)),
-        _ => (address, None),
-    };
-    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-    // A name that starts with a dash would be an option to ssh.
-    let readable = |name: &str| !name.is_empty() && !name.starts_with('-') && !name.contains(['/', ' ']);
-    if !readable(host) || !user.is_none_or(readable) {
-        return None;
-    }
-    let app = path.trim_matches('/').trim_end_matches(".git");
-    Some(Platform {
-        user: user.map(str::to_owned),
-        host: host.to_owned(),
-        port: port.map(str::to_owned),
-        app: (!app.is_empty()).then(|| app.to_owned()),
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// User, host, port and app of an address, with a dash for each it does not have.
-    fn parts(remote: &str) -> String {
-        let Some(platform) = parse_remote(remote) else { return "unreadable".to_owned() };
-        let shown = |part: Option<String>| part.unwrap_or_else(|| "-".to_owned());
-        [shown(platform.user), platform.host, shown(platform.port), shown(platform.app)].join(" ")
-    }
-
-    #[test]
-    fn remotes() {
-        for (remote, expected) in [
-            ("ssh://git@panel.example:2222/hello.git", "git panel.example 2222 hello"),
-            ("ssh://git@[::1]:2222", "git ::1 2222 -"),
-            ("ssh://panel/hello", "- panel - hello"),
-            ("git@panel.example:hello.git", "git panel.example - hello"),
-        ] {
-            assert_eq!(parts(remote), expected);
-        }
-        for bad in [
-            "",
-            "foo",
-            "https://x/y",
-            "ssh://-oProxyCommand=x/y",
-            "ssh://git@-x/y",
-            "ssh:///y",
-            "ssh://@x/y",
-            "-oProxyCommand=x:y",
-            "/srv/git:x",
-        ] {
-            assert!(parse_remote(bad).is_none(), "{bad}");
-        }
-    }
 
     #[test]
     fn words_reach_the_platform_as_they_are() {

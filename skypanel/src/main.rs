@@ -3,13 +3,15 @@
 mod admin;
 mod client;
 mod config;
+mod reference;
 mod roles;
 mod setup;
 mod up;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 use crate::config::Settable;
 
@@ -24,6 +26,8 @@ use crate::config::Settable;
     after_help = platform_commands()
 )]
 struct CommandLine {
+    #[command(flatten)]
+    form: Form,
     #[command(subcommand)]
     command: Command,
 }
@@ -42,9 +46,52 @@ enum Command {
     },
     /// Administer the platform on its host: users, keys, organisations, plans, settings
     Admin(admin::Admin),
+    /// Log in to a platform, in a browser or with an API token
+    Login {
+        #[command(flatten)]
+        arguments: client::LoginArguments,
+        #[command(flatten)]
+        form: Form,
+    },
+    /// Forget the login to a platform and revoke its token
+    Logout {
+        #[command(flatten)]
+        arguments: client::LogoutArguments,
+        #[command(flatten)]
+        form: Form,
+    },
+    /// Make an app of the platform a Git remote of the repository you are in
+    #[command(name = "git:remote")]
+    GitRemote {
+        #[command(flatten)]
+        arguments: client::RemoteArguments,
+        #[command(flatten)]
+        form: Form,
+    },
+    /// Be the `ssh` of a repository's Git
+    #[command(name = "git:ssh", hide = true, disable_help_flag = true)]
+    GitSsh {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
+    /// Write the completions for a shell
+    Completions {
+        /// The shell
+        shell: reference::Shell,
+    },
+    /// Write the manual page
+    Man,
     // Everything else is run on the platform, over SSH.
     #[command(external_subcommand)]
     Remote(Vec<String>),
+}
+
+/// How a command answers.
+#[derive(Args, Clone, Copy)]
+struct Form {
+    /// Answer in JSON, for programs
+    #[arg(long)]
+    json: bool,
 }
 
 fn platform_commands() -> String {
@@ -55,21 +102,76 @@ fn platform_commands() -> String {
 }
 
 fn main() -> ExitCode {
-    let outcome = match CommandLine::parse().command {
-        Command::Up(settable) => with_runtime(&settable, up::up),
-        Command::Serve { roles, settable } => with_runtime(&settable, |config| up::serve_roles(config, roles)),
+    if let Ok(platform) = std::env::var(client::ASKED_FOR) {
+        return client::answer_question(&platform, std::env::args().nth(1).as_deref());
+    }
+    let CommandLine { form, command } = CommandLine::parse_from(one_spelling(std::env::args_os().collect()));
+    let as_json = form.json || command.form().is_some_and(|form| form.json);
+    let outcome = run(command, as_json);
+    outcome.unwrap_or_else(|error| {
+        if as_json {
+            // As the platform's commands do.
+            eprintln!("{}", serde_json::json!({ "error": error.code(), "message": error.to_string() }));
+        } else {
+            eprintln!(" !     {}", error.to_string().replace('\n', "\n !     "));
+        }
+        ExitCode::FAILURE
+    })
+}
+
+fn run(command: Command, as_json: bool) -> skypanel_core::Result<ExitCode> {
+    let of_client = matches!(
+        command,
+        Command::Login { .. } | Command::Logout { .. } | Command::GitRemote { .. } | Command::Remote(_)
+    );
+    if as_json && !of_client {
+        return Err(skypanel_core::Error::Invalid("This command has no --json.".to_owned()));
+    }
+    match command {
+        Command::Up(settable) => with_runtime(&settable, up::up)?,
+        Command::Serve { roles, settable } => with_runtime(&settable, |config| up::serve_roles(config, roles))?,
         Command::Admin(admin) => {
             let settable = admin.settable.clone();
-            with_runtime(&settable, |config| admin::run(config, admin.action))
+            with_runtime(&settable, |config| admin::run(config, admin.action))?;
         }
-        Command::Remote(words) => return client::run(&words),
-    };
+        Command::Login { arguments, .. } => client::in_runtime(client::login(&arguments, as_json))?,
+        Command::Logout { arguments, .. } => client::in_runtime(client::logout(&arguments, as_json))?,
+        Command::GitRemote { arguments, .. } => client::set_remote(&arguments, as_json)?,
+        Command::GitSsh { arguments } => return Err(client::become_ssh(&arguments)),
+        Command::Completions { shell } => written(reference::complete(shell, &mut std::io::stdout()))?,
+        Command::Man => written(reference::manual(&mut std::io::stdout()))?,
+        Command::Remote(words) => return client::run(&words, as_json),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+impl Command {
+    /// How it is to answer, if it is one of ours that can choose.
+    fn form(&self) -> Option<Form> {
+        match self {
+            Self::Login { form, .. } | Self::Logout { form, .. } | Self::GitRemote { form, .. } => Some(*form),
+            _ => None,
+        }
+    }
+}
+
+/// Our own commands can be spelt `git remote` as well as `git:remote`, as those of the platform can.
+fn one_spelling(mut words: Vec<OsString>) -> Vec<OsString> {
+    let is_option = |word: &OsString| word.to_string_lossy().starts_with('-');
+    let Some(first) = (1..words.len()).find(|index| !is_option(&words[*index])) else { return words };
+    let Some(second) = words.get(first + 1) else { return words };
+    let joined = format!("{}:{}", words[first].to_string_lossy(), second.to_string_lossy());
+    if CommandLine::command().get_subcommands().any(|command| command.get_name() == joined) {
+        words.splice(first..first + 2, [OsString::from(joined)]);
+    }
+    words
+}
+
+fn written(outcome: std::io::Result<()>) -> skypanel_core::Result<()> {
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!(" !     {}", error.to_string().replace('\n', "\n !     "));
-            ExitCode::FAILURE
-        }
+        // Whoever reads it has seen enough.
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        outcome => outcome.map_err(|error| skypanel_core::Error::System(format!("It cannot be written: {error}."))),
     }
 }
 
@@ -98,5 +200,33 @@ fn limit_arenas() {
     unsafe {
         libc::mallopt(libc::M_ARENA_MAX, 2);
         libc::mallopt(libc::M_TRIM_THRESHOLD, 1024 * 1024);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn our_own_commands_have_both_spellings() {
+        for (typed, read) in [
+            ("skypanel git remote -a shop", "skypanel git:remote -a shop"),
+            ("skypanel --json git remote -a shop", "skypanel --json git:remote -a shop"),
+            ("skypanel apps create shop", "skypanel apps create shop"),
+            ("skypanel login", "skypanel login"),
+            ("skypanel", "skypanel"),
+        ] {
+            let words = typed.split(' ').map(OsString::from).collect();
+            let read: Vec<OsString> = read.split(' ').map(OsString::from).collect();
+            assert_eq!(one_spelling(words), read);
+        }
+    }
+
+    #[test]
+    fn what_is_not_ours_reaches_the_platform_whole() {
+        let line = CommandLine::parse_from(["skypanel", "--json", "apps", "--json", "-a", "x", "--help"]);
+        assert!(line.form.json);
+        let Command::Remote(words) = line.command else { panic!("is the platform's") };
+        assert_eq!(words, ["apps", "--json", "-a", "x", "--help"]);
     }
 }

@@ -39,8 +39,12 @@ impl ClientLine {
             let command = platform.find_subcommand(command);
             command.is_some_and(|command| command.get_arguments().any(|argument| argument.get_id() == "confirm"))
         };
-        !parse::is_json(&self.words)
-            && (matches!(command, "run" | "logs" | "keys:add" | "invitations:accept" | "repo:set") || asks())
+        let is_json = || self.words.iter().any(|word| word == "--json");
+        match command {
+            "run" => true,
+            "logs" | "keys:add" | "invitations:accept" | "repo:set" => !is_json(),
+            _ => !is_json() && asks(),
+        }
     }
 }
 
