@@ -148,9 +148,9 @@ impl Handler for Callbacks {
         }
         // One try a connection. What is left says why it failed, to clients that ask.
         Ok(Auth::Reject {
-            proceed_with_methods: Some(
-                MethodSet::from([MethodKind::PublicKey, MethodKind::KeyboardInteractive].as_slice()),
-            ),
+            proceed_with_methods: Some(MethodSet::from(
+                [MethodKind::PublicKey, MethodKind::KeyboardInteractive].as_slice(),
+            )),
             partial_success: false,
         })
     }
