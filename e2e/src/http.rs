@@ -47,8 +47,27 @@ impl Connection {
 
     /// GET.
     pub fn get(&mut self, host: &str, path: &str) -> io::Result<Response> {
-        let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: skypanel-e2e\r\n\r\n");
-        self.0.get_mut().write_all(request.as_bytes())?;
+        self.send("GET", host, path, &[], b"")
+    }
+
+    /// Any request, with header fields beside the usual ones.
+    pub fn send(
+        &mut self,
+        method: &str,
+        host: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> io::Result<Response> {
+        let mut request = format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: skypanel-e2e\r\n");
+        if !body.is_empty() {
+            request.push_str(&format!("Content-Length: {}\r\n", body.len()));
+        }
+        for (name, value) in headers {
+            request.push_str(&format!("{name}: {value}\r\n"));
+        }
+        request.push_str("\r\n");
+        self.0.get_mut().write_all(&[request.as_bytes(), body].concat())?;
         self.response()
     }
 

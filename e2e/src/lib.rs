@@ -4,6 +4,7 @@
 //! Nothing here waits for a fixed time: whatever is waited for has a condition and a deadline, and what misses it
 //! ends the test with all that was seen until then.
 
+mod api;
 mod app;
 mod command;
 mod engine;
@@ -13,6 +14,7 @@ mod repository;
 mod user;
 mod wait;
 
+pub use api::{Answer, Api};
 pub use app::{App, Push};
 pub use command::{Finished, Running, run};
 pub use engine::Engine;

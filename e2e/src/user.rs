@@ -34,6 +34,16 @@ impl User {
         user
     }
 
+    /// A new user who administers the platform.
+    #[track_caller]
+    pub fn admin(instance: &Instance) -> Self {
+        let user = Self::stranger(instance);
+        let email = format!("{}@e2e.test", unique("admin"));
+        let _ = instance.admin(&["user:create", &email, "--admin"]).success();
+        user.register(&email);
+        user
+    }
+
     /// Someone whose key nobody knows.
     ///
     /// # Panics

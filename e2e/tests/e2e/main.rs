@@ -1,10 +1,11 @@
 //! End-to-end tests against a running Skypanel; `infra/dev/e2e` starts one and runs them. A module is a theme, a
-//! test's name says what it proves. What ends Skypanel or changes its settings is in `limits`, `resilience` and
-//! `storage`, which run alone.
+//! test's name says what it proves. What ends Skypanel or changes its settings is in `limits`, `resilience`, `several`
+//! and `storage`, which run alone.
 
 mod buildpacks;
 mod client;
 mod config;
+mod control;
 mod failures;
 mod git;
 mod hostile;
@@ -13,5 +14,6 @@ mod limits;
 mod operator;
 mod processes;
 mod resilience;
+mod several;
 mod ssh;
 mod storage;
