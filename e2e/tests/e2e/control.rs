@@ -30,7 +30,8 @@ fn an_app_lives_and_goes_over_http_alone() {
 
     let engine = Engine::of(&app.instance);
     let dry = api.post(&format!("{path}/scale?dry_run=true"), &json!({ "processes": { "web": 0 } })).is(200);
-    assert_eq!((text(&dry["cost"]["before"]), text(&dry["cost"]["after"])), ("0.006900", "0.000000"));
+    let cost = [&dry["cost_per_hour_before"], &dry["cost_per_hour_after"]];
+    assert_eq!(cost.map(text), ["0.006900", "0.000000"], "{dry}");
     assert_eq!(engine.tasks(&app.slug, "web").len(), 1);
 
     job(&api, &api.post(&format!("{path}/stop"), &Value::Null).is(202));
