@@ -129,6 +129,11 @@ impl From<sqlx::Error> for Error {
 }
 
 fn in_words(fields: &[FieldError]) -> String {
-    let problems: Vec<String> = fields.iter().map(|error| format!("{}: {}", error.field, error.problem)).collect();
+    let in_words = |error: &FieldError| match error.field.as_str() {
+        // A name that the client chose can be an empty one.
+        "" => error.problem.clone(),
+        field => format!("{field}: {}", error.problem),
+    };
+    let problems: Vec<String> = fields.iter().map(in_words).collect();
     problems.join(" ")
 }

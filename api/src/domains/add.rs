@@ -9,7 +9,7 @@ use skypanel_core::model::AppRef;
 use utoipa::ToSchema;
 
 use super::DomainItem;
-use crate::error::ApiError;
+use crate::error::{ApiError, ErrorBody};
 use crate::http::{Caller, PathOf, ValidJson};
 
 /// A domain to add.
@@ -32,7 +32,7 @@ pub(crate) struct NewDomain {
     tag = "domains",
     params(("app" = String, Path, description = "Slug or id of the app")),
     request_body = NewDomain,
-    responses((status = CREATED, body = DomainItem))
+    responses((status = CREATED, body = DomainItem), (status = CONFLICT, body = ErrorBody))
 )]
 pub(crate) async fn add_domain(
     State(actions): State<Actions>,

@@ -1,19 +1,20 @@
 //! What requests bring, read with errors that name what is wrong: JSON bodies, paths, queries.
 
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use skypanel_core::Error;
 
 use crate::error::ApiError;
 
 /// Largest body, in bytes, unless a route sets another limit.
 pub(crate) const MAX_BODY: usize = 1024 * 1024;
 
-/// A NUL character in a path or query; PostgreSQL's texts cannot hold one.
+/// A NUL character in a path; PostgreSQL's texts cannot hold one.
 const NUL_IN_ADDRESS: &str = "%00";
 
 /// A JSON body. The rules of the domain are the actions' to check.
@@ -40,6 +41,14 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for ValidJson<T> {
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "INVALID_INPUT",
                 "A text in the body holds a NUL character, which no text here may.",
+            ));
+        }
+        // serde would read a list as a record's fields in their order.
+        if body.trim_ascii_start().first() == Some(&b'[') {
+            return Err(ApiError::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "INVALID_INPUT",
+                "The body must be a JSON object, with its fields named.",
             ));
         }
         let mut reader = serde_json::Deserializer::from_slice(&body);
@@ -77,7 +86,7 @@ fn not_as_described(error: &serde_path_to_error::Error<serde_json::Error>) -> Ap
     if inner.is_data() {
         let text = inner.to_string();
         // serde says where in the text; the path says it better.
-        let problem = text.split(" at line ").next().unwrap_or(&text);
+        let problem = text.split(" at line ").next().unwrap_or(&text).trim_end_matches('.');
         let path = error.path().to_string();
         let field = match missing_field(problem) {
             Some(name) if path == "." => name.to_owned(),
@@ -123,13 +132,14 @@ pub(crate) struct QueryOf<T>(pub(crate) T);
 impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for QueryOf<T> {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        if parts.uri.query().is_some_and(|query| query.contains(NUL_IN_ADDRESS)) {
-            return Err(ApiError::malformed("The query holds a NUL character, which no text here may."));
-        }
-        match Query::<T>::from_request_parts(parts, state).await {
-            Ok(Query(value)) => Ok(Self(value)),
-            Err(error) => Err(ApiError::malformed(format!("The query cannot be read: {}.", error.body_text()))),
-        }
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
+        let query = parts.uri.query().unwrap_or_default();
+        let pairs = form_urlencoded::parse(query.as_bytes());
+        serde_path_to_error::deserialize(serde_urlencoded::Deserializer::new(pairs)).map(Self).map_err(|error| {
+            let path = error.path().to_string();
+            let text = error.inner().to_string();
+            let problem = text.trim_end_matches('.');
+            Error::field(missing_field(problem).unwrap_or(&path), format!("{problem}.")).into()
+        })
     }
 }

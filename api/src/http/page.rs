@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use skypanel_core::Error;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::error::ApiError;
@@ -38,7 +39,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Page {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let QueryOf(page) = QueryOf::<Self>::from_request_parts(parts, state).await?;
         if !(1..=MAX_LIMIT).contains(&page.limit) {
-            return Err(ApiError::malformed(format!("limit must lie between 1 and {MAX_LIMIT}.")));
+            return Err(Error::field("limit", format!("Use a number from 1 to {MAX_LIMIT}.")).into());
         }
         Ok(page)
     }
@@ -53,7 +54,7 @@ impl Page {
     /// The key after which to go on: what [`Page::list`] took from the last item of the page before.
     pub(crate) fn after<K: DeserializeOwned>(&self) -> Result<Option<K>, ApiError> {
         let Some(cursor) = &self.cursor else { return Ok(None) };
-        let unknown = || ApiError::malformed("That cursor is not one of this list. Begin again without it.");
+        let unknown = || Error::field("cursor", "That cursor is not one of this list. Begin again without it.").into();
         let bytes = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| unknown())?;
         serde_json::from_slice(&bytes).map(Some).map_err(|_| unknown())
     }

@@ -34,7 +34,7 @@ async fn organisations_apps_and_users_are_listed_in_pages() {
     assert_json_snapshot!("users", users.snapshot(), {
         ".body.items[].id" => "[id]", ".body.items[].organizations[].id" => "[id]", ".body.items[].created_at" => "[time]",
     });
-    world.get("/api/admin/paas/users?search=%00").by("admin").send().await.fails(400, "INVALID_INPUT");
+    world.get("/api/admin/paas/users?search=%00").by("admin").send().await.fails(422, "INVALID_INPUT");
     for path in [ORGANIZATIONS, "/api/admin/paas/apps", "/api/admin/paas/users", "/api/admin/paas/audit"] {
         world.get(path).by("owner").send().await.fails(403, "FORBIDDEN");
     }

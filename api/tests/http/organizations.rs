@@ -51,7 +51,7 @@ async fn members_are_listed_in_pages() {
     );
     for query in ["limit=0", "limit=101", "limit=x", "cursor=x"] {
         let path = format!("/api/organizations/acme/members?{query}");
-        world.get(&path).by("viewer").send().await.fails(400, "INVALID_INPUT");
+        world.get(&path).by("viewer").send().await.fails(422, "INVALID_INPUT");
     }
     world.close().await;
 }

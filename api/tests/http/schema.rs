@@ -1,0 +1,148 @@
+//! The OpenAPI document held against what the running API does: `schemathesis` asks for every operation, with good and
+//! with bad input, as an admin and as nobody. No answer may be a server's error, or another than the document says.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use skypanel_api::{Api, ApiOptions};
+use skypanel_core::actions::Scope;
+use skypanel_core::model::Role;
+use tokio::process::Command;
+use tokio_util::sync::CancellationToken;
+
+use crate::serving::options;
+use crate::walk::deployment;
+use crate::world::World;
+
+/// Requests to generate for each operation beside those that cover its parameters one by one.
+const EXAMPLES: &str = "12";
+/// Longest that one run may take.
+const TIME_LIMIT: Duration = Duration::from_secs(240);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_admin_gets_what_the_document_says() {
+    let world = world().await;
+    let token = world.token("admin", Scope::Manage).await;
+    hold(&world, Some(&token)).await;
+    world.get("/api/me").token(&token).send().await.is(200);
+    world.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stranger_gets_what_the_document_says() {
+    let world = world().await;
+    hold(&world, None).await;
+    world.close().await;
+}
+
+/// A world in which the admin also has an organisation with an app.
+async fn world() -> World {
+    let world = World::new().await;
+    world.store().set_member(world.acme.id, world.users["admin"].id, Role::Owner).await.expect("joins");
+    world
+}
+
+/// Serves the API on a port and runs the program against it.
+async fn hold(world: &World, token: Option<&str>) {
+    let directory = tempfile::tempdir().expect("makes a directory");
+    let app = world.app("shop").await;
+    let deployment = deployment(world, &app).await;
+    let options = ApiOptions { requests_per_minute: None, ..options() };
+    let api = Api::bind(world.actions.clone(), options).await.expect("binds");
+    let (address, _) = api.addresses().expect("has addresses");
+    let cancel = CancellationToken::new();
+    let running = tokio::spawn(api.run(cancel.clone()));
+    let configuration = directory.path().join("schemathesis.toml");
+    std::fs::write(&configuration, configure(world, &deployment.to_string(), token)).expect("writes");
+    let mut command = Command::new(program());
+    command
+        .arg("--config-file")
+        .arg(&configuration)
+        .args(["run", &format!("http://{address}/api/openapi.json")])
+        .current_dir(directory.path())
+        .stdin(Stdio::null())
+        .kill_on_drop(true);
+    let output = tokio::time::timeout(TIME_LIMIT, command.output())
+        .await
+        .expect("ends in time")
+        .expect("starts; infra/dev/tools.sh schemathesis fetches it");
+    cancel.cancel();
+    running.await.expect("does not panic").expect("stops well");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// Where `infra/dev/tools.sh` puts it, or else on the path.
+fn program() -> PathBuf {
+    let fetched = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.work/tools/schemathesis");
+    if fetched.exists() { fetched } else { PathBuf::from("schemathesis") }
+}
+
+fn configure(world: &World, deployment: &str, token: Option<&str>) -> String {
+    let users = world.users.values().map(|user| format!("\"{}\"", user.id)).collect::<Vec<_>>().join(", ");
+    let keys = (0..2_000).map(|number| format!("\"key-{number}\"")).collect::<Vec<_>>().join(", ");
+    let mut text = format!(
+        r#"
+seed = 1
+color = false
+continue-on-failure = true
+max-stream-events = 3
+request-timeout = 10
+suppress-health-check = ["all"]
+
+[generation]
+max-examples = {EXAMPLES}
+database = "none"
+no-shrink = true
+
+[phases.stateful]
+enabled = false
+
+[checks.positive_data_acceptance]
+# A schema says the form of what is sent; whether it also keeps to the rules of the domain is answered with 422.
+expected-statuses = ["2xx", "3xx", 401, 402, 403, 404, 409, 422, 429]
+
+[[operations]]
+include-operation-id = "poll_device"
+# As OAuth's device flow has it: 400 for a code that is pending or has ended.
+checks.positive_data_acceptance.expected-statuses = [200, 400, 403, 422, 429]
+
+[parameters]
+"path.app" = {{ dictionary = "apps", probability = 0.8 }}
+"path.organization" = {{ dictionary = "organizations", probability = 0.8 }}
+"path.user" = {{ dictionary = "users", probability = 0.8 }}
+"path.deployment" = {{ dictionary = "deployments", probability = 0.8 }}
+"path.id" = {{ dictionary = "deployments", probability = 0.3 }}
+"path.plan" = {{ dictionary = "plans", probability = 0.8 }}
+"path.month" = {{ dictionary = "months", probability = 0.8 }}
+"header.Idempotency-Key" = {{ dictionary = "keys", probability = 0.9 }}
+
+[dictionaries.apps]
+values = ["shop"]
+
+[dictionaries.organizations]
+values = ["acme", "globex"]
+
+[dictionaries.plans]
+values = ["00000000-0000-4000-8000-000000000001", "00000000-0000-4000-8000-000000000002"]
+
+[dictionaries.months]
+values = ["2026-02", "2026-03"]
+
+[dictionaries.keys]
+values = [{keys}]
+
+[dictionaries.users]
+values = [{users}]
+
+[dictionaries.deployments]
+values = ["{deployment}"]
+"#
+    );
+    if let Some(token) = token {
+        write!(text, "\n[auth.openapi.token]\nbearer = \"{token}\"\n").expect("is text");
+    }
+    text
+}
