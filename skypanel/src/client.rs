@@ -26,6 +26,9 @@ const NO_CONNECTION: u8 = 255;
 
 /// Runs `words` on the platform, to the exit status.
 pub(crate) fn run(words: &[String], as_json: bool) -> Result<ExitCode> {
+    if is_help(words) && is_own(&words[1..]) {
+        return help(&words[1..]);
+    }
     let logins = Logins::load()?;
     let address = match address::find(&logins) {
         Ok(Some(address)) => address,
@@ -58,7 +61,10 @@ pub(crate) fn run(words: &[String], as_json: bool) -> Result<ExitCode> {
 fn explain(address: &Address, by_login: bool, command: &str) {
     if command == "run" {
         // A process of the app may have ended with it as well, and then all is said.
-        eprintln!(" !     The exit status is 255: the command's own, or the connection to {} broke.", address.url(None));
+        eprintln!(
+            " !     The exit status is 255: the command's own, or the connection to {} broke.",
+            address.url(None)
+        );
         return;
     }
     eprintln!(" !     The connection to {} failed; the reason is above.", address.url(None));
@@ -83,6 +89,13 @@ fn is_help(words: &[String]) -> bool {
     words.first().is_some_and(|first| first == "help")
 }
 
+/// Whether the words name a command that no platform knows.
+fn is_own(words: &[String]) -> bool {
+    let own = crate::CommandLine::command();
+    let is_known = |name: &str| own.find_subcommand(name).is_some();
+    is_known(&words.join(":")) || words.first().is_some_and(|first| is_known(first))
+}
+
 /// `help` where no platform can be asked: what this program itself knows.
 fn help(about: &[String]) -> Result<ExitCode> {
     let mut own = crate::CommandLine::command();
@@ -92,9 +105,12 @@ fn help(about: &[String]) -> Result<ExitCode> {
         words => {
             let name = words.join(":");
             let found = own.find_subcommand_mut(&name).map(|command| command.render_help().to_string());
-            found.or_else(|| own.find_subcommand_mut(&words[0]).map(|command| command.render_help().to_string()))
+            found
+                .or_else(|| own.find_subcommand_mut(&words[0]).map(|command| command.render_help().to_string()))
                 .or_else(|| skypanel_receiver::command_help(words))
-                .ok_or_else(|| Error::NotFound("There is no such command. `skypanel help` lists them all.".to_owned()))?
+                .ok_or_else(|| {
+                    Error::NotFound("There is no such command. `skypanel help` lists them all.".to_owned())
+                })?
         }
     };
     print!("{text}");

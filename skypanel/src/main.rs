@@ -155,13 +155,20 @@ impl Command {
     }
 }
 
-/// Our own commands can be spelt `git remote` as well as `git:remote`, as those of the platform can.
+/// Our own commands can be spelt `git remote` as well as `git:remote`, as those of the platform can. `login approve` is
+/// the platform's, although `login` is ours.
 fn one_spelling(mut words: Vec<OsString>) -> Vec<OsString> {
     let is_option = |word: &OsString| word.to_string_lossy().starts_with('-');
     let Some(first) = (1..words.len()).find(|index| !is_option(&words[*index])) else { return words };
     let Some(second) = words.get(first + 1) else { return words };
     let joined = format!("{}:{}", words[first].to_string_lossy(), second.to_string_lossy());
-    if CommandLine::command().get_subcommands().any(|command| command.get_name() == joined) {
+    let own = CommandLine::command();
+    let is_ours = own.find_subcommand(&joined).is_some();
+    let is_hidden_by_ours = || {
+        matches!(words[first].to_str(), Some("login" | "logout"))
+            && skypanel_receiver::platform_commands().find_subcommand(&joined).is_some()
+    };
+    if is_ours || is_hidden_by_ours() {
         words.splice(first..first + 2, [OsString::from(joined)]);
     }
     words
@@ -214,6 +221,9 @@ mod tests {
             ("skypanel --json git remote -a shop", "skypanel --json git:remote -a shop"),
             ("skypanel apps create shop", "skypanel apps create shop"),
             ("skypanel login", "skypanel login"),
+            ("skypanel login https://paas.example", "skypanel login https://paas.example"),
+            ("skypanel login approve BCDF-GHJK", "skypanel login:approve BCDF-GHJK"),
+            ("skypanel admin settings", "skypanel admin settings"),
             ("skypanel", "skypanel"),
         ] {
             let words = typed.split(' ').map(OsString::from).collect();

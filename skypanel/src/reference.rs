@@ -68,9 +68,8 @@ fn all() -> Command {
 fn with_nouns(both: bool) -> Command {
     let all = all();
     let mut nouns: BTreeMap<String, Command> = BTreeMap::new();
-    let (composed, plain): (Vec<_>, Vec<_>) = all.get_subcommands().cloned().partition(|command| {
-        command.get_name().contains(':') && !command.is_hide_set()
-    });
+    let (composed, plain): (Vec<_>, Vec<_>) =
+        all.get_subcommands().cloned().partition(|command| command.get_name().contains(':') && !command.is_hide_set());
     for command in plain {
         nouns.insert(command.get_name().to_owned(), command);
     }
@@ -130,8 +129,12 @@ pub(crate) fn manual(out: &mut dyn Write) -> io::Result<()> {
         "Those of the platform are sent to it over SSH. The app is the one of the Git remote \"skypanel\" of the \
          repository you are in, or that of -a. Both spellings work: apps:create and apps create.",
     )]);
-    let of_up: Vec<String> =
-        all.find_subcommand("up").into_iter().flat_map(Command::get_arguments).map(|arg| arg.get_id().to_string()).collect();
+    let of_up: Vec<String> = all
+        .find_subcommand("up")
+        .into_iter()
+        .flat_map(Command::get_arguments)
+        .map(|arg| arg.get_id().to_string())
+        .collect();
     for command in all.get_subcommands().filter(|command| !command.is_hide_set()) {
         describe(&mut page, command, &of_up);
         for action in command.get_subcommands().filter(|action| !action.is_hide_set()) {
@@ -166,10 +169,10 @@ fn describe(page: &mut Roff, command: &Command, of_up: &[String]) {
     if let Some(about) = command.get_about() {
         page.text([roman(format!("{about}."))]);
     }
-    let (shared, own): (Vec<&Arg>, Vec<&Arg>) =
-        command.get_arguments().filter(|arg| !arg.is_hide_set() && arg.get_id() != "help").partition(|arg| {
-            command.get_name() != "up" && of_up.iter().any(|id| arg.get_id() == id.as_str())
-        });
+    let (shared, own): (Vec<&Arg>, Vec<&Arg>) = command
+        .get_arguments()
+        .filter(|arg| !arg.is_hide_set() && arg.get_id() != "help")
+        .partition(|arg| command.get_name() != "up" && of_up.iter().any(|id| arg.get_id() == id.as_str()));
     for argument in own {
         page.control("TP", []);
         page.text([bold(spelt(argument))]);
@@ -237,7 +240,8 @@ mod tests {
     fn the_manual_has_every_command_of_ours_and_of_the_platform() {
         let manual = written(manual);
         let names = names();
-        for expected in ["login", "logout", "git:remote", "completions", "man", "up", "apps:create", "ps:scale", "run"] {
+        for expected in ["login", "logout", "git:remote", "completions", "man", "up", "apps:create", "ps:scale", "run"]
+        {
             assert!(names.iter().any(|name| name == expected), "{expected} is not among {names:?}");
         }
         for name in names {

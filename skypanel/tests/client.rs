@@ -17,7 +17,8 @@ async fn a_login_is_approved_in_a_browser_and_everything_works_without_a_key() {
     let mut login = platform.start_client(&["login", &platform.url]);
     let told = login.lines_until("The code is").await;
     assert!(told.contains(&format!("{}/device?code=", platform.url)), "{told}");
-    let code = told.split("The code is ").nth(1).and_then(|rest| rest.split('.').next()).expect("has a code").to_owned();
+    let code =
+        told.split("The code is ").nth(1).and_then(|rest| rest.split('.').next()).expect("has a code").to_owned();
     let person = platform.person("ada@example.com").await;
     let waiting = platform.actions.device_login(&person, &code).await.expect("waits");
     assert!(waiting.client_name.starts_with("skypanel on "), "{waiting:?}");
@@ -59,7 +60,10 @@ async fn a_denied_login_leaves_nothing_behind() {
     let said = login.finish().await.failed();
     assert_eq!(said.status, Some(1));
     let error: Value = serde_json::from_str(&said.stderr).expect("is JSON");
-    assert_eq!((&error["error"], &error["message"]), (&"FORBIDDEN".into(), &"The login was refused in the browser.".into()));
+    assert_eq!(
+        (&error["error"], &error["message"]),
+        (&"FORBIDDEN".into(), &"The login was refused in the browser.".into())
+    );
     assert!(!platform.path("config/skypanel").exists());
     platform.stop().await;
 }
@@ -87,7 +91,10 @@ async fn a_token_on_standard_input_logs_in_and_does_what_its_scope_allows() {
     assert_eq!(refused.status, Some(255));
     refused.says(&["The connection to ssh://git@127.0.0.1:", "failed", "skypanel login"]);
     // Revoked elsewhere, it is told why nothing works any more.
-    sqlx::query("UPDATE api_tokens SET revoked_at = now()").execute(platform.actions.store.pool()).await.expect("revokes");
+    sqlx::query("UPDATE api_tokens SET revoked_at = now()")
+        .execute(platform.actions.store.pool())
+        .await
+        .expect("revokes");
     let refused = platform.client(&["apps"]).await.failed();
     assert_eq!(refused.status, Some(255));
     refused.says(&["unknown, revoked or expired", "log in again: skypanel login"]);
@@ -115,7 +122,8 @@ async fn another_host_key_than_the_platform_told_is_not_talked_to() {
 async fn a_key_given_at_login_is_registered_for_plain_git() {
     let platform = Platform::start().await;
     let key = platform.path("id_ed25519");
-    let made = std::process::Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(&key).status();
+    let made =
+        std::process::Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(&key).status();
     assert!(made.expect("ssh-keygen runs").success());
     let private = key.display().to_string();
     let refused = platform.client(&["login", &platform.url, "--key", &private]).await.failed();
@@ -123,7 +131,8 @@ async fn a_key_given_at_login_is_registered_for_plain_git() {
     let public = format!("{private}.pub");
     let mut login = platform.start_client(&["login", &platform.url, "--key", &public]);
     let told = login.lines_until("The code is").await;
-    let code = told.split("The code is ").nth(1).and_then(|rest| rest.split('.').next()).expect("has a code").to_owned();
+    let code =
+        told.split("The code is ").nth(1).and_then(|rest| rest.split('.').next()).expect("has a code").to_owned();
     let person = platform.person("ada@example.com").await;
     platform.actions.decide_device_login(&person, &code, true).await.expect("approves");
     login.finish().await.ok().says(&["SHA256:", "is registered"]);

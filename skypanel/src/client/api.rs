@@ -29,9 +29,8 @@ impl WebAddress {
     /// Reads `https://HOST[:PORT][/PATH]`; without a scheme it is https. Unencrypted ones are taken only on this very
     /// machine, or where `insecure` says so.
     pub(crate) fn parse(typed: &str, insecure: bool) -> Result<Self> {
-        let wrong = || {
-            Error::Invalid(format!("{typed:?} is no address of a platform. It looks like https://paas.example."))
-        };
+        let wrong =
+            || Error::Invalid(format!("{typed:?} is no address of a platform. It looks like https://paas.example."));
         let (tls, rest) = match typed.split_once("://") {
             Some(("https", rest)) => (true, rest),
             Some(("http", rest)) => (false, rest),
@@ -211,7 +210,9 @@ mod tests {
         ] {
             assert_eq!(WebAddress::parse(typed, false).expect(typed).to_string(), expected);
         }
-        for wrong in ["", "https://", "ftp://paas.example", "https://a b", "https://paas.example:x", "https://x/?a", "-x y"] {
+        for wrong in
+            ["", "https://", "ftp://paas.example", "https://a b", "https://paas.example:x", "https://x/?a", "-x y"]
+        {
             assert!(WebAddress::parse(wrong, true).is_err(), "{wrong}");
         }
     }
@@ -228,7 +229,8 @@ mod tests {
     fn errors_name_what_is_wrong() {
         let read = |text: &str| serde_json::from_str::<ErrorBody>(text).expect("is one").words();
         assert_eq!(read(r#"{"error":"No.","code":"X","details":{}}"#), "No.");
-        let fields = r#"{"error":"Some fields are wrong.","code":"X","details":{"fields":{"public_key":"That is no key."}}}"#;
+        let fields =
+            r#"{"error":"Some fields are wrong.","code":"X","details":{"fields":{"public_key":"That is no key."}}}"#;
         assert_eq!(read(fields), "That is no key.");
     }
 }

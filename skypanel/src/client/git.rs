@@ -86,9 +86,11 @@ fn go_by_login() -> Result<Option<String>> {
 }
 
 fn git(arguments: &[&str]) -> Result<String> {
-    let output = Command::new("git").args(arguments).stdin(Stdio::null()).output().map_err(|error| {
-        Error::System(format!("The program `git` could not be started: {error}. Install Git."))
-    })?;
+    let output = Command::new("git")
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| Error::System(format!("The program `git` could not be started: {error}. Install Git.")))?;
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }

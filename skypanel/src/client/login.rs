@@ -121,7 +121,9 @@ pub(crate) async fn login(arguments: &LoginArguments, as_json: bool) -> Result<(
     }
     println!("       In a repository: skypanel git:remote -a APP, then git push skypanel main");
     if !ssh::takes_tokens() {
-        eprintln!(" !     Your ssh is older than OpenSSH 8.4 and cannot use the login. Register a key: skypanel login --key FILE.pub");
+        eprintln!(
+            " !     Your ssh is older than OpenSSH 8.4 and cannot use the login. Register a key: skypanel login --key FILE.pub"
+        );
     }
     Ok(())
 }
@@ -169,7 +171,9 @@ fn known_platform(logins: &Logins) -> Option<String> {
 /// What the platform says goes into arguments of `ssh` and a file of lines.
 fn check_server(url: &str, server: &SshServer) -> Result<()> {
     let name = |name: &str| {
-        !name.is_empty() && !name.starts_with('-') && name.chars().all(|c| c.is_ascii_alphanumeric() || ".-_:".contains(c))
+        !name.is_empty()
+            && !name.starts_with('-')
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || ".-_:".contains(c))
     };
     let key = |key: &String| !key.is_empty() && key.chars().all(|c| c == ' ' || c.is_ascii_graphic());
     if !name(&server.host) || !name(&server.user) || server.port == 0 || !server.host_keys.iter().all(key) {

@@ -130,8 +130,11 @@ impl Logins {
         };
         let kept = Kept { platform: self.platforms.clone() };
         let text = toml::to_string(&kept).map_err(|error| failed(&error))?;
-        let lines: String =
-            self.platforms.iter().flat_map(|login| login.ssh.host_keys.iter().map(|key| format!("{} {key}\n", login.alias()))).collect();
+        let lines: String = self
+            .platforms
+            .iter()
+            .flat_map(|login| login.ssh.host_keys.iter().map(|key| format!("{} {key}\n", login.alias())))
+            .collect();
         private_file::replace(&self.known_hosts(), lines.as_bytes())
             .and_then(|()| private_file::replace(&self.directory.join("logins.toml"), text.as_bytes()))
             .map_err(|error| failed(&error))
@@ -179,7 +182,8 @@ pub(super) mod tests {
         let directory = directory.path().join("skypanel");
         let mut logins = Logins::load_from(directory.clone()).expect("there are none");
         assert_eq!(logins.current(), None);
-        let (first, second) = (login("https://a.example", "a.example", 2222), login("https://b.example", "b.example", 22));
+        let (first, second) =
+            (login("https://a.example", "a.example", 2222), login("https://b.example", "b.example", 22));
         logins.add(first.clone()).expect("keeps it");
         logins.add(second.clone()).expect("keeps it");
         for name in ["logins.toml", "known_hosts"] {

@@ -29,10 +29,8 @@ pub(crate) fn command(logins: &Logins, login: Option<&Login>) -> Result<Command>
 /// A token belongs to one server and one person: neither another host key nor a key of the user is taken for it, and
 /// no connection that was opened otherwise is used.
 fn options(login: &Login, known_hosts: &Path) -> Vec<String> {
-    let mut options = vec![
-        format!("HostKeyAlias={}", login.alias()),
-        format!("UserKnownHostsFile={}", quoted(known_hosts)),
-    ];
+    let mut options =
+        vec![format!("HostKeyAlias={}", login.alias()), format!("UserKnownHostsFile={}", quoted(known_hosts))];
     let fixed = [
         "GlobalKnownHostsFile=/dev/null",
         "StrictHostKeyChecking=yes",
