@@ -1,17 +1,21 @@
 //! `Idempotency-Key` on creating calls: a client that did not hear the answer sends the same call again, and gets the
-//! first answer instead of a second thing. Keys are each user's own and are remembered for a day.
+//! first answer instead of a second thing. Keys are each user's own and are remembered for a day; an answer is repeated to
+//! the credential alone that it was given to, since another one may not be allowed to see it.
 
 use axum::body::{Body, to_bytes};
 use axum::extract::{FromRequestParts as _, Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
+use skypanel_core::actions::Actor;
 use skypanel_core::credentials;
 use skypanel_core::model::UserId;
 use skypanel_core::store::Known;
 
 use crate::error::ApiError;
-use crate::http::{Caller, Shared, input, request};
+use crate::http::caller::CurrentSession;
+use crate::http::{Caller, Shared, caller, input, request};
 
 const KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
@@ -47,12 +51,13 @@ async fn once(shared: &Shared, request: Request, next: Next) -> Result<Response,
     let body = to_bytes(body, input::MAX_BODY).await.map_err(|_| {
         ApiError::malformed("A call with the header \"Idempotency-Key\" can have a body of 1 MiB at most.")
     })?;
-    let hash = credentials::hash(&format!("{} {} {}", parts.method, parts.uri, hex_of(&body)));
+    let came_with = came_with(&mut parts, shared, &actor).await?;
+    let hash = credentials::hash(&format!("{came_with} {} {} {}", parts.method, parts.uri, hex_of(&body)));
     match shared.actions.store.begin_call(user, &key, &hash).await? {
         Known::Other => Err(ApiError::new(
             StatusCode::UNPROCESSABLE_ENTITY,
             "IDEMPOTENCY_KEY_REUSED",
-            "That idempotency key was used for another call. Take a fresh one for each.",
+            "That idempotency key was used for another call, or with another token. Take a fresh one for each.",
         )),
         Known::Begun => Err(ApiError::new(
             StatusCode::CONFLICT,
@@ -86,12 +91,26 @@ async fn call(shared: Shared, user: UserId, key: String, request: Request, next:
         store.forget_call(user, &key).await?;
         return Ok(Response::from_parts(parts, body));
     }
-    let Ok(bytes) = to_bytes(body, MAX_ANSWER).await else {
-        return Err(ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "SYSTEM_ERROR", "The answer was too large."));
+    let Ok(bytes) = to_bytes(body, usize::MAX).await else {
+        return Err(ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "SYSTEM_ERROR", "The answer broke off."));
     };
     let content_type = parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    store.finish_call(user, &key, parts.status.as_u16(), content_type, &bytes).await?;
+    // Of an answer too large to keep, a repetition is told at least that all went well.
+    let (content_type, kept) = if bytes.len() > MAX_ANSWER { (None, &[][..]) } else { (content_type, &bytes[..]) };
+    store.finish_call(user, &key, parts.status.as_u16(), content_type, kept).await?;
     Ok(Response::from_parts(parts, Body::from(bytes)))
+}
+
+/// The credential of a call and what it may be used for. A session goes on when its token is renewed.
+async fn came_with(parts: &mut Parts, shared: &Shared, actor: &Actor) -> Result<String, ApiError> {
+    let credential = match caller::bearer(&parts.headers)? {
+        Some(token) => hex_of(token.as_bytes()),
+        None => match CurrentSession::from_request_parts(parts, shared).await?.0 {
+            Some(session) => session.to_string(),
+            None => String::new(),
+        },
+    };
+    Ok(format!("{credential} {}", actor.scope))
 }
 
 fn hex_of(body: &[u8]) -> String {

@@ -10,13 +10,15 @@ use crate::{Error, Result};
 
 /// How long a key is remembered.
 const LIFETIME: TimeDelta = TimeDelta::days(1);
+/// How long a call may take. One that has no answer after that was cut off with its process, and can be made again.
+const LEASE: TimeDelta = TimeDelta::minutes(2);
 
 /// What is known of a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Known {
     /// Nothing: the call is to be made now.
     New,
-    /// The same call is being made at this moment, or was cut off with its process.
+    /// The same call is being made at this moment, or was cut off with its process within the last two minutes.
     Begun,
     /// It was for something else.
     Other,
@@ -50,12 +52,15 @@ impl Store {
             .await?;
         let begun = sqlx::query(
             "INSERT INTO idempotency_keys (user_id, key, request_hash, created_at) VALUES ($1, $2, $3, $4)
-             ON CONFLICT DO NOTHING",
+             ON CONFLICT (user_id, key) DO UPDATE SET created_at = excluded.created_at
+             WHERE idempotency_keys.status IS NULL AND idempotency_keys.request_hash = excluded.request_hash
+             AND idempotency_keys.created_at <= $5",
         )
         .bind(user)
         .bind(key)
         .bind(request_hash)
         .bind(now)
+        .bind(now - LEASE)
         .execute(&self.pool)
         .await?;
         if begun.rows_affected() == 1 {
