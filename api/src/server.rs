@@ -2,24 +2,22 @@
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use skypanel_core::network::Networks;
 use skypanel_core::{Error, Result};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tower::util::MapRequest;
 
+use crate::connections::Connections;
 use crate::http::request::Peer;
 
-/// Most connections of one listener; more wait in the kernel's queue.
-const MAX_CONNECTIONS: usize = 512;
 /// Most bytes of a request's line and headers.
 const MAX_HEAD: usize = 32 * 1024;
 /// Longest a client may take for a request's head, and longest an idle connection is kept.
@@ -63,17 +61,27 @@ pub(crate) async fn bind(address: SocketAddr, what: &str, setting: &str) -> Resu
 }
 
 /// Serves `routes` until `cancel`.
-pub(crate) async fn run(listener: TcpListener, routes: Router, patience: Patience, cancel: &CancellationToken) {
-    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+pub(crate) async fn run(
+    listener: TcpListener,
+    routes: Router,
+    patience: Patience,
+    trusted: &Networks,
+    cancel: &CancellationToken,
+) {
+    let places = Connections::new(trusted.clone());
     let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
             () = cancel.cancelled() => break,
             Some(_) = connections.join_next() => continue,
-            accepted = accept(&listener, &places) => accepted,
+            accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((stream, peer, place)) => {
+            Ok((stream, peer)) => {
+                let Some(place) = places.open(peer.ip()) else {
+                    tracing::debug!(%peer, "a connection was refused: there are too many");
+                    continue;
+                };
                 let (routes, cancel) = (routes.clone(), cancel.clone());
                 connections.spawn(async move {
                     serve(stream, peer, routes, patience, &cancel).await;
@@ -95,17 +103,11 @@ pub(crate) async fn run(listener: TcpListener, routes: Router, patience: Patienc
     }
 }
 
-async fn accept(
-    listener: &TcpListener,
-    places: &Arc<Semaphore>,
-) -> std::io::Result<(TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
-    let place = places.clone().acquire_owned().await.map_err(std::io::Error::other)?;
-    let (stream, peer) = listener.accept().await?;
-    stream.set_nodelay(true)?;
-    Ok((stream, peer, place))
-}
-
 async fn serve(stream: TcpStream, peer: SocketAddr, routes: Router, patience: Patience, cancel: &CancellationToken) {
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "a connection ended early");
+        return;
+    }
     let routes = MapRequest::new(routes, move |mut request: hyper::Request<hyper::body::Incoming>| {
         request.extensions_mut().insert(Peer(peer));
         request

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde::Deserialize;
+use skypanel_core::network::Networks;
 use skypanel_core::{Error, Result};
 
 macro_rules! config {
@@ -67,6 +68,8 @@ config! {
     public_url: String, "SKYPANEL_PUBLIC_URL", String::new;
     /// Requests a client may send to one API process in a minute; 0 for any number [default: 1200]
     requests_per_minute: u32, "SKYPANEL_REQUESTS_PER_MINUTE", || 1_200;
+    /// Proxies that are believed in X-Forwarded-For, as addresses or networks separated by commas [default: none]
+    trusted_proxies: String, "SKYPANEL_TRUSTED_PROXIES", String::new;
     /// Where the engine pulls images from; loopback only [default: 127.0.0.1:5100]
     image_listen: SocketAddr, "SKYPANEL_IMAGE_LISTEN", || SocketAddr::from(([127, 0, 0, 1], 5100));
     /// Port of the edge for HTTP [default: 80]
@@ -119,6 +122,7 @@ impl Config {
                 config.image_listen
             )));
         }
+        config.trusted_proxies()?;
         if config.concurrency == 0 {
             return Err(Error::Invalid("concurrency must be 1 or more.".to_owned()));
         }
@@ -127,6 +131,11 @@ impl Config {
 }
 
 impl Config {
+    /// The proxies that say where a request comes from.
+    pub(crate) fn trusted_proxies(&self) -> Result<Networks> {
+        self.trusted_proxies.parse().map_err(|error| Error::Invalid(format!("trusted_proxies is not right: {error}")))
+    }
+
     /// Where browsers find the API and the dashboard.
     pub(crate) fn public_url(&self) -> String {
         match self.public_url.trim_end_matches('/') {
@@ -158,6 +167,15 @@ mod tests {
         let given = Settable { host: Some("b.example".to_owned()), ..Settable::default() };
         let config = Config::complete(given.or(file));
         assert_eq!((config.host.as_str(), config.edge_http_port, config.edge_https_port), ("b.example", 8081, 443));
+    }
+
+    #[test]
+    fn proxies_are_networks() {
+        let proxies = |text: &str| Config { trusted_proxies: text.to_owned(), ..Config::complete(Settable::default()) };
+        let known = proxies("127.0.0.1, 10.0.0.0/8").trusted_proxies().expect("are networks");
+        assert!(known.contains([10, 1, 2, 3].into()) && known.contains([127, 0, 0, 1].into()));
+        assert!(!proxies("").trusted_proxies().expect("is empty").contains([127, 0, 0, 1].into()));
+        assert!(proxies("10.0.0.0/99").trusted_proxies().is_err());
     }
 
     #[test]

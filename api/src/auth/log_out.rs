@@ -18,7 +18,7 @@ pub(crate) async fn log_out(
     visitor: Visitor,
     headers: HeaderMap,
 ) -> Result<(StatusCode, HeaderMap), ApiError> {
-    if let Some(presented) = cookies::value(&headers, cookies::REFRESH) {
+    if let Some(presented) = cookies::value(&shared, &headers, cookies::REFRESH) {
         shared.actions.log_out(presented, visitor.address, visitor.request_id).await?;
     }
     Ok((StatusCode::NO_CONTENT, cookies::forget(&shared)))

@@ -27,7 +27,7 @@ pub(crate) async fn refresh_session(
     visitor: Visitor,
     headers: HeaderMap,
 ) -> Result<(HeaderMap, Json<OpenedSession>), ApiError> {
-    let presented = cookies::value(&headers, cookies::REFRESH)
+    let presented = cookies::value(&shared, &headers, cookies::REFRESH)
         .ok_or_else(|| Error::Unauthenticated("There is no session to renew. Log in.".to_owned()))?;
     let open = shared.actions.refresh_session(presented, visitor.address, visitor.request_id).await?;
     Ok(opened(&shared, open))

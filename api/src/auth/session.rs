@@ -16,7 +16,8 @@ pub(crate) struct OpenedSession {
     user_id: Uuid,
     email: String,
     is_admin: bool,
-    /// To be sent as `X-CSRF-Token` with every write; also in the cookie `skypanel_csrf`.
+    /// To be sent as `X-CSRF-Token` with every write; also in the cookie `skypanel_csrf`, or
+    /// `__Host-skypanel_csrf` with HTTPS.
     csrf_token: String,
     /// When the session ends unless it is used.
     expires_at: DateTime<Utc>,

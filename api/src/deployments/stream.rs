@@ -1,13 +1,12 @@
 //! `GET /api/paas/apps/{app}/deployments/{deployment}/log/stream`.
 
-use axum::extract::State;
 use axum::response::sse::Sse;
-use skypanel_core::actions::Actions;
 use skypanel_core::model::{AppRef, DeploymentId};
 use uuid::Uuid;
 
 use crate::error::ApiError;
-use crate::http::{Caller, PathOf};
+use crate::http::PathOf;
+use crate::http::watch::Follower;
 use crate::jobs::live::{LastEvent, LiveEvents, live};
 
 /// Follow the log of a deployment
@@ -27,11 +26,10 @@ use crate::jobs::live::{LastEvent, LiveEvents, live};
     responses((status = OK, body = String, content_type = "text/event-stream"))
 )]
 pub(crate) async fn stream_deployment_log(
-    State(actions): State<Actions>,
-    caller: Caller,
+    follower: Follower,
     PathOf((app, id)): PathOf<(AppRef, Uuid)>,
     last: LastEvent,
 ) -> Result<Sse<LiveEvents>, ApiError> {
-    let shown = actions.deployment(&caller, &app, DeploymentId(id)).await?;
-    live(&actions, &caller, shown.view.deployment.id.into(), last).await
+    let shown = follower.actions().deployment(follower.actor(), &app, DeploymentId(id)).await?;
+    live(follower, shown.view.deployment.id.into(), last).await
 }

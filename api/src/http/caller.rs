@@ -13,6 +13,7 @@ use skypanel_core::credentials::TOKEN_PREFIX;
 use skypanel_core::model::SessionId;
 
 use crate::error::ApiError;
+use crate::http::client::Client;
 use crate::http::{Shared, cookies, request};
 
 /// Header that shows that a write of a session comes from our own pages.
@@ -67,11 +68,31 @@ impl FromRequestParts<Shared> for AdminCaller {
 }
 
 async fn identify(parts: &Parts, shared: &Shared) -> Result<Actor, ApiError> {
+    let identified = by_credential(parts, shared).await;
+    if let (Some(limits), Some(credential)) = (&shared.limits, credential(&parts.headers, shared)) {
+        match identified.as_ref().ok().and_then(Actor::user_id) {
+            Some(user) => limits.learn(credential, user),
+            None => limits.unlearn(credential),
+        }
+    }
+    identified
+}
+
+/// What a request wants to be known by.
+pub(crate) fn credential<'a>(headers: &'a HeaderMap, shared: &Shared) -> Option<&'a str> {
+    match bearer(headers) {
+        Ok(None) => cookies::value(shared, headers, cookies::SESSION),
+        Ok(token) => token,
+        Err(_) => None,
+    }
+}
+
+async fn by_credential(parts: &Parts, shared: &Shared) -> Result<Actor, ApiError> {
     let visitor = Visitor::of(parts);
     if let Some(token) = bearer(&parts.headers)? {
         return Ok(shared.actions.by_token(token, visitor.address, visitor.request_id).await?);
     }
-    if let Some(token) = cookies::value(&parts.headers, cookies::SESSION) {
+    if let Some(token) = cookies::value(shared, &parts.headers, cookies::SESSION) {
         return by_session(token, visitor, parts, shared).await;
     }
     Err(unauthenticated(
@@ -107,7 +128,7 @@ impl FromRequestParts<Shared> for CurrentSession {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, ApiError> {
-        let Some(token) = cookies::value(&parts.headers, cookies::SESSION) else { return Ok(Self(None)) };
+        let Some(token) = cookies::value(shared, &parts.headers, cookies::SESSION) else { return Ok(Self(None)) };
         let tokens = shared.actions.store.session_tokens()?;
         Ok(Self(tokens.read(token, shared.actions.clock.now()).map(|(_, session)| session)))
     }
@@ -122,7 +143,7 @@ pub(crate) struct Visitor {
 
 impl Visitor {
     fn of(parts: &Parts) -> Self {
-        let address = parts.extensions.get::<request::Peer>().map(|peer| peer.0.ip().to_canonical());
+        let address = parts.extensions.get::<Client>().map(|client| client.0);
         Self { address, request_id: request::current_id() }
     }
 }

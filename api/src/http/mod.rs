@@ -1,6 +1,7 @@
 //! What all handlers stand on: who calls, what they may send, how answers look.
 
 pub(crate) mod caller;
+pub(crate) mod client;
 pub(crate) mod cookies;
 pub(crate) mod etag;
 pub(crate) mod idempotency;
@@ -13,6 +14,7 @@ pub(crate) mod rate_limit;
 pub(crate) mod request;
 pub(crate) mod schema;
 mod shared;
+pub(crate) mod watch;
 
 pub(crate) use caller::{AdminCaller, Caller, Visitor};
 pub(crate) use input::{PathOf, QueryOf, ValidJson};

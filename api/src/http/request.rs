@@ -3,16 +3,22 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use axum::extract::{MatchedPath, Request};
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use tracing::Instrument as _;
 
 use crate::error::ApiError;
+use crate::http::Shared;
+use crate::http::client::Client;
 
 /// Longest a request may take until its answer begins. Live streams begin at once and go on longer.
 const TIME_LIMIT: Duration = Duration::from_secs(60);
+/// The same for uploads of archives, which also have to keep coming.
+const UPLOAD_LIMIT: Duration = Duration::from_secs(3600);
+/// Where those go.
+const UPLOADS: &str = "/api/paas/apps/{app}/deploy/archive";
 /// Header of the request's id.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -42,34 +48,39 @@ pub(crate) fn carried_on<F: Future>(work: F) -> impl Future<Output = F::Output> 
 }
 
 /// The layer.
-pub(crate) async fn answer(request: Request, next: Next) -> Response {
+pub(crate) async fn answer(State(shared): State<Shared>, mut request: Request, next: Next) -> Response {
     let id = uuid::Uuid::now_v7().simple().to_string();
     let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str).to_owned();
     let span = tracing::info_span!(
         "request",
         id,
         method = %request.method(),
-        route,
+        route = route.as_str(),
         user = tracing::field::Empty,
     );
+    if let Some(peer) = request.extensions().get::<Peer>() {
+        let client = Client::of(request.headers(), peer.0, &shared.options.trusted_proxies);
+        request.extensions_mut().insert(client);
+    }
+    let limit = time_limit(&route);
     let started = Instant::now();
     let header_id = HeaderValue::from_str(&id).unwrap_or_else(|_| HeaderValue::from_static("unknown"));
     let answered = CURRENT.scope(
         Context { id },
         async {
-            let mut response = match tokio::time::timeout(TIME_LIMIT, next.run(request)).await {
+            let mut response = match tokio::time::timeout(limit, next.run(request)).await {
                 Ok(response) => response,
                 Err(_) => ApiError::new(
                     StatusCode::GATEWAY_TIMEOUT,
                     "TIMEOUT",
-                    format!("This took longer than {} s and was given up. Try again.", TIME_LIMIT.as_secs()),
+                    format!("This took longer than {} s and was given up. Try again.", limit.as_secs()),
                 )
                 .into_response(),
             };
             let milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
             tracing::info!(status = response.status().as_u16(), milliseconds, "answered");
             response.headers_mut().insert(REQUEST_ID, header_id);
-            secure(&mut response);
+            secure(&mut response, shared.is_encrypted());
             response
         }
         .instrument(span),
@@ -77,9 +88,18 @@ pub(crate) async fn answer(request: Request, next: Next) -> Response {
     answered.await
 }
 
+/// Longest that a request of this route may take.
+fn time_limit(route: &str) -> Duration {
+    if route == UPLOADS { UPLOAD_LIMIT } else { TIME_LIMIT }
+}
+
 /// Headers that keep browsers from doing with an answer what it is not for. An answer may bring its own.
-fn secure(response: &mut Response) {
+fn secure(response: &mut Response, encrypted: bool) {
     let headers = response.headers_mut();
+    if encrypted {
+        // Of this host alone: apps below it may have no certificate.
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
+    }
     for (name, value) in [
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::X_FRAME_OPTIONS, "DENY"),
@@ -89,5 +109,17 @@ fn secure(response: &mut Response) {
         (header::CACHE_CONTROL, "no-store"),
     ] {
         headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn uploads_have_the_time_they_need() {
+        assert!(crate::openapi().paths.paths.contains_key(UPLOADS), "is a route");
+        assert_eq!(time_limit(UPLOADS), UPLOAD_LIMIT);
+        assert_eq!(time_limit("/api/paas/apps/{app}/deploy"), TIME_LIMIT);
     }
 }

@@ -8,6 +8,7 @@ use skypanel_core::actions::Actions;
 use crate::ApiOptions;
 use crate::health::Health;
 use crate::http::rate_limit::Limits;
+use crate::http::watch::OpenStreams;
 use crate::metrics::Metrics;
 use crate::nodes::Nodes;
 
@@ -26,6 +27,8 @@ pub(crate) struct Shared {
     pub(crate) nodes: Arc<Nodes>,
     /// How many requests clients may send; none for any number.
     pub(crate) limits: Option<Arc<Limits>>,
+    /// The live streams that are open.
+    pub(crate) streams: Arc<OpenStreams>,
 }
 
 impl Shared {
@@ -33,7 +36,13 @@ impl Shared {
         let nodes = Arc::new(Nodes::new(actions.console.clone()));
         let limits = options.requests_per_minute.map(|most| Arc::new(Limits::per_minute(most)));
         let health = Arc::new(Health::new(actions.store.clone(), actions.blobs.clone(), nodes.clone()));
-        Self { actions, options: Arc::new(options), health, metrics: Arc::new(Metrics::new()), nodes, limits }
+        let (options, metrics, streams) = (Arc::new(options), Arc::new(Metrics::new()), Arc::default());
+        Self { actions, options, health, metrics, nodes, limits, streams }
+    }
+
+    /// Whether browsers come over encrypted connections.
+    pub(crate) fn is_encrypted(&self) -> bool {
+        self.options.public_url.starts_with("https://")
     }
 }
 

@@ -16,6 +16,7 @@ use skypanel_core::stream::{StreamFollower, StreamItem};
 use utoipa::IntoParams;
 
 use crate::error::ApiError;
+use crate::http::watch::Follower;
 
 /// A sign of life this often when nothing happens, so that proxies do not take the connection for dead.
 const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -56,23 +57,27 @@ pub(crate) fn whole_log((text, complete): (Vec<u8>, bool)) -> WholeLog {
     ([(header::CONTENT_TYPE, kind), (COMPLETE, complete)], String::from_utf8_lossy(&text).into_owned())
 }
 
-/// Wraps events with the heartbeat.
-pub(crate) fn events(stream: BoxStream<'static, Result<Event, Infallible>>) -> Sse<LiveEvents> {
-    Sse::new(stream).keep_alive(KeepAlive::new().interval(HEARTBEAT))
+/// Wraps events with the heartbeat, and ends them once their follower is not one who `may` see them any more.
+pub(crate) fn events<F>(
+    follower: Follower,
+    stream: BoxStream<'static, Result<Event, Infallible>>,
+    may: impl Fn(Actions, Actor) -> F + Send + Sync + 'static,
+) -> Result<Sse<LiveEvents>, ApiError>
+where
+    F: Future<Output = skypanel_core::Result<()>> + Send + 'static,
+{
+    Ok(Sse::new(follower.follow(stream, may)?).keep_alive(KeepAlive::new().interval(HEARTBEAT)))
 }
 
 /// Follows a stream from after the client's last event on.
-pub(crate) async fn live(
-    actions: &Actions,
-    actor: &Actor,
-    id: StreamId,
-    last: LastEvent,
-) -> Result<Sse<LiveEvents>, ApiError> {
+pub(crate) async fn live(follower: Follower, id: StreamId, last: LastEvent) -> Result<Sse<LiveEvents>, ApiError> {
     // The last chunk once more: it may have ended within a character, whose beginning belongs to the next event.
     let from = last.last_event_id.unwrap_or(0);
-    let follower = actions.follow(actor, id, from).await?;
-    let reading = Reading { follower, got: last.last_event_id, partial: Vec::new(), ended: false };
-    Ok(events(stream::unfold(reading, next).boxed()))
+    let chunks = follower.actions().follow(follower.actor(), id, from).await?;
+    let reading = Reading { follower: chunks, got: last.last_event_id, partial: Vec::new(), ended: false };
+    events(follower, stream::unfold(reading, next).boxed(), move |actions, actor| async move {
+        actions.operation(&actor, id).await.map(|_| ())
+    })
 }
 
 struct Reading {

@@ -1,14 +1,13 @@
 //! `GET /api/paas/jobs/{id}/log/stream`.
 
-use axum::extract::State;
 use axum::response::sse::Sse;
-use skypanel_core::actions::Actions;
 use skypanel_core::model::StreamId;
 use uuid::Uuid;
 
 use super::live::{LastEvent, LiveEvents, live};
 use crate::error::ApiError;
-use crate::http::{Caller, PathOf};
+use crate::http::PathOf;
+use crate::http::watch::Follower;
 
 /// Follow the log of a job
 ///
@@ -23,10 +22,9 @@ use crate::http::{Caller, PathOf};
     responses((status = OK, body = String, content_type = "text/event-stream"))
 )]
 pub(crate) async fn stream_job_log(
-    State(actions): State<Actions>,
-    caller: Caller,
+    follower: Follower,
     PathOf(id): PathOf<Uuid>,
     last: LastEvent,
 ) -> Result<Sse<LiveEvents>, ApiError> {
-    live(&actions, &caller, StreamId(id), last).await
+    live(follower, StreamId(id), last).await
 }

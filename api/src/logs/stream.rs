@@ -1,14 +1,14 @@
 //! `GET /api/paas/apps/{app}/logs/stream`.
 
-use axum::extract::State;
 use axum::response::sse::{Event, Sse};
 use futures_util::StreamExt as _;
-use skypanel_core::actions::Actions;
 use skypanel_core::model::AppRef;
+use skypanel_core::store::Access;
 
 use super::{LogItem, WantedLines, lines};
 use crate::error::ApiError;
-use crate::http::{Caller, PathOf, QueryOf};
+use crate::http::watch::Follower;
+use crate::http::{PathOf, QueryOf};
 use crate::jobs::live::{LiveEvents, events};
 
 /// Follow an app's logs
@@ -23,16 +23,18 @@ use crate::jobs::live::{LiveEvents, events};
     responses((status = OK, body = String, content_type = "text/event-stream"))
 )]
 pub(crate) async fn stream_logs(
-    State(actions): State<Actions>,
-    caller: Caller,
+    follower: Follower,
     PathOf(app): PathOf<AppRef>,
     QueryOf(wanted): QueryOf<WantedLines>,
 ) -> Result<Sse<LiveEvents>, ApiError> {
-    let lines = lines(&actions, &caller, &app, wanted, true).await?;
+    let lines = lines(follower.actions(), follower.actor(), &app, wanted, true).await?;
     // What the engine cannot tell any more ends the stream; the client connects again.
     let shown = lines.take_while(|line| std::future::ready(line.is_ok())).filter_map(|line| async {
         let line = serde_json::to_string(&LogItem::from(line.ok()?)).ok()?;
         Some(Ok(Event::default().event("line").data(line)))
     });
-    Ok(events(shown.boxed()))
+    events(follower, shown.boxed(), move |actions, actor| {
+        let app = app.clone();
+        async move { actions.app_of(&actor, &app, Access::Read).await.map(|_| ()) }
+    })
 }

@@ -1,8 +1,8 @@
 //! `POST /api/webhooks/{provider}/{token}`.
 
 use axum::Json;
+use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{Extension, State};
 use axum::http::{HeaderMap, StatusCode};
 use bytes::Bytes;
 use serde::Serialize;
@@ -13,8 +13,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::error::ApiError;
-use crate::http::request::Peer;
-use crate::http::{PathOf, request, schema};
+use crate::http::{PathOf, Visitor, schema};
 
 /// What came of a call.
 #[derive(Debug, Serialize, ToSchema)]
@@ -54,7 +53,7 @@ pub(crate) struct WebhookReceipt {
 )]
 pub(crate) async fn receive_webhook(
     State(actions): State<Actions>,
-    peer: Option<Extension<Peer>>,
+    visitor: Visitor,
     PathOf((provider, token)): PathOf<(String, String)>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
@@ -74,8 +73,7 @@ pub(crate) async fn receive_webhook(
         .filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned())))
         .collect();
     let call = Call { provider, headers: &headers, body: &body };
-    let address = peer.map(|Extension(peer)| peer.0.ip());
-    let received = actions.receive_webhook(&token, call, address, request::current_id()).await?;
+    let received = actions.receive_webhook(&token, call, visitor.address, visitor.request_id).await?;
     let delivery = received.delivery;
     let status = match delivery.outcome {
         _ if received.seen_before => StatusCode::OK,

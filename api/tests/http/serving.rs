@@ -14,6 +14,7 @@ use skypanel_core::blob::{Blobs, LocalBlobs};
 use skypanel_core::clock::Clock;
 use skypanel_core::console::{Console, LogLine, LogQuery, OneOff, OneOffSession, ProcessState};
 use skypanel_core::jobs::Jobs;
+use skypanel_core::network::Networks;
 use skypanel_core::model::{Application, Node, NodeAvailability, NodeRole, NodeState};
 use skypanel_core::store::Store;
 use skypanel_core::stream::Streams;
@@ -83,6 +84,8 @@ pub(crate) fn options() -> ApiOptions {
         ssh_port: 2222,
         public_url: "http://paas.example".to_owned(),
         requests_per_minute: NonZeroU32::new(1_000),
+        trusted_proxies: Networks::default(),
+        recheck: Duration::from_millis(50),
     }
 }
 

@@ -94,7 +94,9 @@ impl Actions {
         }
         let mut transaction = self.store.pool().begin().await?;
         // Meanwhile the password may have been changed, or the user locked out.
-        unchanged(&mut transaction, &account).await?;
+        if sessions::hold_account(&mut transaction, account.id).await?.as_ref() != Some(&account) {
+            return Err(Error::Unauthenticated("Your account was changed at this moment. Log in again.".to_owned()));
+        }
         if account.totp_confirmed_at.is_some()
             && !self.takes_code(&mut transaction, &account, login.code.unwrap_or_default()).await?
         {
