@@ -5,8 +5,10 @@ use std::time::Duration;
 use axum::http::Method;
 use insta::assert_json_snapshot;
 use serde_json::json;
+use skypanel_api::ApiOptions;
 
 use crate::browser::Browser;
+use crate::serving::options;
 use crate::world::{PASSWORD, World};
 
 #[tokio::test]
@@ -50,8 +52,45 @@ async fn guessing_is_slowed_down_for_the_account_and_for_a_while() {
     let refused = world.post("/api/auth/login").json(&right).send().await.fails(429, "TOO_MANY_REQUESTS");
     assert_eq!(refused.headers["retry-after"], "900");
     Browser::logged_in(&world, "viewer").await;
+    // Nobody locks others out: the account's owner comes from elsewhere.
+    world.post("/api/auth/login").json(&right).from("198.51.100.9").send().await.is(200);
     world.actions.clock.advance(Duration::from_secs(15 * 60));
     world.post("/api/auth/login").json(&right).send().await.is(200);
+    world.close().await;
+}
+
+#[tokio::test]
+async fn a_crowd_that_guesses_is_slowed_down_too() {
+    let world = World::new().await;
+    let guess = json!({ "email": "owner@example.com", "password": "x" });
+    for number in 0..100 {
+        let from = format!("198.51.100.{}", number / 10);
+        world.post("/api/auth/login").json(&guess).from(&from).send().await.fails(401, "UNAUTHENTICATED");
+    }
+    let right = json!({ "email": "owner@example.com", "password": PASSWORD });
+    world.post("/api/auth/login").json(&right).send().await.fails(429, "TOO_MANY_REQUESTS");
+    world.close().await;
+}
+
+#[tokio::test]
+async fn cookies_are_of_this_host_alone_and_never_one_of_two() {
+    let mut world = World::new().await;
+    let options = ApiOptions { public_url: "https://paas.example".to_owned(), ..options() };
+    world.router = skypanel_api::router(world.actions.clone(), options);
+    let mut browser = Browser::default();
+    let answered = browser.log_in(&world, "owner", None).await.is(200);
+    assert_eq!(answered.headers["strict-transport-security"], "max-age=31536000");
+    for line in answered.headers.get_all("set-cookie") {
+        let line = line.to_str().expect("is text");
+        assert!(line.starts_with("__Host-skypanel_") && line.contains("; Path=/; ") && line.ends_with("; Secure"), "{line}");
+    }
+    let session = &browser.cookies["__Host-skypanel_session"];
+    let me = |cookie: String| world.get("/api/me").header("cookie", &cookie);
+    me(format!("__Host-skypanel_session={session}")).send().await.is(200);
+    // Any page of the domain can set the plain name.
+    me(format!("skypanel_session={session}")).send().await.fails(401, "UNAUTHENTICATED");
+    let two = format!("__Host-skypanel_session={session}; __Host-skypanel_session=another");
+    me(two).send().await.fails(401, "UNAUTHENTICATED");
     world.close().await;
 }
 

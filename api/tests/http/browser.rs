@@ -34,7 +34,22 @@ impl Browser {
         self.send(world, Method::POST, path, Some(body)).await
     }
 
+    /// The same under an idempotency key.
+    pub(crate) async fn post_once(&mut self, world: &World, path: &str, key: &str, body: &Value) -> Answered {
+        let call = self.call(world, Method::POST, path).header("idempotency-key", key);
+        self.keep(call.json(body).send().await)
+    }
+
     pub(crate) async fn send(&mut self, world: &World, method: Method, path: &str, body: Option<Value>) -> Answered {
+        let mut call = self.call(world, method, path);
+        if let Some(body) = body {
+            call = call.json(&body);
+        }
+        self.keep(call.send().await)
+    }
+
+    /// A call as this browser makes it.
+    pub(crate) fn call<'a>(&self, world: &'a World, method: Method, path: &str) -> Call<'a> {
         let mut call: Call<'_> = world.call(method, path);
         let cookies: Vec<String> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
         if !cookies.is_empty() {
@@ -43,10 +58,10 @@ impl Browser {
         if let Some(csrf) = self.cookies.get("skypanel_csrf") {
             call = call.header("x-csrf-token", csrf);
         }
-        if let Some(body) = body {
-            call = call.json(&body);
-        }
-        let answered = call.send().await;
+        call
+    }
+
+    fn keep(&mut self, answered: Answered) -> Answered {
         for (name, value) in answered.cookies() {
             if value.is_empty() {
                 self.cookies.remove(&name)

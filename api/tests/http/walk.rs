@@ -88,7 +88,7 @@ async fn nobody_gets_where_they_do_not_belong() {
     world.close().await;
 }
 
-async fn deployment(world: &World, app: &skypanel_core::model::Application) -> DeploymentId {
+pub(crate) async fn deployment(world: &World, app: &skypanel_core::model::Application) -> DeploymentId {
     let id = DeploymentId::new();
     let new = NewDeployment {
         id,
@@ -149,7 +149,7 @@ fn filled(world: &World, path: &str, deployment: DeploymentId) -> String {
 }
 
 /// A body that the handler can read: what is refused is refused for who asks.
-fn body(document: &Value, operation: &Value) -> Option<(String, String)> {
+pub(crate) fn body(document: &Value, operation: &Value) -> Option<(String, String)> {
     let (content_type, content) = operation["requestBody"]["content"].as_object()?.iter().next()?;
     if content_type != "application/json" {
         return Some((content_type.clone(), "NAME=value".to_owned()));

@@ -1,12 +1,13 @@
 //! The API without a listener, over a real database with a few people: what the tests of handlers stand on.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
+use axum::response::Response;
 use serde_json::{Value, json};
 use skypanel_core::actions::{Actions, Actor, Scope};
 use skypanel_core::blob::LocalBlobs;
@@ -15,6 +16,7 @@ use skypanel_core::store::{Identity, NewUser, Store};
 use tempfile::TempDir;
 use tower::ServiceExt as _;
 
+use crate::document;
 use crate::serving::{actions, options};
 use crate::support::Database;
 
@@ -113,7 +115,8 @@ impl World {
 
     pub(crate) fn call(&self, method: Method, path: &str) -> Call<'_> {
         let request = Request::builder().method(method).uri(path);
-        Call { world: self, request, body: Body::empty() }
+        let address = [192, 0, 2, 7].into();
+        Call { world: self, request, body: Body::empty(), address }
     }
 
     pub(crate) async fn close(self) {
@@ -129,6 +132,7 @@ pub(crate) struct Call<'a> {
     world: &'a World,
     request: axum::http::request::Builder,
     body: Body,
+    address: IpAddr,
 }
 
 impl Call<'_> {
@@ -136,6 +140,12 @@ impl Call<'_> {
     pub(crate) fn by(self, name: &str) -> Self {
         let token = self.world.tokens[name].clone();
         self.token(&token)
+    }
+
+    /// From another address than usual.
+    pub(crate) fn from(mut self, address: &str) -> Self {
+        self.address = address.parse().expect("is an address");
+        self
     }
 
     pub(crate) fn token(self, token: &str) -> Self {
@@ -157,11 +167,20 @@ impl Call<'_> {
         self
     }
 
+    /// Answers as soon as the answer begins: for those that have no end.
+    pub(crate) async fn open(self) -> Response {
+        let request = self.request.extension(skypanel_api::Peer(SocketAddr::new(self.address, 4711)));
+        let request = request.body(self.body).expect("is a request");
+        self.world.router.clone().oneshot(request).await.expect("answers")
+    }
+
     pub(crate) async fn send(self) -> Answered {
-        let peer = SocketAddr::from(([192, 0, 2, 7], 4711));
+        let peer = SocketAddr::new(self.address, 4711);
         let request = self.request.extension(skypanel_api::Peer(peer)).body(self.body).expect("is a request");
+        let (method, uri) = (request.method().clone(), request.uri().to_string());
         let response = self.world.router.clone().oneshot(request).await.expect("answers");
         let (parts, body) = response.into_parts();
+        document::holds(&method, &uri, parts.status, &parts.headers);
         let bytes = axum::body::to_bytes(body, 16 * 1024 * 1024).await.expect("ends");
         let json = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
         Answered { status: parts.status, headers: parts.headers, json, text: String::from_utf8_lossy(&bytes).into() }
