@@ -264,7 +264,11 @@ pub(crate) fn list() -> String {
 
 /// What a command takes, if there is one of that name.
 pub(crate) fn explanation(name: &str) -> Option<String> {
-    Some(Parsed::command().find_subcommand_mut(name)?.render_help().to_string())
+    let mut parser = Parsed::command();
+    // Hands the options of all commands down to each.
+    parser.build();
+    let mut command = parser.find_subcommand(name)?.clone().bin_name(name.to_owned());
+    Some(command.render_help().to_string())
 }
 
 #[cfg(test)]
@@ -276,6 +280,33 @@ mod tests {
     #[test]
     fn the_commands_are_well_formed() {
         Parsed::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_is_listed_and_explained() {
+        for (name, about) in commands() {
+            assert!(about.chars().next().is_some_and(char::is_uppercase), "{name}: {about}");
+            let text = explanation(&name).expect("is explained");
+            assert!(text.contains(&format!("Usage: {name}")) && text.contains(&about), "{name}: {text}");
+            let words = one_spelling(name.split(':').map(str::to_owned).collect());
+            assert_eq!(words, [name]);
+        }
+    }
+
+    #[test]
+    fn every_command_is_documented() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/commands.md");
+        let document = std::fs::read_to_string(path).expect("reads");
+        let names: Vec<String> = document
+            .lines()
+            .filter(|line| line.starts_with('|'))
+            .flat_map(|line| line.split('`').skip(1).step_by(2))
+            .filter_map(|code| Some(code.split(' ').next()?.to_owned()))
+            .collect();
+        for (name, _) in commands() {
+            let elsewhere = matches!(name.as_str(), "help" | "logs" | "run");
+            assert!(elsewhere || names.contains(&name), "docs/commands.md says what {name} does");
+        }
     }
 
     #[test]

@@ -1,12 +1,23 @@
 //! The receiver against the real clients: every way of pushing, fetching and commanding, and every hostile one.
 
 mod access;
+mod admin;
 mod commands;
 mod console;
+mod domains;
+#[path = "../../../core/tests/git_hosts/mod.rs"]
+mod git_hosts;
 mod hostile;
+mod json;
+mod money;
+#[expect(dead_code, reason = "these tests need fewer kinds of records")]
+#[path = "../../../core/tests/domains/name_server.rs"]
+mod name_server;
 mod one_off;
+mod people;
 mod push;
 mod refs;
+mod sources;
 #[path = "../../../core/tests/support/mod.rs"]
 mod support;
 mod tokens;

@@ -76,7 +76,7 @@ async fn an_empty_repository_has_nothing_to_push_and_an_empty_commit_nothing_to_
         .says(&["src refspec main does not match any"]);
     world.commit(&copy, &[]).await;
     let said = world.git(&copy, &["push", &world.url("hello"), "main"]).await.failed();
-    said.says(&["The pushed commit holds no files"]);
+    said.says(&["The commit holds no files, so there is nothing to build"]);
     world.close().await;
 }
 

@@ -8,6 +8,7 @@ use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use serde_json::Value;
 use skypanel_core::actions::Actions;
 use skypanel_core::blob::LocalBlobs;
 use skypanel_core::clock::Clock;
@@ -34,6 +35,8 @@ pub(crate) struct World {
     pub(crate) database: Database,
     pub(crate) directory: TempDir,
     pub(crate) address: SocketAddr,
+    /// What the receiver works with.
+    pub(crate) actions: Actions,
     pub(crate) worker: Worker,
     pub(crate) console: Arc<FakeConsole>,
     /// Owner of the organisation `acme`, with the key `user`.
@@ -72,6 +75,30 @@ impl Said {
         self
     }
 
+    /// The JSON document that was answered.
+    #[track_caller]
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:#?}"))
+    }
+
+    /// The JSON documents that were answered, a line each.
+    #[track_caller]
+    pub(crate) fn documents(&self) -> Vec<Value> {
+        let read = |line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {self:#?}"));
+        self.stdout.lines().map(read).collect()
+    }
+
+    /// Asserts that this was the error, told as JSON on standard error.
+    #[track_caller]
+    pub(crate) fn refused(self, code: &str) -> Self {
+        assert_eq!(self.status, Some(1), "{self:#?}");
+        let last = self.stderr.lines().last().unwrap_or_default();
+        let error: Value = serde_json::from_str(last).unwrap_or_else(|error| panic!("{error}: {self:#?}"));
+        assert_eq!(error["error"], code, "{self:#?}");
+        assert!(error["message"].as_str().is_some_and(|message| !message.is_empty()), "{self:#?}");
+        self
+    }
+
     #[track_caller]
     pub(crate) fn says_not(self, text: &str) -> Self {
         assert!(!self.stdout.contains(text) && !self.stderr.contains(text), "{text:?} is in {self:#?}");
@@ -85,9 +112,14 @@ impl World {
     }
 
     pub(crate) async fn with(limits: Limits, source_limits: SourceLimits) -> Self {
+        Self::at(Clock::system(), limits, source_limits).await
+    }
+
+    /// With that clock.
+    pub(crate) async fn at(clock: Clock, limits: Limits, source_limits: SourceLimits) -> Self {
         let database = Database::new().await;
         let directory = tempfile::tempdir().expect("makes a directory");
-        let store = database.store().clone();
+        let store = database.store().clone().with_clock(clock.clone());
         let blobs = Arc::new(LocalBlobs::open(&directory.path().join("blobs")).expect("opens"));
         let jobs = Jobs::connect(database.pool().clone()).await.expect("makes the queue");
         let streams = Streams::connect(database.pool().clone()).await.expect("listens");
@@ -108,9 +140,9 @@ impl World {
             blobs,
             console: console.clone(),
             git: skypanel_core::repository::GitClient::default(),
-            clock: Clock::system(),
+            clock,
         };
-        let receiver = Receiver::bind(actions, options)
+        let receiver = Receiver::bind(actions.clone(), options)
             .await
             .expect("binds")
             .with_limits(limits)
@@ -124,7 +156,7 @@ impl World {
         let user = store.create_user(user).await.expect("makes a user");
         let organization = store.ensure_organization("acme").await.expect("makes an organisation");
         store.set_member(organization.id, user.id, Role::Owner).await.expect("makes a member");
-        let world = Self { database, directory, address, worker, console, user, cancel, running };
+        let world = Self { database, directory, address, actions, worker, console, user, cancel, running };
         world.key("user", Some(&world.user)).await;
         world
     }
@@ -348,8 +380,10 @@ impl World {
     pub(crate) async fn close(mut self) {
         self.stop_receiver().await;
         self.worker.stop();
+        // It holds a connection to the database.
+        drop(self.actions);
         let leftovers: Vec<_> =
-            std::fs::read_dir(self.data().join("run/pushes")).expect("is there").flatten().collect();
+            std::fs::read_dir(self.directory.path().join("data/run/pushes")).expect("is there").flatten().collect();
         assert!(leftovers.is_empty(), "hook sockets are left: {leftovers:?}");
         self.database.close().await;
     }
