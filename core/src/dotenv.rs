@@ -16,6 +16,9 @@ use crate::error::FieldError;
 use crate::model::ConfigKey;
 use crate::{Error, Result};
 
+const BAD_NAME: &str = "What stands before the = is no name that can be set. Use capital letters, digits and underscores; \
+                        names that Skypanel sets itself are not for you to set.";
+
 /// Reads `.env` text. Of a name that is set twice the last value counts. What cannot be read is told by its line, without
 /// its text, which may be part of a secret.
 pub fn parse(text: &str) -> Result<BTreeMap<ConfigKey, Zeroizing<Vec<u8>>>> {
@@ -32,7 +35,8 @@ pub fn parse(text: &str) -> Result<BTreeMap<ConfigKey, Zeroizing<Vec<u8>>>> {
                 Ok(key) => {
                     vars.insert(key, value);
                 }
-                Err(error) => problems.push(problem(line, &error.to_string())),
+                // What stands for a name may be the end of a key that lost its quotes.
+                Err(_) => problems.push(problem(line, BAD_NAME)),
             },
             Err(reason) => {
                 problems.push(problem(line, reason));
