@@ -24,9 +24,16 @@ pub(crate) struct TokenRequest {
     name: String,
     #[schema(value_type = schema::Scope)]
     scope: Scope,
-    /// Days until it ends by itself, 1 to 3650; never, if left out.
-    #[schema(minimum = 1, maximum = 3650)]
+    /// Days until it ends by itself, 1 to 3650; null for a token that does not.
+    #[serde(default = "usual_days")]
+    #[schema(minimum = 1, maximum = 3650, default = 90)]
     expires_in_days: Option<i64>,
+}
+
+/// Tokens are forgotten in scripts and files: they end, unless somebody asks for one that does not.
+#[expect(clippy::unnecessary_wraps, reason = "what is left out is given as a field of that type")]
+fn usual_days() -> Option<i64> {
+    Some(90)
 }
 
 /// A new token, with the token itself.

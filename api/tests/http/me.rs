@@ -37,6 +37,17 @@ async fn a_token_is_shown_once_and_opens_what_its_scope_allows_until_it_ends() {
 }
 
 #[tokio::test]
+async fn a_token_ends_by_itself_unless_somebody_wants_it_otherwise() {
+    let world = World::new().await;
+    let make = async |new: Value| world.post("/api/me/tokens").by("owner").json(&new).send().await.is(201).json;
+    let usual = make(json!({ "name": "CI", "scope": "read" })).await;
+    assert_eq!(usual["expires_at"], "2026-05-30T12:00:00Z");
+    let lasting = make(json!({ "name": "CI", "scope": "read", "expires_in_days": null })).await;
+    assert_eq!(lasting["expires_at"], Value::Null);
+    world.close().await;
+}
+
+#[tokio::test]
 async fn a_revoked_token_opens_nothing_and_is_its_owners_alone() {
     let world = World::new().await;
     let token = world.token("developer", Scope::Deploy).await;
