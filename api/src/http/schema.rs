@@ -39,6 +39,7 @@ enums! {
     HostKind = skypanel_core::model::HostKind,
     JobState = skypanel_core::store::JobState,
     LedgerKind = skypanel_core::model::LedgerKind,
+    MetricsRange = skypanel_core::actions::MetricsRange,
     NodeAvailability = skypanel_core::model::NodeAvailability,
     NodeRole = skypanel_core::model::NodeRole,
     NodeState = skypanel_core::model::NodeState,

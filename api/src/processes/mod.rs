@@ -1,6 +1,7 @@
 //! What runs of an app: stopped, started, restarted, scaled, moved to another plan.
 
 mod list;
+mod metrics;
 mod plan;
 mod restart;
 mod scale;
@@ -22,6 +23,7 @@ use crate::jobs::StartedJob;
 pub(crate) fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
         .routes(routes!(list::list_processes))
+        .routes(routes!(metrics::show_app_metrics))
         .routes(routes!(plan::change_app_plan))
         .routes(routes!(restart::restart_app))
         .routes(routes!(scale::scale_app))

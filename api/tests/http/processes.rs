@@ -89,3 +89,24 @@ async fn an_empty_wallet_starts_nothing() {
     world.post("/api/paas/apps/shop/start").by("owner").send().await.fails(402, "INSUFFICIENT_FUNDS");
     world.close().await;
 }
+
+#[tokio::test]
+async fn what_an_app_uses_has_the_shape_of_series() {
+    let world = World::new().await;
+    world.app("blog").await;
+    running(&world, "shop").await;
+    let path = "/api/paas/apps/shop/metrics";
+    let answered = world.get(&format!("{path}?range=6h")).by("viewer").send().await.is(200);
+    assert_json_snapshot!(answered.snapshot());
+    for range in ["1h", "24h", "7d"] {
+        let answered = world.get(&format!("{path}?range={range}")).by("viewer").send().await.is(200);
+        assert_eq!(answered.json["range"], range);
+    }
+    assert_eq!(world.get(path).by("viewer").send().await.is(200).json["range"], "1h");
+    world.get(&format!("{path}?range=2h")).by("viewer").send().await.is(400);
+    world.get(path).by("outsider").send().await.fails(404, "NOT_FOUND");
+    // Nothing of it runs, so nothing is asked.
+    let answered = world.get("/api/paas/apps/blog/metrics").by("viewer").send().await.is(200);
+    assert_eq!(answered.json["series"], json!([]));
+    world.close().await;
+}

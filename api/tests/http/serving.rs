@@ -12,10 +12,10 @@ use skypanel_api::{Api, ApiOptions};
 use skypanel_core::actions::Actions;
 use skypanel_core::blob::{Blobs, LocalBlobs};
 use skypanel_core::clock::Clock;
-use skypanel_core::console::{Console, LogLine, LogQuery, OneOff, OneOffSession, ProcessState};
+use skypanel_core::console::{Console, LogLine, LogQuery, OneOff, OneOffSession, ProcessState, ReplicaUsage};
 use skypanel_core::jobs::Jobs;
-use skypanel_core::network::Networks;
 use skypanel_core::model::{Application, Node, NodeAvailability, NodeRole, NodeState};
+use skypanel_core::network::Networks;
 use skypanel_core::store::Store;
 use skypanel_core::stream::Streams;
 use tempfile::TempDir;
@@ -104,6 +104,20 @@ impl Console for NoEngine {
 
     async fn processes(&self, _app: &Application) -> skypanel_core::Result<Vec<ProcessState>> {
         Ok(Vec::new())
+    }
+
+    async fn usage(&self, _app: &Application) -> skypanel_core::Result<Vec<ReplicaUsage>> {
+        let replica = |replica| ReplicaUsage {
+            process: "web".parse().expect("is a type"),
+            replica,
+            at: "2026-03-01T11:59:58.5Z".parse().expect("is a time"),
+            cpu_cores: 0.25,
+            memory_bytes: 4_000_000,
+            memory_limit_bytes: 512 << 20,
+            received_bytes: 15,
+            sent_bytes: 3,
+        };
+        Ok(vec![replica(1), replica(2)])
     }
 
     async fn nodes(&self) -> skypanel_core::Result<Vec<Node>> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use skypanel_core::console::{Console as _, LogQuery, OneOff, OneOffSession, Output, Terminal};
-use skypanel_core::model::Application;
+use skypanel_core::model::{AppStatus, Application};
 
 use crate::task::command;
 use crate::world::World;
@@ -95,6 +95,33 @@ async fn one_off_processes_run_in_the_current_release() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_stop_ends_one_off_processes_too_and_what_runs_on_is_seen() {
+    let mut world = World::new().await;
+    let (app, other) = (world.app().await, world.app().await);
+    for app in [&app, &other] {
+        world.release(app, &[("web", &command("web"))], &[("web", 1)]).await.expect("goes live");
+    }
+    let console = world.console();
+    let released = world.database.store().app(app.id).await.expect("is there");
+    let one_off = || OneOff { command: "sleep 60".to_owned(), terminal: None };
+    let session = console.run(&released, one_off()).await.expect("starts");
+    let others = world.database.store().app(other.id).await.expect("is there");
+    let of_other = console.run(&others, one_off()).await.expect("starts");
+    assert!(world.deployer.running_apps().await.expect("lists").is_superset(&[app.slug.clone(), other.slug.clone()].into()));
+    world.database.store().set_app_status(app.id, AppStatus::Stopped).await.expect("stops");
+    world.deployer.stop(&app).await.expect("stops");
+    assert_ne!(tokio::time::timeout(LIMIT, session.exit).await.expect("ends").expect("is told"), 0);
+    let running = world.deployer.running_apps().await.expect("lists");
+    assert!(!running.contains(&app.slug) && running.contains(&other.slug), "{running:?}");
+    assert_eq!(world.containers(&[("skypanel.role", "run")]).await.len(), 1, "that of the other app");
+    assert_eq!(console.run(&released, one_off()).await.expect_err("is stopped").code(), "CONFLICT");
+    drop(of_other);
+    drop(console);
+    world.deployer.settle().await;
+    world.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_app_has_only_so_many_one_off_processes_at_once() {
     let mut world = World::new().await;
     let (app, other) = (world.app().await, world.app().await);
@@ -169,5 +196,30 @@ async fn logs_come_in_order_and_go_on_with_the_next_release() {
     };
     assert_eq!(tokio::time::timeout(LIMIT, next).await.expect("comes"), "web.1");
     drop((follower, console));
+    world.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_replicas_use_is_what_the_engine_measures() {
+    let mut world = World::new().await;
+    let app = world.app().await;
+    let (web, worker) = (command("web"), "while :; do :; done".to_owned());
+    let processes = [("web", web.as_str()), ("worker", worker.as_str())];
+    world.release(&app, &processes, &[("web", 2), ("worker", 1)]).await.expect("goes live");
+    let console = world.console();
+    let before = chrono::Utc::now();
+    let usage = console.usage(&app).await.expect("answers");
+    let names: Vec<_> = usage.iter().map(|usage| format!("{}.{}", usage.process, usage.replica)).collect();
+    assert_eq!(names, ["web.1", "web.2", "worker.1"]);
+    let limit = world.database.store().plan(app.plan_id).await.expect("reads").ram_mb;
+    for seen in &usage {
+        assert_eq!(seen.memory_limit_bytes, u64::from(limit) << 20, "{seen:?}");
+        assert!(seen.memory_bytes > 4_096 && seen.memory_bytes < seen.memory_limit_bytes, "{seen:?}");
+        assert!((seen.at - before).num_seconds().abs() < 60, "{seen:?}");
+    }
+    // One spins, within its plan's limit; the others wait for requests.
+    assert!(usage[2].cpu_cores > 0.02 && usage[2].cpu_cores < 1.0, "{usage:?}");
+    assert!(usage[0].cpu_cores < usage[2].cpu_cores, "{usage:?}");
+    drop(console);
     world.close().await;
 }
