@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Deserialize;
-use skypanel_core::actions::{Actions, Begun};
+use skypanel_core::actions::Actions;
 use skypanel_core::model::AppRef;
 use utoipa::ToSchema;
 
@@ -23,8 +23,8 @@ pub(crate) struct Confirmation {
 /// Destroy an app
 ///
 /// Removes an app with its services, network, releases, config vars, caches, repository and logs, for owners only. It
-/// cannot be undone. What is being built is cancelled. The removal goes on after the answer; the app is gone once it
-/// is not found any more. What it used stays in usage and invoices.
+/// cannot be undone. What is being built is cancelled. The removal goes on after the answer; its job can be followed,
+/// also once the app is gone. What it used stays in usage and invoices.
 #[utoipa::path(
     delete,
     path = "/api/paas/apps/{app}",
@@ -39,6 +39,6 @@ pub(crate) async fn destroy_app(
     PathOf(app): PathOf<AppRef>,
     ValidJson(confirmation): ValidJson<Confirmation>,
 ) -> Result<(StatusCode, Json<StartedJob>), ApiError> {
-    let app = actions.destroy_app(&caller, &app, &confirmation.confirm).await?;
-    Ok((StatusCode::ACCEPTED, Json(Begun { app, job: None }.into())))
+    let begun = actions.destroy_app(&caller, &app, &confirmation.confirm).await?;
+    Ok((StatusCode::ACCEPTED, Json(begun.into())))
 }

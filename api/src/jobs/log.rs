@@ -25,6 +25,6 @@ pub(crate) async fn show_job_log(
     caller: Caller,
     PathOf(id): PathOf<Uuid>,
 ) -> Result<WholeLog, ApiError> {
-    let (_, job) = actions.operation(&caller, StreamId(id)).await?;
+    let job = actions.operation(&caller, StreamId(id)).await?;
     Ok(whole_log(actions.store.stream_text(job.id).await?))
 }

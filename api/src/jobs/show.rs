@@ -24,7 +24,7 @@ pub(crate) struct JobAnswer {
     state: JobState,
     /// Whether it went well; null until it is done.
     succeeded: Option<bool>,
-    /// Where the deployment is, if it is one; null for other jobs, such as a restart.
+    /// Where the deployment is, if it is one; null for other jobs, such as a restart or the destruction of an app.
     #[schema(value_type = Option<schema::DeploymentStatus>)]
     deployment_status: Option<DeploymentStatus>,
     created_at: DateTime<Utc>,
@@ -47,11 +47,11 @@ pub(crate) async fn show_job(
     caller: Caller,
     PathOf(id): PathOf<Uuid>,
 ) -> Answer<JobAnswer> {
-    let (app, job) = actions.operation(&caller, StreamId(id)).await?;
+    let job = actions.operation(&caller, StreamId(id)).await?;
     Ok(Json(JobAnswer {
         id: job.id.0,
-        app_id: app.id.0,
-        app: app.slug.to_string(),
+        app_id: job.application_id.0,
+        app: job.slug.to_string(),
         state: job.state(),
         succeeded: job.outcome(),
         deployment_status: job.deployment_status,

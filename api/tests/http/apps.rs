@@ -136,6 +136,28 @@ async fn destroying_takes_an_owner_and_the_name() {
     assert!(world.store().metering(app).await.expect("answers").iter().all(|metered| metered.ended_at.is_some()));
     world.delete(path).by("owner").json(&right).send().await.fails(409, "CONFLICT");
     world.get(path).by("viewer").send().await.is(200);
+
+    // Its job can be followed, also when the app is no more.
+    let job = gone.json["job_id"].as_str().expect("can be followed").to_owned();
+    let path = format!("/api/paas/jobs/{job}");
+    let shown = world.get(&path).by("viewer").send().await.is(200);
+    assert_eq!((&shown.json["app"], &shown.json["state"]), (&json!("shop"), &json!("queued")));
+    let stream = world.store().destruction(app).await.expect("reads").expect("is open");
+    let log = world.actions.streams.writer(stream).await.expect("opens");
+    world.store().delete_app(app).await.expect("deletes");
+    log.step("Destroyed shop").await;
+    log.close(true).await.expect("closes");
+    let shown = world.get(&path).by("viewer").send().await.is(200);
+    assert_eq!(
+        (&shown.json["app_id"], &shown.json["state"], &shown.json["succeeded"]),
+        (&json!(app.0), &json!("done"), &json!(true))
+    );
+    let text = world.get(&format!("{path}/log")).by("viewer").send().await.is(200).text;
+    assert!(text.contains("Destroyed shop"), "{text}");
+    for path in [path.clone(), format!("{path}/log"), format!("{path}/log/stream")] {
+        world.get(&path).by("outsider").send().await.fails(404, "NOT_FOUND");
+    }
+    assert_eq!(world.store().destruction(app).await.expect("reads"), None);
     world.close().await;
 }
 

@@ -2,18 +2,19 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Actions, Actor, RepositoryChange, Scope};
+use super::{Actions, Actor, Begun, RepositoryChange, Scope};
 use crate::jobs::{self, Destroy};
 use crate::model::{
-    AppRef, AppSlug, AppStatus, Application, GitBranch, HealthTimes, Organization, OrganizationId, OrganizationRef,
-    Plan, ProcessType, Repository, Role, StreamId, friendly,
+    AppRef, AppSlug, AppStatus, GitBranch, HealthTimes, Organization, OrganizationId, OrganizationRef, Plan,
+    ProcessType, Repository, Role, StreamId, friendly,
 };
 use crate::repository::Credentials;
 use crate::settings::Settings;
 use crate::store::deployments::Cancelled;
 use crate::store::repositories::SavedRepository;
 use crate::store::{
-    Access, AppFilter, AppView, AuditEntry, app_views, apps, audit, deployments, events, plans, quotas, suspension,
+    Access, AppFilter, AppView, AuditEntry, app_views, apps, audit, deployments, events, operations, plans, quotas,
+    suspension,
 };
 use crate::{Error, Result};
 
@@ -90,7 +91,9 @@ impl Actions {
         check(&new.settings)?;
         let organization = self.organization_for_new_app(actor, new.organization.as_ref()).await?;
         let settings = self.store.settings().await?;
-        let is_allowed = organization.allow_app_creation && settings.git_allow_app_creation;
+        let is_allowed = organization.allow_app_creation
+            && organization.owners_allow_app_creation
+            && settings.git_allow_app_creation;
         if !is_allowed && !actor.is_admin() {
             let missing =
                 new.slug.as_ref().map_or_else(String::new, |slug| format!("There is no app \"{slug}\", and "));
@@ -190,9 +193,23 @@ impl Actions {
         Ok((self.store.app_view(id).await?, stream))
     }
 
+    /// Makes the branch that was pushed first the one that is released.
+    pub async fn adopt_branch(&self, actor: &Actor, app: &AppRef, branch: &str) -> Result<()> {
+        let branch: GitBranch = branch.parse()?;
+        let mut change = self.change(actor, app, Access::Change).await?;
+        let id = change.app.id;
+        let settings = AppSettings { git_branch: Some(branch), ..AppSettings::default() };
+        apps::configure(&mut change.transaction, id, &settings).await?;
+        let named = |branch: &str| json!({ "git_branch": branch });
+        let before = named(&change.app.git_branch);
+        change.audit("app.edit", before, named(settings.git_branch.as_ref().map_or("", GitBranch::as_str))).await?;
+        change.commit().await?;
+        Ok(())
+    }
+
     /// Destroys an app with everything it has, which takes a while. `confirm` must be its slug. What is being built
-    /// is cancelled.
-    pub async fn destroy_app(&self, actor: &Actor, app: &AppRef, confirm: &str) -> Result<Application> {
+    /// is cancelled. Its job can be followed by those who could see the app, also once that is gone.
+    pub async fn destroy_app(&self, actor: &Actor, app: &AppRef, confirm: &str) -> Result<Begun> {
         let mut change = self.change(actor, app, Access::Own).await?;
         let slug = change.app.slug.clone();
         if confirm.trim() != slug.as_str() {
@@ -209,8 +226,9 @@ impl Actions {
         deployments::cancel(&mut change.transaction, id, Cancelled::All, reason, change.now).await?;
         change.audit("app.destroy", shown(&before), Value::Null).await?;
         change.tell("destroy", "Destroyed").await?;
+        let stream = operations::begin_destruction(&mut change.transaction, &change.app).await?;
         jobs::add_within(&mut change.transaction, &[Destroy { app: id, slug }]).await?;
-        change.commit().await
+        Ok(Begun { app: change.commit().await?, job: Some(stream) })
     }
 
     /// The organisation in which an actor's new app goes: the one named, or else the only one they may change.
@@ -259,11 +277,13 @@ fn check(settings: &AppSettings) -> Result<()> {
     if let Some(buildpack) = &settings.buildpack
         && (buildpack.starts_with('-')
             || buildpack.len() > MAX_VALUE
-            || !buildpack.chars().all(|c| c.is_ascii_graphic()))
+            || !buildpack.chars().all(|c| c.is_ascii_graphic())
+            || has_secret(buildpack))
     {
         return Err(Error::field(
             "buildpack",
-            "Give the name of a buildpack, such as heroku/python, or the address of its Git repository.",
+            "Give the name of a buildpack, such as heroku/python, or the address of its Git repository, without a user \
+             name or password: everybody in the organisation reads it.",
         ));
     }
     if let Some(path) = &settings.health_check_path
@@ -293,4 +313,12 @@ fn shown(view: &AppView) -> Value {
         object.extend(health);
     }
     shown
+}
+
+/// Whether the address of a buildpack holds a user name or password, as no address that is shown may.
+fn has_secret(buildpack: &str) -> bool {
+    let Some((scheme, rest)) = buildpack.split_once("://") else { return false };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    // The user of SSH is no secret; a password is one.
+    authority.rsplit_once('@').is_some_and(|(user, _)| scheme != "ssh" || user.contains(':'))
 }

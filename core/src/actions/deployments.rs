@@ -78,12 +78,11 @@ impl Actions {
     }
 
     /// What was started under that id: a deployment, or an operation such as a restart.
-    pub async fn operation(&self, actor: &Actor, id: StreamId) -> Result<(Application, Operation)> {
+    pub async fn operation(&self, actor: &Actor, id: StreamId) -> Result<Operation> {
         let missing = || Error::NotFound("There is no job of that id that you have access to.".to_owned());
         let operation = self.store.operation(id).await?;
-        let app = self.store.app_by_id(operation.application_id).await?.ok_or_else(missing)?;
-        actor.check(app.organization_id, Access::Read, missing)?;
-        Ok((app, operation))
+        actor.check(operation.organization_id, Access::Read, missing)?;
+        Ok(operation)
     }
 
     /// The live output of a deployment or operation from its chunk number `from` on.
@@ -100,11 +99,12 @@ impl Actions {
         app: &AppRef,
         only: Option<DeploymentId>,
     ) -> Result<Vec<Deployment>> {
+        if let Some(only) = only {
+            let found = self.app_of(actor, app, Access::Change).await?;
+            self.store.deployment_view(found.id, only).await?;
+        }
         let mut change = self.change(actor, app, Access::Change).await?;
         let id = change.app.id;
-        if let Some(only) = only {
-            self.store.deployment_view(id, only).await?;
-        }
         let ids: Vec<DeploymentId> = only.into_iter().collect();
         let which = if only.is_some() { Cancelled::These(&ids) } else { Cancelled::All };
         let who = actor.identity.as_ref().map_or("Skypanel", |identity| identity.user.email.as_str());

@@ -138,16 +138,6 @@ impl Store {
         Ok(changed.rows_affected() == 1)
     }
 
-    /// Sets the branch whose pushes are released.
-    pub async fn set_git_branch(&self, app: AppId, branch: &str) -> Result<()> {
-        sqlx::query("UPDATE paas_applications SET git_branch = $2 WHERE id = $1")
-            .bind(app)
-            .bind(branch)
-            .execute(&self.pool)
-            .await?;
-        Ok(())
-    }
-
     /// Makes `deployment` the release that should be running.
     pub async fn set_current_deployment(&self, app: AppId, deployment: DeploymentId) -> Result<()> {
         let mut transaction = self.pool.begin().await?;

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::Store;
-use crate::model::{AppId, DeploymentId, DeploymentStatus, StreamId};
+use crate::model::{AppId, AppSlug, Application, DeploymentId, DeploymentStatus, OrganizationId, StreamId};
 use crate::{Error, Result, jobs};
 
 text_enum! {
@@ -25,8 +25,12 @@ text_enum! {
 pub struct Operation {
     /// Its id, and its stream's.
     pub id: StreamId,
-    /// Of which app.
+    /// Of which app; it may be gone, if this is its destruction.
     pub application_id: AppId,
+    /// That app's unique name.
+    pub slug: AppSlug,
+    /// Whose it is.
+    pub organization_id: OrganizationId,
     /// Where the deployment is, if it is one.
     pub deployment_status: Option<DeploymentStatus>,
     /// When it was asked for.
@@ -69,11 +73,16 @@ impl Store {
     /// What was started under that id.
     pub async fn operation(&self, id: StreamId) -> Result<Operation> {
         let sql = format!(
-            "SELECT stream.id, stream.application_id, deployment.status AS deployment_status,
+            "SELECT stream.id, coalesce(stream.application_id, stream.destroyed_id) AS application_id,
+                    coalesce(app.slug, stream.destroyed_slug) AS slug,
+                    coalesce(app.organization_id, stream.organization_id) AS organization_id,
+                    deployment.status AS deployment_status,
                     COALESCE(deployment.created_at, stream.created_at) AS created_at,
                     COALESCE(deployment.finished_at, stream.closed_at) AS finished_at, stream.succeeded,
-                    (SELECT job.locked_at IS NOT NULL FROM {0}.jobs AS job WHERE job.key = $2) AS taken
+                    (SELECT job.locked_at IS NOT NULL FROM {0}.jobs AS job
+                     WHERE job.key = coalesce('destroy:' || stream.destroyed_id::text, $2)) AS taken
              FROM paas_streams AS stream LEFT JOIN paas_deployments AS deployment ON deployment.id = stream.id
+             LEFT JOIN paas_applications AS app ON app.id = stream.application_id
              WHERE stream.id = $1",
             jobs::SCHEMA
         );
@@ -83,6 +92,17 @@ impl Store {
             .fetch_optional(&self.pool)
             .await?
             .ok_or_else(|| Error::NotFound("There is no job of that id that you have access to.".to_owned()))
+    }
+
+    /// The stream on which the destruction of an app is followed, until it ends.
+    pub async fn destruction(&self, app: AppId) -> Result<Option<StreamId>> {
+        let row: Option<(StreamId,)> = sqlx::query_as(
+            "SELECT id FROM paas_streams WHERE destroyed_id = $1 AND closed_at IS NULL ORDER BY created_at LIMIT 1",
+        )
+        .bind(app)
+        .fetch_optional(&self.pool)
+        .await?;
+        Ok(row.map(|(id,)| id))
     }
 
     /// All that a stream holds by now, and whether it ended.
@@ -101,6 +121,19 @@ impl Store {
                 .await?;
         Ok((chunks.into_iter().flat_map(|(data,)| data).collect(), ended))
     }
+}
+
+/// Makes the stream on which the destruction of an app is followed, also once the app is gone.
+pub(crate) async fn begin_destruction(connection: &mut PgConnection, app: &Application) -> Result<StreamId> {
+    let id = StreamId::new();
+    sqlx::query("INSERT INTO paas_streams (id, organization_id, destroyed_id, destroyed_slug) VALUES ($1, $2, $3, $4)")
+        .bind(id)
+        .bind(app.organization_id)
+        .bind(app.id)
+        .bind(&app.slug)
+        .execute(connection)
+        .await?;
+    Ok(id)
 }
 
 /// Ends the stream of a deployment that no worker has begun with a word to its followers, so that they need not wait

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use skypanel_core::Error;
-use skypanel_core::actions::{AppSettings, Begun, NewApp, RepositoryChange};
+use skypanel_core::actions::{AppSettings, NewApp, RepositoryChange};
 use skypanel_core::model::{AppRef, AppSlug, AppStatus, HealthTimes, Money, resolve_formation};
 use skypanel_core::store::{Access, AppView};
 
@@ -242,7 +242,7 @@ async fn destroy(context: &mut Context, arguments: &DestroyArguments) -> Result<
         context.read().await?
     };
     let gone = context.actions().destroy_app(context.actor(), &AppRef::Id(app.id), &confirmed).await?;
-    context.tell(begun(&Begun { app: gone, job: None }), format!("-----> Destroying {}", app.slug)).await?;
+    context.tell(begun(&gone), format!("-----> Destroying {}", app.slug)).await?;
     let store = &context.actions().store;
     let gone = async {
         while store.app_by_slug(&app.slug).await?.is_some_and(|found| found.id == app.id) {

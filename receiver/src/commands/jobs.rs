@@ -41,11 +41,11 @@ async fn follow(context: &Context, job: StreamId) -> Result<u32, Failure> {
 }
 
 async fn info(context: &Context, job: StreamId) -> Result<u32, Failure> {
-    let (app, job) = context.actions().operation(context.actor(), job).await?;
+    let job = context.actions().operation(context.actor(), job).await?;
     let json = json!({
         "id": job.id,
-        "app_id": app.id,
-        "app": app.slug,
+        "app_id": job.application_id,
+        "app": job.slug,
         "state": job.state(),
         "succeeded": job.outcome(),
         "deployment_status": job.deployment_status,
@@ -58,7 +58,7 @@ async fn info(context: &Context, job: StreamId) -> Result<u32, Failure> {
         None => "It goes on.",
     };
     let mut rows =
-        vec![("App", app.slug.to_string()), ("State", job.state().to_string()), ("Begun", time(job.created_at))];
+        vec![("App", job.slug.to_string()), ("State", job.state().to_string()), ("Begun", time(job.created_at))];
     if let Some(at) = job.finished_at {
         rows.push(("Ended", time(at)));
     }
