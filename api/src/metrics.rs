@@ -9,16 +9,17 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderName, header};
 use axum::middleware::Next;
 use axum::response::Response;
-use chrono::TimeDelta;
-use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, NoLabelSet};
+use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 use skypanel_core::Error;
-use skypanel_core::store::Store;
+use skypanel_core::store::{Outcomes, Store};
 use tokio::sync::Mutex;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -28,8 +29,6 @@ use crate::http::{Caller, Shared};
 
 /// Upper bounds of the durations that are told apart, in seconds.
 const BOUNDS: [f64; 11] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
-/// How far back "recent" goes.
-const RECENT: TimeDelta = TimeDelta::hours(1);
 /// How long what was read from the store is given again.
 const KEPT: Duration = Duration::from_secs(2);
 
@@ -63,18 +62,6 @@ struct Task {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Ended {
-    trigger: String,
-    outcome: String,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct StageEnded {
-    stage: String,
-    outcome: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Status {
     status: String,
 }
@@ -82,6 +69,32 @@ struct Status {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct PoolState {
     state: &'static str,
+}
+
+/// What ended, as a histogram. The store counts for all processes, so that each of them tells the same numbers.
+#[derive(Debug)]
+struct Ends {
+    name: &'static str,
+    help: &'static str,
+    /// The label for what ended; the other one is `outcome`.
+    label: &'static str,
+    outcomes: Vec<Outcomes>,
+}
+
+impl Collector for Ends {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> std::fmt::Result {
+        let mut metric = encoder.encode_descriptor(self.name, self.help, None, MetricType::Histogram)?;
+        for ended in &self.outcomes {
+            let labels = [(self.label, ended.name.as_str()), ("outcome", ended.outcome.as_str())];
+            let known = ended.buckets.iter().map(|count| u64::try_from(*count).unwrap_or(0));
+            let mut buckets: Vec<(f64, u64)> = ended.bounds.iter().copied().zip(known).collect();
+            let within: u64 = buckets.iter().map(|(_, count)| count).sum();
+            buckets.push((f64::INFINITY, ended.count.saturating_sub(within)));
+            let mut family = metric.encode_family(&labels)?;
+            family.encode_histogram::<NoLabelSet>(ended.seconds, ended.count, &buckets, None)?;
+        }
+        Ok(())
+    }
 }
 
 /// What this process counts.
@@ -131,7 +144,6 @@ impl Metrics {
 }
 
 async fn from_store(store: &Store) -> Result<Registry, Error> {
-    let since = store.clock().now() - RECENT;
     let mut registry = Registry::with_prefix("skypanel");
     let pool = Family::<PoolState, Gauge>::default();
     registry.register("pool_connections", "Connections to the database that this process holds", pool.clone());
@@ -155,25 +167,18 @@ async fn from_store(store: &Store) -> Result<Registry, Error> {
         oldest.get_or_create(&Task { task: depth.task }).set(depth.oldest_seconds);
     }
 
-    let ended = Family::<Ended, Gauge>::default();
-    let took = Family::<Ended, Gauge<f64, std::sync::atomic::AtomicU64>>::default();
-    registry.register("deployments_recent", "Deployments that ended within the last hour", ended.clone());
-    registry.register("deployments_recent_seconds", "How long these took together", took.clone());
-    for recent in store.recent_deployments(since).await? {
-        let labels = Ended { trigger: recent.trigger.to_string(), outcome: recent.status.to_string() };
-        ended.get_or_create(&labels).set(recent.count);
-        took.get_or_create(&labels).set(recent.seconds);
-    }
-    let stages = Family::<StageEnded, Gauge>::default();
-    let lasted = Family::<StageEnded, Gauge<f64, std::sync::atomic::AtomicU64>>::default();
-    registry.register("stages_recent", "Stages of the deployments that ended within the last hour", stages.clone());
-    registry.register("stages_recent_seconds", "How long these took together", lasted.clone());
-    for recent in store.recent_stages(since).await? {
-        let outcome = if recent.failed { "failed" } else { "succeeded" };
-        let labels = StageEnded { stage: recent.stage.to_string(), outcome };
-        stages.get_or_create(&labels).set(recent.count);
-        lasted.get_or_create(&labels).set(recent.seconds);
-    }
+    registry.register_collector(Box::new(Ends {
+        name: "deployment_seconds",
+        help: "Deployments of the whole platform by how they ended, and how long they took",
+        label: "trigger",
+        outcomes: store.deployment_outcomes().await?,
+    }));
+    registry.register_collector(Box::new(Ends {
+        name: "stage_seconds",
+        help: "Stages of deployments of the whole platform by how they ended, and how long they took",
+        label: "stage",
+        outcomes: store.stage_outcomes().await?,
+    }));
 
     let apps = Family::<Status, Gauge>::default();
     registry.register("apps", "Apps by status", apps.clone());
@@ -199,7 +204,9 @@ pub(crate) async fn measure(State(metrics): State<Arc<Metrics>>, request: Reques
 /// Show metrics
 ///
 /// In the text form of OpenMetrics, which Prometheus reads: requests by route with their durations, jobs in the queue,
-/// deployments and their stages by outcome, connections to the database. Needs the token of an admin of the platform;
+/// deployments and their stages by outcome with their durations, connections to the database. Requests and connections
+/// are those of the process that answers; everything else is the whole platform's, and the same from every process: take
+/// the greatest of the instances, not their sum. Needs the token of an admin of the platform;
 /// its scope may be `read`.
 #[utoipa::path(
     get,

@@ -8,6 +8,7 @@ mod billing;
 mod browser;
 mod deployments;
 mod device_page;
+mod docs;
 mod document;
 mod domains;
 mod env;
@@ -15,12 +16,13 @@ mod events;
 #[path = "../../../core/tests/git_hosts/mod.rs"]
 mod git_hosts;
 mod images;
-mod live;
 mod large;
+mod live;
 mod me;
 #[expect(dead_code, reason = "these tests need fewer kinds of records")]
 #[path = "../../../core/tests/domains/name_server.rs"]
 mod name_server;
+mod openmetrics;
 mod operations;
 mod organizations;
 mod pages;
@@ -30,6 +32,7 @@ mod product;
 mod races;
 mod reference;
 mod releases;
+mod requests;
 mod schema;
 mod serving;
 mod settings;
@@ -37,6 +40,7 @@ mod settings;
 mod stand_ins;
 #[path = "../../../core/tests/support/mod.rs"]
 mod support;
+mod things;
 mod walk;
 mod webhooks;
 mod world;

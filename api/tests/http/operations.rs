@@ -3,7 +3,10 @@
 use insta::assert_json_snapshot;
 use skypanel_core::actions::Scope;
 use skypanel_core::jobs::SettleUsage;
+use skypanel_core::model::{DeploymentStatus, Stage};
 
+use crate::openmetrics::{Exposition, labels};
+use crate::releases::{push, running};
 use crate::world::World;
 
 #[tokio::test]
@@ -65,5 +68,68 @@ async fn metrics_are_for_admins_and_count_by_route() {
     assert!(!text.contains("of/that/name"), "routes, not paths");
     assert_eq!(text.matches("# EOF").count(), 1);
     assert!(text.ends_with("# EOF\n"));
+    world.close().await;
+}
+
+#[tokio::test]
+async fn builds_and_releases_are_counted_for_good_and_the_same_by_every_process() {
+    let world = World::new().await;
+    let store = world.store();
+    let token = world.token("admin", Scope::Read).await;
+    let shop = running(&world, "shop").await;
+    let failed = push(&world, shop, "2").await;
+    assert!(store.advance_deployment(failed, DeploymentStatus::Building).await.expect("answers"));
+    // As workers write them down; how long they took is set by hand.
+    for (stage, seconds, is_failed) in [(Stage::Build, 3, false), (Stage::Package, 40, true)] {
+        store.start_stage(failed, stage, world.actions.clock.now()).await.expect("starts");
+        sqlx::query(
+            "UPDATE paas_deployment_stages SET finished_at = started_at + $3 * interval '1 second', failed = $4
+             WHERE deployment_id = $1 AND stage = $2",
+        )
+        .bind(failed)
+        .bind(stage)
+        .bind(seconds)
+        .bind(is_failed)
+        .execute(store.pool())
+        .await
+        .expect("ends");
+    }
+    store.finish_deployment(failed, DeploymentStatus::Failed, Some(("BUILD_FAILED", "No."))).await.expect("ends");
+
+    let told = world.get("/metrics").token(&token).send().await.is(200).text;
+    let metrics = Exposition::read(&told);
+    for (name, kind) in [
+        ("skypanel_http_requests", "counter"),
+        ("skypanel_http_request_seconds", "histogram"),
+        ("skypanel_deployment_seconds", "histogram"),
+        ("skypanel_stage_seconds", "histogram"),
+        ("skypanel_apps", "gauge"),
+    ] {
+        assert_eq!(metrics.kind(name), Some(kind));
+    }
+    let ended = |metrics: &Exposition, outcome| {
+        metrics.get("skypanel_deployment_seconds_count", &[("trigger", "push"), ("outcome", outcome)])
+    };
+    assert_eq!((ended(&metrics, "succeeded"), ended(&metrics, "failed")), (1.0, 1.0));
+    let package = [("stage", "package"), ("outcome", "failed")];
+    assert_eq!(metrics.get("skypanel_stage_seconds_sum", &package), 40.0);
+    let buckets = metrics.buckets("skypanel_stage_seconds", &labels(&package));
+    assert_eq!(buckets.iter().find(|bucket| bucket.1 > 0.0), Some(&(60.0, 1.0)), "{buckets:?}");
+    assert_eq!(metrics.get("skypanel_stage_seconds_count", &[("stage", "build"), ("outcome", "succeeded")]), 1.0);
+
+    // Another process of the API tells the same, and what is gone stays counted.
+    store.delete_app(shop).await.expect("deletes");
+    let other = skypanel_api::router(world.actions.clone(), crate::serving::options());
+    let request = axum::http::Request::builder()
+        .uri("/metrics")
+        .header("authorization", format!("Bearer {token}"))
+        .extension(skypanel_api::Peer(([192, 0, 2, 8], 4711).into()))
+        .body(axum::body::Body::empty())
+        .expect("is a request");
+    let response = tower::ServiceExt::oneshot(other, request).await.expect("answers");
+    let body = axum::body::to_bytes(response.into_body(), 1 << 20).await.expect("ends");
+    let there = Exposition::read(std::str::from_utf8(&body).expect("is text"));
+    assert_eq!((ended(&there, "succeeded"), ended(&there, "failed")), (1.0, 1.0));
+    assert_eq!(there.get("skypanel_stage_seconds_sum", &package), 40.0);
     world.close().await;
 }

@@ -1,10 +1,10 @@
 //! The platform at a glance: counts, sums and the queue, for admins and for metrics.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use rust_decimal::Decimal;
 
 use super::Store;
-use crate::model::{AppStatus, DeploymentStatus, Money, Month, Stage, Trigger};
+use crate::model::{AppStatus, DeploymentStatus, Money, Month};
 use crate::{Result, jobs};
 
 /// What there is on the platform and what it uses.
@@ -60,30 +60,22 @@ pub struct QueueDepth {
     pub oldest_seconds: f64,
 }
 
-/// Deployments that ended lately.
+/// How often something ended in one way since the installation was made, and how long it took. It never goes down.
 #[derive(Clone, Debug, sqlx::FromRow)]
-pub struct RecentDeployments {
-    /// What set them off.
-    pub trigger: Trigger,
-    /// How they ended.
-    pub status: DeploymentStatus,
+pub struct Outcomes {
+    /// What set the deployment off, or which stage of one it is.
+    pub name: String,
+    /// How it ended.
+    pub outcome: String,
     /// How many.
-    pub count: i64,
-    /// How long they took in all, from being asked for to the end, in seconds.
-    pub seconds: f64,
-}
-
-/// Stages of deployments that ended lately.
-#[derive(Clone, Debug, sqlx::FromRow)]
-pub struct RecentStages {
-    /// Which stage.
-    pub stage: Stage,
-    /// Whether it failed.
-    pub failed: bool,
-    /// How many.
-    pub count: i64,
+    #[sqlx(try_from = "i64")]
+    pub count: u64,
     /// How long they took in all, in seconds.
     pub seconds: f64,
+    /// How many of them took up to each of the bounds, and longer than the one before it.
+    pub buckets: Vec<i64>,
+    /// The bounds, in seconds, least first.
+    pub bounds: Vec<f64>,
 }
 
 impl Store {
@@ -139,28 +131,22 @@ impl Store {
         Ok(sqlx::query_as(sqlx::AssertSqlSafe(sql)).fetch_all(&self.pool).await?)
     }
 
-    /// Deployments that ended after `since`, by what set them off and how they ended.
-    pub async fn recent_deployments(&self, since: DateTime<Utc>) -> Result<Vec<RecentDeployments>> {
-        Ok(sqlx::query_as(
-            "SELECT trigger, status, count(*) AS count,
-                 coalesce(sum(extract(epoch FROM finished_at - created_at)), 0)::float8 AS seconds
-             FROM paas_deployments WHERE finished_at > $1 GROUP BY trigger, status ORDER BY trigger, status",
-        )
-        .bind(since)
-        .fetch_all(&self.pool)
-        .await?)
+    /// How deployments ended, by what set them off; they took from being asked for to the end.
+    pub async fn deployment_outcomes(&self) -> Result<Vec<Outcomes>> {
+        self.outcomes("deployment").await
     }
 
-    /// Their stages.
-    pub async fn recent_stages(&self, since: DateTime<Utc>) -> Result<Vec<RecentStages>> {
+    /// How their stages ended.
+    pub async fn stage_outcomes(&self) -> Result<Vec<Outcomes>> {
+        self.outcomes("stage").await
+    }
+
+    async fn outcomes(&self, kind: &str) -> Result<Vec<Outcomes>> {
         Ok(sqlx::query_as(
-            "SELECT stage.stage, stage.failed, count(*) AS count,
-                 coalesce(sum(extract(epoch FROM stage.finished_at - stage.started_at)), 0)::float8 AS seconds
-             FROM paas_deployments AS deployment JOIN paas_deployment_stages AS stage ON stage.deployment_id = deployment.id
-             WHERE deployment.finished_at > $1 AND stage.finished_at IS NOT NULL
-             GROUP BY stage.stage, stage.failed ORDER BY stage.stage, stage.failed",
+            "SELECT name, outcome, count, seconds, buckets, paas_outcome_bounds() AS bounds
+             FROM paas_outcomes WHERE kind = $1 ORDER BY name, outcome",
         )
-        .bind(since)
+        .bind(kind)
         .fetch_all(&self.pool)
         .await?)
     }
