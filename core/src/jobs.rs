@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use graphile_worker::{JobKeyMode, JobSpec, JobSpecBuilder, WorkerUtils};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use sqlx::{PgConnection, PgPool};
 
 use crate::model::{AppId, DeploymentId, StreamId};
 use crate::store::limits;
-use crate::{Error, Result};
+use crate::{Error, Result, request};
 
 /// Postgres schema of the queue.
 pub const SCHEMA: &str = "skypanel_jobs";
@@ -210,19 +211,40 @@ impl Payload for CheckDomains {
     }
 }
 
+/// A payload as the queue keeps it, with the id of the request that it follows from.
+fn written<P: Payload>(payload: &P) -> Result<Value> {
+    let mut value = serde_json::to_value(payload)
+        .map_err(|error| Error::System(format!("The job could not be written down: {error}.")))?;
+    if let (Some(id), Some(object)) = (request::current(), value.as_object_mut()) {
+        object.insert("request_id".to_owned(), id.into());
+    }
+    Ok(value)
+}
+
 /// Enqueues jobs as part of a transaction: they exist if and when it commits. The queue's tables must be there.
 /// Delays are not for this way.
 pub async fn add_within<P: Payload>(connection: &mut PgConnection, payloads: &[P]) -> Result<()> {
+    add_later_within(connection, payloads, Duration::ZERO).await
+}
+
+/// The same for jobs that are to wait.
+pub(crate) async fn add_later_within<P: Payload>(
+    connection: &mut PgConnection,
+    payloads: &[P],
+    delay: Duration,
+) -> Result<()> {
+    if payloads.is_empty() {
+        return Ok(());
+    }
     let mut texts = Vec::with_capacity(payloads.len());
     for payload in payloads {
-        let text = serde_json::to_string(payload)
-            .map_err(|error| Error::System(format!("The job could not be written down: {error}.")))?;
-        texts.push(text);
+        texts.push(written(payload)?.to_string());
     }
     let queues: Vec<Option<String>> = payloads.iter().map(Payload::queue).collect();
     let keys: Vec<Option<String>> = payloads.iter().map(Payload::key).collect();
     let sql = format!(
-        "SELECT count({SCHEMA}.add_job($1, payload::json, queue_name := queue, max_attempts := $5, job_key := key))
+        "SELECT count({SCHEMA}.add_job($1, payload::json, queue_name := queue, max_attempts := $5, job_key := key,
+             run_at := now() + make_interval(secs => $6)))
          FROM unnest($2::text[], $3::text[], $4::text[]) WITH ORDINALITY AS jobs (payload, queue, key, place)"
     );
     sqlx::query(sqlx::AssertSqlSafe(sql))
@@ -231,6 +253,7 @@ pub async fn add_within<P: Payload>(connection: &mut PgConnection, payloads: &[P
         .bind(queues)
         .bind(keys)
         .bind(i32::from(P::ATTEMPTS))
+        .bind(delay.as_secs_f64())
         .execute(connection)
         .await?;
     Ok(())
@@ -308,7 +331,7 @@ impl Jobs {
         }
         let spec: JobSpec = spec.build();
         self.0
-            .add_raw_job(P::TASK, payload, spec)
+            .add_raw_job(P::TASK, written(&payload)?, spec)
             .await
             .map_err(|error| Error::System(format!("The job could not be queued: {error}. Try again.")))?;
         Ok(())

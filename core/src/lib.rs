@@ -23,6 +23,7 @@ pub mod private_file;
 pub mod probes;
 pub mod quantity;
 pub mod repository;
+pub mod request;
 pub mod secrets;
 pub mod settings;
 pub mod source;

@@ -56,9 +56,10 @@ impl Client {
             Proof::Key(fingerprint) => {
                 let identity = shared.actions.store.identify(fingerprint).await?;
                 let gone = || Error::Forbidden("Your key is not registered any more.".to_owned());
-                Actor::ssh(identity.ok_or_else(gone)?, address)
+                let actor = Actor::ssh(identity.ok_or_else(gone)?, address);
+                Actor { request_id: self.actor.request_id.clone(), ..actor }
             }
-            Proof::Token(token) => shared.actions.by_token(token, address, None).await?,
+            Proof::Token(token) => shared.actions.by_token(token, address, self.actor.request_id.clone()).await?,
         };
         Ok(Arc::new(actor))
     }

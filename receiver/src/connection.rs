@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use russh::Disconnect;
 use russh::server::{Config, Handle, run_stream};
+use skypanel_core::request;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use crate::channel::Client;
 use crate::handler::{Callbacks, Event};
@@ -45,6 +47,7 @@ pub(crate) async fn serve(shared: Arc<Shared>, config: Arc<Config>, stream: TcpS
         auth_deadline: deadline,
         opened: Instant::now(),
         busy_until: Instant::now(),
+        id: request::new_id(),
     };
     tokio::select! {
         () = connection.run(events) => {}
@@ -65,6 +68,8 @@ struct Connection {
     opened: Instant,
     /// When the last channel ended.
     busy_until: Instant,
+    /// Of this session in the log, the audit log and the jobs that follow from it.
+    id: String,
 }
 
 impl Connection {
@@ -94,8 +99,9 @@ impl Connection {
 
     fn handle_event(&mut self, event: Event) {
         match event {
-            Event::Authenticated(actor, proof) => {
-                tracing::debug!(peer = %self.peer, user = ?actor.user_id(), via = %actor.via, "authenticated");
+            Event::Authenticated(mut actor, proof) => {
+                actor.request_id = Some(self.id.clone());
+                tracing::debug!(request_id = self.id, peer = %self.peer, user = ?actor.user_id(), via = %actor.via, "authenticated");
                 self.place.authenticated();
                 self.client = Some(Arc::new(Client::new(actor, proof)));
                 self.busy_until = Instant::now();
@@ -110,12 +116,9 @@ impl Connection {
                     });
                     return;
                 }
-                self.channels.spawn(channel::serve(
-                    Arc::clone(&self.shared),
-                    Arc::clone(client),
-                    self.handle.clone(),
-                    opened,
-                ));
+                let work = channel::serve(Arc::clone(&self.shared), Arc::clone(client), self.handle.clone(), opened);
+                let span = tracing::info_span!("session", request_id = self.id, peer = %self.peer);
+                self.channels.spawn(request::within(self.id.clone(), work.instrument(span)));
             }
         }
     }

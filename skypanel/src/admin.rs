@@ -4,11 +4,19 @@ mod plan;
 
 use std::io::Read as _;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::{Args, Subcommand};
+use skypanel_core::actions::{Actions, Actor};
+use skypanel_core::blob::LocalBlobs;
+use skypanel_core::clock::Clock;
+use skypanel_core::console::NoConsole;
+use skypanel_core::jobs::Jobs;
 use skypanel_core::model::{AppSlug, Role};
+use skypanel_core::repository::GitClient;
 use skypanel_core::settings::Settings;
 use skypanel_core::store::{NewUser, Store};
+use skypanel_core::stream::Streams;
 use skypanel_core::{Error, Result};
 
 use crate::config::{Config, Settable};
@@ -100,13 +108,14 @@ pub(crate) async fn run(config: Config, action: Action) -> Result<()> {
     outcome
 }
 
+/// What changes something is done as by the platform itself, and stands in the audit log.
 async fn act(config: &Config, store: &Store, action: Action) -> Result<()> {
+    let operator = Actor::system();
     match action {
         Action::UserCreate { email, org, role, admin } => {
-            let organization = store.ensure_organization(&org).await?;
             let password = setup::random_password();
-            let user = store.create_user(NewUser { email: &email, password: &password, is_admin: admin }).await?;
-            store.set_member(organization.id, user.id, role).await?;
+            let new = NewUser { email: &email, password: &password, is_admin: admin };
+            actions(config, store).await?.create_user(&operator, new, &org, role).await?;
             println!("Created {email}, {role} of {org}. Password (shown only now): {password}");
         }
         Action::UserResetPassword { email } => {
@@ -116,21 +125,18 @@ async fn act(config: &Config, store: &Store, action: Action) -> Result<()> {
         }
         Action::KeyAdd { file, email } => {
             let text = read_key(&file)?;
-            let key = skypanel_receiver::parse_public_key(&text)?;
             let email = email.unwrap_or_else(|| config.admin_email.clone());
-            let user = store.user(&email).await?;
-            store.add_ssh_key(user.id, &key).await?;
+            let key = actions(config, store).await?.add_ssh_key_of(&operator, &email, &text).await?;
             println!("Added the key {} ({}) to {email}.", key.fingerprint, key.name);
         }
         Action::OrgCreate { name, owner } => {
-            let organization = store.ensure_organization(&name).await?;
-            if let Some(email) = owner {
-                store.set_member(organization.id, store.user(&email).await?.id, Role::Owner).await?;
-            }
+            actions(config, store).await?.ensure_organization(&operator, &name, owner.as_deref()).await?;
             println!("The organisation {name} is there.");
         }
         Action::AppPlan { app, plan: None } => plan::list(store, &app).await?,
-        Action::AppPlan { app, plan: Some(plan) } => plan::change(store, &app, &plan, is_served(config)).await?,
+        Action::AppPlan { app, plan: Some(plan) } => {
+            plan::change(&actions(config, store).await?, &operator, &app, &plan, is_served(config)).await?;
+        }
         Action::Settings => {
             let settings = store.settings().await?;
             for info in Settings::REGISTRY {
@@ -147,20 +153,27 @@ fn is_served(config: &Config) -> bool {
     !config.database_url.is_empty() || matches!(setup::lock(config), Err(Error::Conflict(_)))
 }
 
+/// Everything an action needs but an engine.
+async fn actions(config: &Config, store: &Store) -> Result<Actions> {
+    Ok(Actions {
+        store: store.clone(),
+        streams: Streams::connect(store.pool().clone()).await?,
+        jobs: Jobs::connect(store.pool().clone()).await?,
+        blobs: Arc::new(LocalBlobs::open(&config.data_dir.join("blobs"))?),
+        console: Arc::new(NoConsole),
+        git: GitClient::default(),
+        clock: Clock::system(),
+    })
+}
+
 async fn set(config: &Config, store: &Store, settings: &[String]) -> Result<()> {
-    let mut after = store.settings().await?;
     let pairs: Vec<(&str, &str)> = match settings {
         [key, value] if !key.contains('=') => vec![(key, value)],
         _ => settings.iter().map(|setting| pair(setting)).collect::<Result<_>>()?,
     };
-    for (key, value) in &pairs {
-        after.set(key, value)?;
-    }
-    if pairs.iter().any(|(key, _)| key.starts_with("storage.")) {
-        skypanel_core::blob::check_storage(&after, &config.data_dir.join("blobs")).await?;
-    }
-    for (key, value) in pairs {
-        store.set_setting(key, value).await?;
+    let changes = pairs.iter().map(|(key, value)| ((*key).to_owned(), Some((*value).to_owned()))).collect();
+    actions(config, store).await?.change_settings(&Actor::system(), &changes).await?;
+    for (key, _) in pairs {
         println!("Set {key}.");
     }
     Ok(())

@@ -19,13 +19,14 @@ use serde::{Deserialize, Serialize};
 use skypanel_buildkit::BuildKit;
 use skypanel_core::blob::Blobs;
 use skypanel_core::jobs::{self, Jobs, Payload};
-use skypanel_core::model::{AddressFormat, AppStatus};
+use skypanel_core::model::{AddressFormat, AppId, AppStatus, StreamId};
 use skypanel_core::repository::GitClient;
 use skypanel_core::store::Store;
 use skypanel_core::stream::Streams;
-use skypanel_core::{Error, Result};
+use skypanel_core::{Error, Result, request};
 use skypanel_deployer::Deployer;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 pub use fetch::Fetcher;
 
@@ -72,6 +73,12 @@ impl Worker {
     /// Enqueues the jobs of deployments and deletions that have none: a crash can come between the two. Jobs that
     /// are there stay as they are.
     pub async fn recover(&self) -> Result<()> {
+        match tokio::task::spawn_blocking(skypanel_core::repository::remove_leftovers).await {
+            Ok(Ok(0)) => {}
+            Ok(Ok(removed)) => tracing::info!(removed, "removed what interrupted fetches left"),
+            Ok(Err(error)) => tracing::warn!(%error, "could not look for what interrupted fetches left"),
+            Err(error) => tracing::warn!(%error, "the removal of what interrupted fetches left broke down"),
+        }
         for deployment in self.store.all_unfinished_deployments().await? {
             let deploy = jobs::Deploy { app: deployment.application_id, deployment: deployment.id };
             self.jobs.add_if_missing(deploy).await?;
@@ -124,6 +131,13 @@ impl Worker {
 }
 
 impl Worker {
+    /// Enqueues what makes an app run as the store says.
+    async fn apply(&self, app: AppId) -> Result<()> {
+        let stream = StreamId::new();
+        self.streams.create(stream, app).await?;
+        self.jobs.add(jobs::Apply { app, stream }).await
+    }
+
     fn fetcher(&self) -> Fetcher {
         Fetcher { store: self.store.clone(), blobs: self.blobs.clone(), git: self.git.clone() }
     }
@@ -151,8 +165,13 @@ trait Job: Payload + for<'de> Deserialize<'de> {
 
 /// Ties a [`Job`] to the queue.
 #[derive(Serialize, Deserialize)]
-#[serde(transparent)]
-struct Task<P>(P);
+struct Task<P> {
+    #[serde(flatten)]
+    payload: P,
+    /// The request that it follows from, if it does from one.
+    #[serde(default)]
+    request_id: Option<String>,
+}
 
 impl<P: Job> TaskHandler for Task<P> {
     const IDENTIFIER: &'static str = P::TASK;
@@ -160,9 +179,14 @@ impl<P: Job> TaskHandler for Task<P> {
     async fn run(self, context: WorkerContext) -> impl IntoTaskHandlerResult {
         let worker = context.get_ext::<Worker>().ok_or("the queue was started without its worker")?.clone();
         let attempt = *context.job().attempts();
-        self.0.run(worker, attempt).await.map_err(|error| {
-            tracing::error!(task = P::TASK, attempt, error = %failure::chain(&error), "a job failed");
-            "see Skypanel's log"
-        })
+        let span = tracing::info_span!("job", task = P::TASK, request_id = self.request_id.as_deref().unwrap_or(""));
+        let work = async {
+            self.payload.run(worker, attempt).await.map_err(|error| {
+                tracing::error!(attempt, error = %failure::chain(&error), "a job failed");
+                "see Skypanel's log"
+            })
+        };
+        // What it enqueues follows from the same request.
+        request::within_any(self.request_id, work.instrument(span)).await
     }
 }

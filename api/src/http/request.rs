@@ -44,12 +44,12 @@ pub(crate) fn current_id() -> Option<String> {
 /// The same request in a task of its own: its id and its place in the log.
 pub(crate) fn carried_on<F: Future>(work: F) -> impl Future<Output = F::Output> {
     let context = CURRENT.try_with(Clone::clone).unwrap_or_else(|_| Context { id: String::new() });
-    CURRENT.scope(context, work.in_current_span())
+    skypanel_core::request::within(context.id.clone(), CURRENT.scope(context, work.in_current_span()))
 }
 
 /// The layer.
 pub(crate) async fn answer(State(shared): State<Shared>, mut request: Request, next: Next) -> Response {
-    let id = uuid::Uuid::now_v7().simple().to_string();
+    let id = skypanel_core::request::new_id();
     let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str).to_owned();
     let span = tracing::info_span!(
         "request",
@@ -66,7 +66,7 @@ pub(crate) async fn answer(State(shared): State<Shared>, mut request: Request, n
     let started = Instant::now();
     let header_id = HeaderValue::from_str(&id).unwrap_or_else(|_| HeaderValue::from_static("unknown"));
     let answered = CURRENT.scope(
-        Context { id },
+        Context { id: id.clone() },
         async {
             let mut response = match tokio::time::timeout(limit, next.run(request)).await {
                 Ok(response) => response,
@@ -85,7 +85,8 @@ pub(crate) async fn answer(State(shared): State<Shared>, mut request: Request, n
         }
         .instrument(span),
     );
-    answered.await
+    // The jobs that follow from it know it, too.
+    skypanel_core::request::within(id, answered).await
 }
 
 /// Longest that a request of this route may take.

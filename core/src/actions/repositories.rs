@@ -5,10 +5,10 @@ use zeroize::Zeroizing;
 
 use super::change::AppChange;
 use super::{Actions, Actor};
-use crate::model::{AppRef, Application, GitBranch, GitTransport, GitUrl, HostKind, Repository};
+use crate::model::{AppRef, GitBranch, GitTransport, GitUrl, HostKind, Repository};
 use crate::repository::{Credentials, DeployKey, HostKeys, Remote};
-use crate::store::repositories::{SavedRepository, TokenChange};
-use crate::store::{Access, AuditEntry, audit};
+use crate::store::Access;
+use crate::store::repositories::{self, SavedRepository, TokenChange, sealed_token};
 use crate::{Error, Result};
 
 /// The user name hosts take with a token where no other is given.
@@ -46,6 +46,7 @@ impl std::fmt::Debug for RepositoryChange {
 /// A connection that was seen to work, and the one it was planned from.
 pub(super) struct PlannedRepository {
     before: Repository,
+    token_before: Option<Vec<u8>>,
     saved: SavedRepository,
 }
 
@@ -78,9 +79,10 @@ impl Actions {
     ) -> Result<PlannedRepository> {
         let app = self.app_of(actor, app, Access::Change).await?;
         let before = self.store.repository(app.id).await?;
-        let credentials = self.store.repository_credentials(&app).await?;
+        let token_before = sealed_token(&mut *self.store.pool().acquire().await?, app.id).await?;
+        let credentials = self.store.repository_credentials(app.id).await?;
         let saved = self.planned_repository(&before, credentials, change).await?;
-        Ok(PlannedRepository { before, saved })
+        Ok(PlannedRepository { before, token_before, saved })
     }
 
     /// The same for a connection that is known.
@@ -102,9 +104,10 @@ impl Actions {
 
     /// Writes a planned connection, unless it was changed by another since it was planned.
     pub(super) async fn write_repository(&self, change: &mut AppChange<'_>, planned: &PlannedRepository) -> Result<()> {
-        let PlannedRepository { before, saved } = planned;
-        let now = crate::store::repositories::connection(&mut change.transaction, change.app.id).await?;
-        if shown(&now) != shown(before) {
+        let PlannedRepository { before, token_before, saved } = planned;
+        let now = repositories::connection(&mut change.transaction, change.app.id).await?;
+        let token_now = sealed_token(&mut change.transaction, change.app.id).await?;
+        if shown(&now) != shown(before) || token_now != *token_before {
             return Err(Error::Conflict(
                 "The repository was changed by somebody else meanwhile. Look at it and try again.".to_owned(),
             ));
@@ -128,37 +131,38 @@ impl Actions {
     pub async fn check_repository(&self, actor: &Actor, app: &AppRef) -> Result<Repository> {
         let app = self.app_of(actor, app, Access::Change).await?;
         let source = self.source_of(&app, None).await?;
-        let credentials = self.store.repository_credentials(&app).await?;
+        let credentials = self.store.credentials_for(app.id, &source.git_url).await?;
         let remote = Remote { url: source.git_url, branch: source.git_branch, credentials };
         let seen = self.git.ask(&remote, &self.store.settings().await?).await?;
         if let Some(keys) = seen.host_keys {
-            self.store.pin_host_keys(app.id, &keys).await?;
+            self.store.pin_host_keys(app.id, &remote.url, &keys).await?;
         }
+        let mut change = self.change(actor, &AppRef::Id(app.id), Access::Change).await?;
+        let before = crate::store::repositories::connection(&mut change.transaction, app.id).await?;
         sqlx::query("UPDATE paas_repositories SET verified_at = $2 WHERE application_id = $1")
             .bind(app.id)
-            .bind(self.clock.now())
-            .execute(self.store.pool())
+            .bind(change.now)
+            .execute(&mut *change.transaction)
             .await?;
-        self.store.repository(app.id).await
+        let after = crate::store::repositories::connection(&mut change.transaction, app.id).await?;
+        let told = |repository: &Repository| json!({ "verified_at": repository.verified_at });
+        change.audit("app.repository.check", told(&before), told(&after)).await?;
+        change.commit().await?;
+        Ok(after)
     }
 
     /// Makes the app a new deploy key and gives its public half, to be added to the repository at its host. The one it
     /// had is of no use any more.
     pub async fn create_deploy_key(&self, actor: &Actor, app: &AppRef) -> Result<String> {
-        let app = self.app_of(actor, app, Access::Change).await?;
-        let before = self.store.repository(app.id).await?;
+        let mut change = self.change(actor, app, Access::Change).await?;
+        let (id, organization) = (change.app.id, change.app.organization_id);
+        let before = repositories::connection(&mut change.transaction, id).await?;
         let key = DeployKey::generate()?;
-        let public = key.public_openssh(&format!("skypanel-{}", app.slug));
-        let mut transaction = self.store.pool().begin().await?;
-        self.store.save_deploy_key(&mut transaction, app.id, app.organization_id, &key, &public).await?;
-        let entry = AuditEntry {
-            action: "app.deploy_key",
-            before: json!({ "deploy_key": before.deploy_key }),
-            after: json!({ "deploy_key": public }),
-            ..about(&app)
-        };
-        audit::record(&mut transaction, actor, self.clock.now(), entry).await?;
-        transaction.commit().await?;
+        let public = key.public_openssh(&format!("skypanel-{}", change.app.slug));
+        self.store.save_deploy_key(&mut change.transaction, id, organization, &key, &public).await?;
+        let named = |key: Option<&str>| json!({ "deploy_key": key });
+        change.audit("app.deploy_key", named(before.deploy_key.as_deref()), named(Some(&public))).await?;
+        change.commit().await?;
         Ok(public)
     }
 }
@@ -178,12 +182,18 @@ fn plan(
         None => before.git_branch.clone(),
     };
     let moved = match (&before.git_url, &git_url) {
-        (Some(before), Some(after)) => {
-            (before.host(), before.port(), before.transport()) != (after.host(), after.port(), after.transport())
-        }
+        (Some(before), Some(after)) => !before.has_server_of(after),
         (Some(_), None) => true,
-        (None, _) => false,
+        // A token that is there without an address was given for another one.
+        (None, Some(_)) => credentials.token.is_some(),
+        (None, None) => false,
     };
+    if git_url.is_none() && matches!(change.token, Some(Some(_))) {
+        return Err(Error::field(
+            "token",
+            "Give the repository's address (git_url) with it: it goes to that host only.",
+        ));
+    }
     let user = change.token_username.clone().or_else(|| before.token_username.clone());
     let token = match &change.token {
         Some(Some(token)) => {
@@ -264,15 +274,4 @@ fn shown(repository: &Repository) -> Value {
         "token": repository.token_username.as_ref().map(|_| "(set)"), "host_keys": repository.host_keys,
         "host_kind": repository.host_kind, "report_status": repository.report_status,
     })
-}
-
-fn about(app: &Application) -> AuditEntry<'_> {
-    AuditEntry {
-        action: "",
-        organization: Some(app.organization_id),
-        target_kind: "app",
-        target: app.slug.as_str(),
-        before: Value::Null,
-        after: Value::Null,
-    }
 }

@@ -1,8 +1,13 @@
 //! Actions on a real database, where they meet each other: suspensions, few connections, changes at the same time.
 
+mod connections;
 #[path = "../webhooks/console.rs"]
 mod console;
+mod ends;
+mod meanwhile;
+mod operators;
 mod suspended;
 #[path = "../support/mod.rs"]
 mod support;
+mod turns;
 mod world;

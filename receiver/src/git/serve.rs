@@ -8,8 +8,9 @@ use std::time::Duration;
 use skypanel_core::actions::{Actor, NewApp};
 use skypanel_core::model::{AppSlug, AppStatus, Application};
 use skypanel_core::store::Access;
-use skypanel_core::{Error, Result};
+use skypanel_core::{Error, Result, request};
 use tokio::time::timeout;
+use tracing::Instrument as _;
 
 use crate::Shared;
 use crate::channel::Requests;
@@ -84,7 +85,9 @@ pub(crate) async fn receive_pack(
     };
     let push = Push::new(Arc::clone(shared), actor, app, created);
     // The push is the receiver's; its handle is awaited only so that the connection counts as busy.
-    let _ = shared.pushes.spawn(run_push(Arc::clone(shared), push, turn, output, requests)).await;
+    // It goes on when the session has ended, and stays a part of it.
+    let work = run_push(Arc::clone(shared), push, turn, output, requests).in_current_span();
+    let _ = shared.pushes.spawn(request::within_any(request::current(), work)).await;
 }
 
 /// The app of that name, created if there is none and the user may; and whether it was.

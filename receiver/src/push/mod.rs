@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use skypanel_core::actions::Actor;
-use skypanel_core::model::Application;
+use skypanel_core::model::{AppRef, Application};
 use skypanel_core::{Error, Result};
 use tokio::time::timeout;
 
@@ -106,7 +106,7 @@ impl Push {
 
     /// The first push names the deploy branch, if it is one people expect.
     async fn adopt(&mut self, branch: &str) -> Result<()> {
-        self.shared.actions.store.set_git_branch(self.app.id, branch).await?;
+        self.shared.actions.adopt_branch(&self.actor, &AppRef::Id(self.app.id), branch).await?;
         self.shared.repositories.set_head(self.app.id, branch);
         branch.clone_into(&mut self.app.git_branch);
         Ok(())

@@ -3,8 +3,8 @@
 use std::io::Write as _;
 use std::time::Duration;
 
-use skypanel_core::jobs::{self, Jobs};
-use skypanel_core::model::{AppSlug, Application, Plan, StreamId};
+use skypanel_core::actions::{Actions, Actor};
+use skypanel_core::model::{AppRef, AppSlug, Application, Plan, StreamId};
 use skypanel_core::store::Store;
 use skypanel_core::stream::{StreamItem, Streams};
 use skypanel_core::{Error, Result};
@@ -24,9 +24,9 @@ pub(super) async fn list(store: &Store, app: &AppSlug) -> Result<()> {
 }
 
 /// Puts `app` on a plan. `served` says whether a worker is there to be waited for.
-pub(super) async fn change(store: &Store, app: &AppSlug, plan: &str, served: bool) -> Result<()> {
-    let app = find(store, app).await?;
-    let plans = store.plans().await?;
+pub(super) async fn change(actions: &Actions, operator: &Actor, app: &AppSlug, plan: &str, served: bool) -> Result<()> {
+    let app = find(&actions.store, app).await?;
+    let plans = actions.store.plans().await?;
     let Some(plan) = plans.iter().find(|known| known.name == plan) else {
         let names: Vec<&str> = plans.iter().map(|plan| plan.name.as_str()).collect();
         return Err(Error::NotFound(format!("There is no plan {plan:?}. Plans are: {}.", names.join(", "))));
@@ -35,19 +35,17 @@ pub(super) async fn change(store: &Store, app: &AppSlug, plan: &str, served: boo
         println!("{} is on the plan {} already.", app.slug, plan.name);
         return Ok(());
     }
-    let streams = Streams::connect(store.pool().clone()).await?;
-    let jobs = Jobs::connect(store.pool().clone()).await?;
-    store.change_plan(app.id, plan.id).await?;
-    store.record_event(app.id, None, "plan", &format!("Changed the plan to {}", plan.name)).await?;
+    let moved = actions.move_to_plan(operator, &AppRef::Id(app.id), &plan.name, false).await?;
     println!("-----> Putting {} on the plan {}", app.slug, plan.name);
-    let stream = StreamId::new();
-    streams.create(stream, app.id).await?;
-    jobs.add(jobs::Apply { app: app.id, stream }).await?;
+    let Some(stream) = moved.begun.job else {
+        println!("       Nothing of it runs. It takes effect when it is started.");
+        return Ok(());
+    };
     if !served {
         println!("       Skypanel does not run here. It takes effect when it is started.");
         return Ok(());
     }
-    if follow(&streams, stream).await? {
+    if follow(&actions.streams, stream).await? {
         return Ok(());
     }
     Err(Error::Conflict(format!(
