@@ -1,6 +1,7 @@
 //! The settings an admin changes while Skypanel runs: one typed registry with defaults and rules, kept in
 //! Postgres. Where things are (addresses, directories, databases) is configuration, not a setting.
 
+mod rules;
 mod value;
 
 use serde_json::Value;
@@ -85,6 +86,9 @@ macro_rules! settings {
 
             /// Sets the setting `key` from its text form, or says what it must look like.
             pub fn set(&mut self, key: &str, text: &str) -> Result<()> {
+                if let Some(form) = rules::broken(key, text) {
+                    return Err(Error::Invalid(format!("The setting {key} must be {form}.")));
+                }
                 match key {
                     $($key => {
                         let value = <$type as SettingValue>::parse(text)
@@ -166,6 +170,8 @@ settings! {
     release_timeout_seconds: u64 = "release.timeout_seconds", 600u64 => 5..=86_400;
     /// Most one-off processes (`run`) of an app at the same time.
     run_max_per_app: u64 = "run.max_per_app", 10u64 => 1..=1_000;
+    /// Longest a one-off process may run, in minutes. They are not charged for.
+    run_max_minutes: u64 = "run.max_minutes", 60u64 => 1..=1_440;
     /// Longest a new replica may take until it is healthy, in seconds.
     health_start_seconds: u64 = "health.start_seconds", 60u64 => 1..=3_600;
     /// Time between two health checks of a healthy replica, in seconds.
@@ -192,6 +198,8 @@ settings! {
     limits_deployments_per_hour: u64 = "limits.deployments_per_hour", 500u64 => 0..=1_000_000;
     /// Most builds of an organisation at the same time, unless an admin sets another number for it.
     limits_concurrent_builds: u64 = "limits.concurrent_builds", 4u64 => 1..=1_000;
+    /// Most organisations that a user may own, each with limits of its own; 0: only admins make organisations.
+    limits_owned_organizations: u64 = "limits.owned_organizations", 20u64 => 0..=1_000_000;
     /// Domain under which every app has its name.
     apps_default_domain: String = "apps.default_domain", "localhost";
     /// Public addresses of the edge, separated by commas, as custom domains without a CNAME have to name them; empty for those of the apps' own names.

@@ -8,7 +8,7 @@ use bollard::query_parameters::{ListContainersOptionsBuilder, ResizeContainerTTY
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use skypanel_core::console::{OneOff as Request, OneOffSession, Output, Terminal};
-use skypanel_core::model::Application;
+use skypanel_core::model::{AppStatus, Application};
 use skypanel_core::store::Store;
 use skypanel_core::{Error, Result};
 use tokio::io::AsyncWriteExt as _;
@@ -21,8 +21,6 @@ use crate::{Parts, names};
 
 /// Pieces on their way between client and process.
 const QUEUE: usize = 32;
-/// Longest a one-off process may run.
-const LIMIT: Duration = Duration::from_hours(24);
 /// What is left of the output once the process has ended is already on its way.
 const OUTPUT_LIMIT: Duration = Duration::from_secs(5);
 /// Exit status of a process that was ended by us, as of one killed by SIGKILL.
@@ -44,7 +42,8 @@ pub(super) async fn start(
     if request.command.trim().is_empty() {
         return Err(Error::Invalid("Say what to run, such as: run bash.".to_owned()));
     }
-    let limit = store.settings().await?.run_max_per_app;
+    let settings = store.settings().await?;
+    let (limit, time) = (settings.run_max_per_app, Duration::from_mins(settings.run_max_minutes));
     leave_room(parts, app, limit, None).await?;
     let (_, config) = store.config_vars(app.id).await?;
     let plan = store.plan(app.plan_id).await?;
@@ -65,6 +64,10 @@ pub(super) async fn start(
     let process = OneOff::create(parts, &spec).await?;
     // Once more with its container there: others that began in the same moment have seen as little of it as it of them.
     leave_room(parts, app, limit, Some(process.id())).await?;
+    // A stop in between found no container to end.
+    if matches!(store.app(app.id).await?.status, AppStatus::Stopped | AppStatus::Suspended | AppStatus::Deleting) {
+        return Err(Error::Conflict(format!("{} was stopped meanwhile.", app.slug)));
+    }
     let attached = process.attach(true).await?;
     process.start().await?;
     let (input, input_end) = mpsc::channel(QUEUE);
@@ -81,7 +84,7 @@ pub(super) async fn start(
             // The client is gone.
             () = exit_end.closed() => ENDED,
             () = stop.cancelled() => ENDED,
-            () = tokio::time::sleep(LIMIT) => ENDED,
+            () = tokio::time::sleep(time) => ENDED,
         };
         if let Err(error) = process.remove().await {
             tracing::warn!(%error, "a one-off process could not be removed; the next start does it");

@@ -133,14 +133,6 @@ impl Context {
         self.actor.identity.as_ref().map_or(&[], |identity| &identity.memberships)
     }
 
-    /// Notes what the user did to an app. Nothing fails because it cannot be noted.
-    pub(crate) async fn note(&self, app: &Application, kind: &str, message: &str) {
-        let noted = self.actions().store.record_event(app.id, self.actor.user_id(), kind, message).await;
-        if let Err(error) = noted {
-            tracing::warn!(app = %app.slug, kind, %error, "an event could not be recorded");
-        }
-    }
-
     /// Answers with a result: its JSON to programs, its text to people.
     pub(crate) async fn tell(&self, json: impl Serialize, text: impl AsRef<str>) -> Result<u32, Failure> {
         if self.output.is_json() {

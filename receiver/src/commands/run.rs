@@ -7,7 +7,6 @@ use bytes::Bytes;
 use clap::Args;
 use skypanel_core::Error;
 use skypanel_core::console::{OneOff, Output as Written, Terminal};
-use skypanel_core::store::Access;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
@@ -52,19 +51,9 @@ pub(crate) async fn run(
     one_off: OneOff,
     requests: Requests,
 ) -> Result<u32, Failure> {
-    let app = context.app(&arguments.choice, Access::Change).await?;
-    if app.current_deployment_id.is_none() {
-        return Err(Error::Conflict(format!(
-            "{} has no release yet, so there is nothing to run a command in. Push first: git push skypanel {}",
-            app.slug, app.git_branch
-        ))
-        .into());
-    }
-    let mut message = format!("Ran `{}`", one_off.command);
-    message.truncate(message.floor_char_boundary(200));
-    context.note(&app, "run", &message).await;
+    let app = context.chosen(&arguments.choice)?;
     // Dropped with this future, when the client goes away: the container goes with it.
-    let session = timeout(START_LIMIT, context.actions().console.run(&app, one_off))
+    let session = timeout(START_LIMIT, context.actions().run_one_off(context.actor(), &app, one_off))
         .await
         .map_err(|_| Error::System("The container did not start in two minutes. Try again.".to_owned()))??;
     let output = &context.output;

@@ -30,6 +30,27 @@ async fn outputs_stay_apart_and_the_status_comes_back() {
 }
 
 #[tokio::test]
+async fn nothing_runs_of_an_app_that_is_stopped_or_held() {
+    let world = World::new().await;
+    released(&world).await;
+    world.ssh("ps:stop -a shop").await.ok();
+    world.ssh("run -a shop ls").await.failed().says(&["shop is stopped", "ps:start -a shop"]);
+    world.ssh("ps:start -a shop").await.ok();
+    world.ssh("run -a shop ls").await;
+    let held = "UPDATE organizations SET suspended_at = now()";
+    sqlx::query(held).execute(world.store().pool()).await.expect("suspends");
+    world.ssh("run -a shop ls").await.failed().says(&["suspended"]);
+    assert_eq!(world.console.runs.lock().expect("not poisoned").len(), 1);
+    let audited: Vec<(serde_json::Value,)> =
+        sqlx::query_as("SELECT after FROM paas_audit_log WHERE action = 'app.run'")
+            .fetch_all(world.store().pool())
+            .await
+            .expect("lists");
+    assert_eq!(audited, [(serde_json::json!({ "command": "ls" }),)]);
+    world.close().await;
+}
+
+#[tokio::test]
 async fn a_lot_of_input_comes_back_whole() {
     let world = World::new().await;
     released(&world).await;
