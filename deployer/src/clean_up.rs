@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use bollard::models::Service;
 use bollard::query_parameters::{
     ListContainersOptionsBuilder, ListNetworksOptionsBuilder, ListSecretsOptionsBuilder, ListServicesOptionsBuilder,
     ListVolumesOptionsBuilder, RemoveVolumeOptionsBuilder,
@@ -20,8 +21,8 @@ const NETWORK_LIMIT: Duration = Duration::from_mins(1);
 const POLL: Duration = Duration::from_millis(100);
 
 impl Deployer {
-    /// Ends all processes of an app and keeps its services, so that a start is quick. The caller has set the app's
-    /// status, from which the route follows.
+    /// Ends all processes of an app, one-off ones too, and keeps its services, so that a start is quick. The caller has
+    /// set the app's status, from which the route follows.
     pub async fn stop(&self, app: &Application) -> Result<(), DeployError> {
         let parts = &*self.parts;
         for service in services(parts, &app.slug).await?.into_values() {
@@ -30,7 +31,27 @@ impl Deployer {
             }
         }
         parts.wake.notify_one();
+        let mut labels = of_app(parts, &app.slug);
+        labels.push(names::pair(names::ROLE, names::role::RUN));
+        for container in labelled(parts, labels).await? {
+            one_off::remove(parts, &container).await?;
+        }
         Ok(())
+    }
+
+    /// Apps of which something is meant to run, by what the engine says.
+    pub async fn running_apps(&self) -> Result<BTreeSet<AppSlug>, DeployError> {
+        let parts = &*self.parts;
+        let installation = names::pair(names::INSTALLATION, &parts.options.installation);
+        let ours = filters([("label", vec![installation])]);
+        let options = ListServicesOptionsBuilder::new().filters(&ours).build();
+        let services = call("Listing services", parts.engine.list_services(Some(options))).await?;
+        let runs = |service: &&Service| {
+            let mode = service.spec.as_ref().and_then(|spec| spec.mode.as_ref()?.replicated.as_ref());
+            mode.and_then(|mode| mode.replicas).is_some_and(|replicas| replicas > 0)
+        };
+        let running = services.iter().filter(runs).filter_map(|service| label(service, names::APP)?.parse().ok());
+        Ok(running.collect())
     }
 
     /// Removes everything an app has in the engine, and its route. Done before, it finds nothing to do.
@@ -93,7 +114,11 @@ impl Deployer {
 
 /// Ids of an app's containers, running or not.
 async fn containers(parts: &Parts, slug: &AppSlug) -> Result<Vec<String>, DeployError> {
-    let ours = filters([("label", of_app(parts, slug))]);
+    labelled(parts, of_app(parts, slug)).await
+}
+
+async fn labelled(parts: &Parts, labels: Vec<String>) -> Result<Vec<String>, DeployError> {
+    let ours = filters([("label", labels)]);
     let options = ListContainersOptionsBuilder::new().all(true).filters(&ours).build();
     let found = call("Listing the app's containers", parts.engine.list_containers(Some(options))).await?;
     Ok(found.into_iter().filter_map(|container| container.id).collect())

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use skypanel_core::Result;
 use skypanel_core::blob::{BlobError, BlobKey, remove_unused};
 use skypanel_core::jobs::CleanUp;
-use skypanel_core::model::{Deployment, Sha256Digest};
+use skypanel_core::model::{AppStatus, Deployment, Sha256Digest};
 use tokio::io::AsyncReadExt as _;
 
 use crate::failure::chain;
@@ -22,6 +22,7 @@ const MAX_MANIFEST: u64 = 4 * 1024 * 1024;
 impl Job for CleanUp {
     async fn run(self, worker: Worker, _attempt: i16) -> Result<()> {
         worker.recover().await?;
+        reconcile(&worker).await?;
         let settings = worker.store.settings().await?;
         for app in worker.store.apps(None).await? {
             let pruned = worker.store.prune_releases(app.id, settings.releases_keep).await?;
@@ -31,6 +32,7 @@ impl Job for CleanUp {
         }
         worker.store.expire_build_caches(settings.cache_ttl_days).await?;
         worker.store.drop_old_streams().await?;
+        worker.store.drop_old_sessions().await?;
         let images: HashSet<Sha256Digest> = worker.store.images_in_use().await?.into_iter().collect();
         let removed = worker.deployer.remove_old_images(&images).await;
         match removed {
@@ -42,6 +44,27 @@ impl Job for CleanUp {
         let build = TimeDelta::try_seconds(i64::try_from(settings.build_timeout_seconds).unwrap_or(i64::MAX));
         collect_blobs(&worker, images, MIN_AGE + build.unwrap_or(MIN_AGE)).await
     }
+}
+
+/// Has what the store says carried out once more where the engine says something else, or where it is not known what
+/// runs: an earlier try met trouble with the engine to its end.
+async fn reconcile(worker: &Worker) -> Result<()> {
+    let running = match worker.deployer.running_apps().await {
+        Ok(running) => running,
+        Err(error) => {
+            tracing::warn!(error = %chain(&error), "what runs could not be compared with what should");
+            return Ok(());
+        }
+    };
+    let in_doubt = worker.store.apps_in_doubt().await?;
+    for app in worker.store.apps(None).await? {
+        let runs_on = !app.status.should_run() && running.contains(&app.slug);
+        if app.status != AppStatus::Deleting && (runs_on || in_doubt.contains(&app.id)) {
+            tracing::warn!(app = %app.slug, "what runs is not what should; applying it once more");
+            worker.apply(app.id).await?;
+        }
+    }
+    Ok(())
 }
 
 async fn collect_blobs(worker: &Worker, images: HashSet<Sha256Digest>, age: TimeDelta) -> Result<()> {

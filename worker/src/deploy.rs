@@ -1,15 +1,16 @@
 //! Build and release: from the stored source (or an earlier artifact) to a live, routed app.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use skypanel_buildkit::BuildRequest;
-use skypanel_core::jobs::{Apply, CleanUp, Deploy, ReportStatus, SaveCache};
+use skypanel_core::jobs::{CleanUp, Deploy, SaveCache};
 use skypanel_core::model::{
-    AppStatus, Application, Artifact, Deployment, DeploymentId, DeploymentStatus, ProcessType, Stage, StreamId,
-    Trigger, resolve_formation,
+    AppStatus, Application, Artifact, Deployment, DeploymentId, DeploymentStatus, ProcessType, Stage, Trigger,
+    resolve_formation,
 };
 use skypanel_core::settings::Settings;
-use skypanel_core::store::Store;
+use skypanel_core::store::{Store, Turn};
 use skypanel_core::stream::StreamWriter;
 use skypanel_core::{Error, Result};
 use skypanel_deployer::Release;
@@ -22,8 +23,6 @@ use crate::{Job, Worker};
 const MAX_ATTEMPTS: i16 = 3;
 /// Pauses before a build is tried again whose failure was ours, and so may have passed.
 const BUILD_RETRIES: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(8)];
-/// How often a deployment that may not be built yet looks whether it may.
-const PLACE_CHECK: Duration = Duration::from_secs(1);
 /// How often a running deployment looks whether it was cancelled.
 const CANCEL_CHECK: Duration = Duration::from_millis(500);
 
@@ -38,15 +37,25 @@ impl Job for Deploy {
         let log = worker.streams.writer(deployment.id.into()).await?;
         let app = worker.store.app(deployment.application_id).await?;
         if deployment.status.is_final() {
-            if attempt > 1 && deployment.status != DeploymentStatus::Succeeded {
-                // Cancelled after the try before this one, which died: it may have begun to roll.
-                go_back(&worker, &app).await?;
+            if attempt > 1 {
+                // It ended after the try before this one, which died: what runs may be of another release.
+                worker.apply(app.id).await?;
             }
             return end_stream_of_finished(&worker.store, &deployment, log).await;
+        }
+        // Also what is fetched takes time and room, so the turn comes before.
+        let builds = deployment.artifact().is_none() && !matches!(deployment.trigger, Trigger::Rollback | Trigger::Config);
+        if let Turn::Later { again } = worker.store.take_turn(deployment.id, builds).await? {
+            if !again {
+                log.step("Waiting for other builds of the organisation, which builds as much as it may").await;
+            }
+            log.leave().await;
+            return Ok(());
         }
         if attempt > 1 {
             log.step("Skypanel was interrupted; starting this deployment again").await;
         }
+        let has_begun_to_roll = AtomicBool::new(false);
         let outcome = if attempt > MAX_ATTEMPTS {
             Err(Failure::Told {
                 code: "DEPLOY_FAILED",
@@ -54,26 +63,31 @@ impl Job for Deploy {
             })
         } else {
             let cancel = CancellationToken::new();
-            let work = Run { worker: &worker, app: &app, deployment: &deployment, log: &log, cancel: &cancel };
+            let work = Run {
+                worker: &worker,
+                app: &app,
+                deployment: &deployment,
+                log: &log,
+                cancel: &cancel,
+                has_begun_to_roll: &has_begun_to_roll,
+            };
             tokio::select! {
                 biased;
                 outcome = work.deploy() => outcome,
                 never = watch_for_cancel(&worker.store, deployment.id, &cancel) => match never {},
             }
         };
-        // What was interrupted, or was cancelled when it had rolled out already, has to be taken back.
-        if outcome.is_err() && (attempt > MAX_ATTEMPTS || matches!(outcome, Err(Failure::Cancelled))) {
-            go_back(&worker, &app).await?;
+        // What was interrupted, or cancelled or struck by trouble of ours when it had rolled out already, has to be
+        // taken back. A failed rollout has done so itself, where the engine let it.
+        let has_rolled = attempt > MAX_ATTEMPTS || has_begun_to_roll.load(Ordering::Relaxed);
+        if outcome.is_err() && (has_rolled || matches!(outcome, Err(Failure::Cancelled))) {
+            worker.store.forget_rollout(app.id).await?;
+            worker.apply(app.id).await?;
         }
-        conclude(&worker, &app, &deployment, log, outcome).await
+        let failed = outcome.is_err();
+        conclude(&worker, &app, &deployment, log, outcome).await?;
+        if failed { worker.store.end_build(deployment.id).await } else { Ok(()) }
     }
-}
-
-/// Enqueues what makes the app run its current release again, or nothing where it has none.
-async fn go_back(worker: &Worker, app: &Application) -> Result<()> {
-    let stream = StreamId::new();
-    worker.streams.create(stream, app.id).await?;
-    worker.jobs.add(Apply { app: app.id, stream }).await
 }
 
 /// A deployment that was cancelled while it waited still owes its followers an end.
@@ -97,7 +111,7 @@ async fn watch_for_cancel(store: &Store, id: DeploymentId, cancel: &Cancellation
     }
 }
 
-/// Writes down how it ended, tells the followers, and sets the app's status to what is true now.
+/// Writes down how it ended, if that is not done yet, and tells the followers.
 async fn conclude(
     worker: &Worker,
     app: &Application,
@@ -115,8 +129,7 @@ async fn conclude(
             }
         }
         Err(failure) => {
-            let app_now = store.app(app.id).await;
-            let serving = app_now.as_ref().is_ok_and(|app| app.current_deployment_id.is_some());
+            let serving = store.app(app.id).await.is_ok_and(|app| app.current_deployment_id.is_some());
             let (status, code, text) = match failure {
                 Failure::Told { code, text } | Failure::Passing { code, text } => {
                     (DeploymentStatus::Failed, code, text)
@@ -128,20 +141,8 @@ async fn conclude(
                 log.error("The release that ran before goes on serving.").await;
             }
             store.finish_deployment(deployment.id, status, Some((code, &text))).await?;
-            if let Ok(now) = app_now
-                && now.status.should_run()
-            {
-                let status = if serving { AppStatus::Running } else { AppStatus::Failed };
-                store.report_app_status(app.id, status).await?;
-            }
         }
     }
-    if store.deployment_source(deployment.id).await?.is_some() {
-        worker.jobs.add(ReportStatus { deployment: deployment.id }).await?;
-    }
-    let kind = if succeeded { "release" } else { "failure" };
-    let message = deployment.description.as_deref().unwrap_or("Deploy");
-    store.record_event(app.id, deployment.created_by, kind, message).await?;
     log.close(succeeded).await?;
     // The source was only for the build; what can be built again from it lies in the developer's repository.
     if let Err(error) = worker.blobs.delete(&deployment.source_key()).await {
@@ -157,6 +158,8 @@ struct Run<'a> {
     deployment: &'a Deployment,
     log: &'a StreamWriter,
     cancel: &'a CancellationToken,
+    /// Set once processes of it may run.
+    has_begun_to_roll: &'a AtomicBool,
 }
 
 impl Run<'_> {
@@ -170,6 +173,7 @@ impl Run<'_> {
             (self.build(fetched.as_ref().unwrap_or(self.deployment), &settings).await?, true)
         };
         self.worker.store.set_artifact(self.deployment.id, &artifact).await?;
+        self.worker.store.end_build(self.deployment.id).await?;
         if !built {
             // Clean-up may have dropped the release between our reading of it and our writing down that we need it.
             self.existing_artifact().await?;
@@ -215,7 +219,6 @@ impl Run<'_> {
         let (_, config) = self.worker.store.config_vars(self.app.id).await?;
         let request =
             BuildRequest { app: self.app, deployment, settings, config: &config, log: self.log, cancel: self.cancel };
-        self.wait_for_place().await?;
         if self.app.current_deployment_id.is_none() {
             self.worker.store.report_app_status(self.app.id, AppStatus::Building).await?;
         }
@@ -231,22 +234,6 @@ impl Run<'_> {
             }
         }
         self.build_and_package(&request).await
-    }
-
-    /// Waits until the organisation builds less than it may at the same time.
-    async fn wait_for_place(&self) -> Result<(), Failure> {
-        let mut is_told = false;
-        while !self.worker.store.take_build_place(self.app.organization_id, self.deployment.id).await? {
-            if !is_told {
-                self.log.step("Waiting for other builds of the organisation, which builds as much as it may").await;
-                is_told = true;
-            }
-            tokio::select! {
-                () = self.cancel.cancelled() => return Err(Failure::Cancelled),
-                () = tokio::time::sleep(PLACE_CHECK) => {}
-            }
-        }
-        Ok(())
     }
 
     async fn build_and_package(&self, request: &BuildRequest<'_>) -> Result<Artifact, Failure> {
@@ -287,6 +274,12 @@ impl Run<'_> {
         let runs = store.report_app_status(self.app.id, AppStatus::Deploying).await?;
         if runs {
             self.log.step(&format!("Launching {version}")).await;
+            // Scaled or moved to another plan while it was built: what counts is what is asked for now.
+            let now = store.begin_rollout(self.app.id).await?;
+            self.has_begun_to_roll.store(true, Ordering::Relaxed);
+            let plan = store.plan(now.app.plan_id).await?;
+            let formation = resolve_formation(&artifact.processes, &now.scaled);
+            let release = Release { app: &now.app, plan: &plan, formation: &formation, ..release };
             let rollout = async { deployer.rollout(&release).await.map_err(Failure::from) };
             self.stage(Stage::Deploy, DeploymentStatus::Deploying, rollout).await?;
         }
@@ -301,7 +294,7 @@ impl Run<'_> {
             self.log.detail(&format!("{version} is ready. {why}")).await;
             return Ok(());
         }
-        if !store.report_app_status(self.app.id, AppStatus::Running).await? {
+        if store.app(self.app.id).await?.status != AppStatus::Running {
             // The job that stops its processes waits behind this one.
             self.log.detail(&format!("{version} is ready. The app was stopped meanwhile; `ps:start` starts it.")).await;
             return Ok(());

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use skypanel_core::store::TakenBack;
 use skypanel_deployer::DeployError;
 
 use crate::task::{brief, command};
@@ -17,6 +18,47 @@ async fn fails(
     assert!(matches!(error, DeployError::Rollout(_)), "{error:?}");
     assert_eq!(error.code(), "DEPLOY_FAILED");
     error.to_string()
+}
+
+/// Serves only where it has more memory than the smallest plan gives.
+fn hungry() -> String {
+    format!(
+        "{{ read limit < /sys/fs/cgroup/memory/memory.limit_in_bytes || read limit < /sys/fs/cgroup/memory.max; }} \
+         2>/dev/null; [ \"$limit\" -gt 600000000 ] || exit 7; {}",
+        command("web")
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_smaller_plan_that_an_app_crashes_on_is_taken_back_with_its_price() {
+    let mut world = World::new().await;
+    world.settings.health_start_seconds = 5;
+    let app = world.app().await;
+    let store = world.database.store().clone();
+    skypanel_core::jobs::Jobs::connect(store.pool().clone()).await.expect("has a queue");
+    let plans = store.plans().await.expect("lists");
+    let plan = |name: &str| plans.iter().find(|plan| plan.name == name).expect("is there").id;
+    store.change_plan(app.id, plan("standard")).await.expect("changes");
+    store.begin_rollout(app.id).await.expect("begins");
+    let command = hungry();
+    let live = world.release(&app, &[("web", &command)], &[("web", 1)]).await.expect("goes live");
+    store.complete_rollout(app.id).await.expect("completes");
+
+    store.change_plan(app.id, plan("hobby")).await.expect("changes");
+    let rollout = store.begin_rollout(app.id).await.expect("begins");
+    let roll = async |release: skypanel_deployer::Release<'_>| world.deployer.rollout(&release).await;
+    let error = world.with_release(&rollout.app, &live, &[("web", 1)], roll).await.expect_err("crashes");
+    assert!(error.to_string().contains("crashed with exit status 7"), "{error}");
+    assert_eq!(store.take_back_rollout(app.id).await.expect("takes back"), TakenBack::Terms);
+    let now = store.app(app.id).await.expect("is there");
+    assert_eq!((now.plan_id, now.price_per_hour.to_string().as_str()), (plan("standard"), "$0.0347"));
+    let metered = store.metering(app.id).await.expect("lists");
+    assert!(metered.iter().all(|row| row.plan_id == plan("standard")), "it was never cheaper: {metered:?}");
+    world.until(&app, |status, _| status == 200).await;
+    let service = world.engine.inspect_service(&format!("skypanel-{}--web", app.slug), None).await.expect("is there");
+    let limits = service.spec.and_then(|spec| spec.task_template?.resources?.limits).expect("has limits");
+    assert_eq!(limits.memory_bytes, Some(1024 << 20), "what runs has the limits that are paid for");
+    world.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
