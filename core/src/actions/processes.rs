@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 
 use serde_json::json;
+use sqlx::PgConnection;
 
 use super::apps::plan_named;
 use super::change::{AppChange, why_suspended};
+use super::plans::{cost_of_plan, cost_of_scaling, process_types};
 use super::{Actions, Actor, CostChange};
 use crate::model::{AppRef, AppStatus, Application, Formation, ProcessType, StreamId};
-use crate::store::{Access, apps};
+use crate::store::{Access, apps, plans};
 use crate::{Error, Result};
 
 /// What came of an action on an app's processes.
@@ -83,14 +85,14 @@ impl Actions {
 
     /// Changes how many replicas of some process types run. With `dry_run` it only says what that would cost.
     pub async fn scale(&self, actor: &Actor, app: &AppRef, wanted: &Formation, dry_run: bool) -> Result<Priced> {
-        let found = self.app_of(actor, app, Access::Change).await?;
-        let known = self.process_types(&found).await?;
-        check_types(&found, &known, wanted)?;
-        let cost = self.cost_of_scaling(&found, wanted).await?;
         if dry_run {
-            return Ok(Priced { begun: Begun { app: found, job: None }, cost });
+            let app = self.app_of(actor, app, Access::Change).await?;
+            let cost = check_scaling(&mut *self.store.pool().acquire().await?, &app, wanted).await?;
+            return Ok(Priced { begun: Begun { app, job: None }, cost });
         }
+        // What is checked is what is changed: whoever releases or scales the app meanwhile waits.
         let mut change = self.change(actor, app, Access::Change).await?;
+        let cost = check_scaling(&mut change.transaction, &change.app, wanted).await?;
         if cost.after > cost.before && change.app.status.should_run() {
             change.ensure_may_run().await?;
         }
@@ -110,14 +112,17 @@ impl Actions {
     /// Moves an app to another plan, by name or id: a rolling update with the new limits, at that plan's price of
     /// now. With `dry_run` it only says what that would cost.
     pub async fn move_to_plan(&self, actor: &Actor, app: &AppRef, plan: &str, dry_run: bool) -> Result<Priced> {
-        let found = self.app_of(actor, app, Access::Change).await?;
-        let old = self.store.plan(found.plan_id).await?;
-        let new = plan_named(&mut *self.store.pool().acquire().await?, plan).await?;
-        let cost = self.cost_of_plan(&found, &new).await?;
         if dry_run {
-            return Ok(Priced { begun: Begun { app: found, job: None }, cost });
+            let app = self.app_of(actor, app, Access::Change).await?;
+            let mut connection = self.store.pool().acquire().await?;
+            let new = plan_named(&mut connection, plan).await?;
+            let cost = cost_of_plan(&mut connection, &app, &new).await?;
+            return Ok(Priced { begun: Begun { app, job: None }, cost });
         }
         let mut change = self.change(actor, app, Access::Change).await?;
+        let old = plans::plan(&mut change.transaction, change.app.plan_id).await?;
+        let new = plan_named(&mut change.transaction, plan).await?;
+        let cost = cost_of_plan(&mut change.transaction, &change.app, &new).await?;
         let price = change.app.price_per_hour;
         apps::change_plan(&mut change.transaction, change.app.id, new.id, change.now).await?;
         let terms = |name: &str, price| json!({ "plan": name, "price_per_hour": price });
@@ -130,9 +135,15 @@ impl Actions {
 
     /// Process types of the current release and their commands; none before the first release.
     pub async fn process_types(&self, app: &Application) -> Result<BTreeMap<ProcessType, String>> {
-        let Some(id) = app.current_deployment_id else { return Ok(BTreeMap::new()) };
-        Ok(self.store.deployment(id).await?.process_types.map(|types| types.0).unwrap_or_default())
+        Ok(process_types(&mut *self.store.pool().acquire().await?, app).await?.unwrap_or_default())
     }
+}
+
+/// What scaling would cost, if the release has such processes and the plan allows so many.
+async fn check_scaling(connection: &mut PgConnection, app: &Application, wanted: &Formation) -> Result<CostChange> {
+    let known = process_types(connection, app).await?.unwrap_or_default();
+    check_types(app, &known, wanted)?;
+    cost_of_scaling(connection, app, wanted).await
 }
 
 fn check_types(app: &Application, known: &BTreeMap<ProcessType, String>, wanted: &Formation) -> Result<()> {
