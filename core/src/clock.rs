@@ -17,6 +17,11 @@ impl Clock {
         Self::default()
     }
 
+    /// Whether it is the system's.
+    pub fn is_system(&self) -> bool {
+        self.set.is_none()
+    }
+
     /// A clock that stands at `now` until it is told to go on.
     pub fn standing_at(now: DateTime<Utc>) -> Self {
         Self { set: Some(Arc::new(Mutex::new(now))) }

@@ -99,3 +99,13 @@ pub(crate) async fn record(
     .await?;
     Ok(())
 }
+
+/// Lets what happened to an app follow it to another organisation.
+pub(crate) async fn follow(connection: &mut PgConnection, app: AppId, to: OrganizationId) -> Result<()> {
+    sqlx::query("UPDATE paas_events SET organization_id = $2 WHERE application_id = $1")
+        .bind(app)
+        .bind(to)
+        .execute(connection)
+        .await?;
+    Ok(())
+}

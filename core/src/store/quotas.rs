@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 
 use super::Store;
-use crate::model::{DeploymentId, OrganizationId};
+use crate::model::OrganizationId;
 use crate::settings::Settings;
 use crate::{Error, Result};
 
@@ -25,37 +25,9 @@ impl Store {
         let settings = self.settings().await?;
         quotas(&mut *self.pool.acquire().await?, organization, &settings).await
     }
-
-    /// Lets a deployment begin to build unless its organisation builds as much as it may already. Only one that takes
-    /// its place this way counts, so that those who come at once do not all get the last one. The answer is false
-    /// for a deployment that has to wait.
-    pub async fn take_build_place(&self, organization: OrganizationId, deployment: DeploymentId) -> Result<bool> {
-        let settings = self.settings().await?;
-        let mut transaction = self.pool.begin().await?;
-        lock(&mut transaction, organization).await?;
-        let most = quotas(&mut transaction, organization, &settings).await?.concurrent_builds;
-        let (others,): (i64,) = sqlx::query_as(
-            "SELECT count(*) FROM paas_deployments AS deployment
-             JOIN paas_applications AS app ON app.id = deployment.application_id
-             WHERE app.organization_id = $1 AND deployment.id <> $2 AND deployment.status IN ('building', 'packaging')",
-        )
-        .bind(organization)
-        .bind(deployment)
-        .fetch_one(&mut *transaction)
-        .await?;
-        let free = u64::try_from(others).unwrap_or(0) < most;
-        if free {
-            sqlx::query("UPDATE paas_deployments SET status = 'building' WHERE id = $1 AND status = 'queued'")
-                .bind(deployment)
-                .execute(&mut *transaction)
-                .await?;
-        }
-        transaction.commit().await?;
-        Ok(free)
-    }
 }
 
-async fn quotas(connection: &mut PgConnection, organization: OrganizationId, settings: &Settings) -> Result<Quotas> {
+pub(super) async fn quotas(connection: &mut PgConnection, organization: OrganizationId, settings: &Settings) -> Result<Quotas> {
     let own: Option<(Option<i32>, Option<i32>, Option<i32>)> = sqlx::query_as(
         "SELECT max_apps, max_deployments_per_hour, max_concurrent_builds FROM organizations WHERE id = $1",
     )
@@ -72,7 +44,7 @@ async fn quotas(connection: &mut PgConnection, organization: OrganizationId, set
 }
 
 /// Lets those who count what an organisation has do so one after the other, until the transaction ends.
-async fn lock(connection: &mut PgConnection, organization: OrganizationId) -> Result<()> {
+pub(super) async fn lock(connection: &mut PgConnection, organization: OrganizationId) -> Result<()> {
     sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended('skypanel quotas ' || $1::text, 0))")
         .bind(organization)
         .execute(connection)
@@ -98,6 +70,28 @@ pub(crate) async fn check_apps(
     Err(Error::PlanLimitReached(format!(
         "The organisation has {apps} app(s), and {most} is the most it may have. Destroy one that is not needed, or \
          ask the operator for more."
+    )))
+}
+
+/// Refuses so many more apps where the organisation has too little room for them.
+pub(crate) async fn check_room(
+    connection: &mut PgConnection,
+    organization: OrganizationId,
+    settings: &Settings,
+    more: usize,
+) -> Result<()> {
+    lock(connection, organization).await?;
+    let most = quotas(connection, organization, settings).await?.apps;
+    let (apps,): (i64,) = sqlx::query_as("SELECT count(*) FROM paas_applications WHERE organization_id = $1")
+        .bind(organization)
+        .fetch_one(connection)
+        .await?;
+    if u64::try_from(apps).unwrap_or(0).saturating_add(more as u64) <= most {
+        return Ok(());
+    }
+    Err(Error::PlanLimitReached(format!(
+        "The organisation has {apps} app(s), {more} would come to it, and {most} is the most it may have. Raise its \
+         limit (max_apps) first."
     )))
 }
 

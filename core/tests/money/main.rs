@@ -1,7 +1,9 @@
 //! Money against a real PostgreSQL: what ran becomes charges exactly and once, wallets are the sum of their ledger,
 //! and empty ones stop what costs.
 
+mod deletion;
 mod histories;
+mod history_model;
 mod ledger;
 mod metering;
 mod plans;
