@@ -4,31 +4,42 @@ use std::fmt::{self, Write as _};
 
 use chrono::{DateTime, Utc};
 
-use crate::model::{LedgerEntry, Money, Month, UsageLine};
+use crate::model::{LedgerEntry, LedgerKind, Money, Month, OrganizationId, UsageLine};
 
 /// An invoice of one month.
 #[derive(Clone, Debug)]
 pub struct Invoice {
     /// Who issues it; may be empty.
     pub issuer: String,
+    /// Whose, by id.
+    pub organization_id: OrganizationId,
     /// The organisation's name.
     pub organization: String,
     /// Which month.
     pub month: Month,
-    /// What was charged; lines without a charge are not on it.
+    /// What was in the wallet when the month began.
+    pub opening: Money,
+    /// What was charged, with the time that was charged for; lines without a charge are not on it.
     pub lines: Vec<UsageLine>,
     /// Top-ups, refunds and adjustments of the month.
     pub payments: Vec<LedgerEntry>,
-    /// Whether the month is not over.
+    /// Whether it may change: the month is not over, or not all of it is settled.
     pub preliminary: bool,
     /// When it was made.
     pub made_at: DateTime<Utc>,
 }
 
 impl Invoice {
-    /// The number it is known by.
+    /// The number it is known by. Not by the organisation's name, which another one may have after it.
     pub fn number(&self) -> String {
-        format!("{}-{}", self.organization, self.month)
+        let id = self.organization_id.0.simple().to_string();
+        // The end is random; the beginning is the time.
+        format!("{}-{}", self.month, id.get(20..).unwrap_or_default())
+    }
+
+    /// What was in the wallet at the month's end, all of its charges counted.
+    pub fn closing(&self) -> Money {
+        self.opening + self.payments.iter().map(|payment| payment.amount).sum::<Money>() - self.total()
     }
 
     /// All charges together.
@@ -44,6 +55,30 @@ impl Invoice {
         page
     }
 
+    fn write_movements(&self, page: &mut String, title: &str, is_one: impl Fn(LedgerKind) -> bool) -> fmt::Result {
+        let movements: Vec<&LedgerEntry> = self.payments.iter().filter(|entry| is_one(entry.kind)).collect();
+        if movements.is_empty() {
+            return Ok(());
+        }
+        writeln!(
+            page,
+            "<h2>{title}</h2>\n<table>\n<thead><tr><th scope=\"col\">Date</th><th scope=\"col\">Kind</th>\
+             <th scope=\"col\">Reference</th><th scope=\"col\">Amount</th></tr></thead>\n<tbody>"
+        )?;
+        for entry in movements {
+            writeln!(
+                page,
+                "<tr><td>{}</td><td>{}</td><td>{}</td><td class=\"n\">{}</td></tr>",
+                entry.occurred_at.format("%F"),
+                entry.kind.as_str().replace('_', "-"),
+                Escaped(entry.reference.as_deref().unwrap_or_default()),
+                exact(entry.amount)
+            )?;
+        }
+        page.push_str("</tbody>\n</table>\n");
+        Ok(())
+    }
+
     fn write(&self, page: &mut String) -> fmt::Result {
         let title = format!("Invoice {}", self.number());
         write!(
@@ -57,7 +92,7 @@ impl Invoice {
             writeln!(page, "<p>From: {}</p>", Escaped(&self.issuer))?;
         }
         writeln!(page, "<p>To: {}</p>", Escaped(&self.organization))?;
-        let state = if self.preliminary { "Preliminary: the month is not over. " } else { "" };
+        let state = if self.preliminary { "Preliminary: the month is not over, or not all of it is settled. " } else { "" };
         writeln!(
             page,
             "<p>{state}Period: {} to {} (UTC). Made {}.</p>",
@@ -90,23 +125,15 @@ impl Invoice {
             "</tbody>\n<tfoot><tr><th scope=\"row\" colspan=\"5\">Total</th><td class=\"n\">{}</td></tr></tfoot>\n</table>",
             exact(self.total())
         )?;
-        if !self.payments.is_empty() {
-            page.push_str(
-                "<h2>Payments</h2>\n<table>\n<thead><tr><th scope=\"col\">Date</th><th scope=\"col\">Kind</th>\
-                 <th scope=\"col\">Reference</th><th scope=\"col\">Amount</th></tr></thead>\n<tbody>\n",
-            );
-            for payment in &self.payments {
-                writeln!(
-                    page,
-                    "<tr><td>{}</td><td>{}</td><td>{}</td><td class=\"n\">{}</td></tr>",
-                    payment.occurred_at.format("%F"),
-                    payment.kind.as_str().replace('_', "-"),
-                    Escaped(payment.reference.as_deref().unwrap_or_default()),
-                    exact(payment.amount)
-                )?;
-            }
-            page.push_str("</tbody>\n</table>\n");
-        }
+        self.write_movements(page, "Payments", |kind| kind != LedgerKind::Adjustment)?;
+        self.write_movements(page, "Adjustments", |kind| kind == LedgerKind::Adjustment)?;
+        writeln!(
+            page,
+            "<h2>Balance</h2>\n<table>\n<tbody><tr><th scope=\"row\">When the month began</th><td class=\"n\">{}</td></tr>\n\
+             <tr><th scope=\"row\">When it ended</th><td class=\"n\">{}</td></tr></tbody>\n</table>",
+            exact(self.opening),
+            exact(self.closing())
+        )?;
         page.push_str(
             "<p>Every hour of an app is charged once: what ran in it is measured exactly, and its cost is rounded to \
              six decimals. The amounts above are the sums of these charges.</p>\n</body>\n</html>\n",
@@ -168,7 +195,9 @@ mod tests {
         };
         let invoice = Invoice {
             issuer: "A & B <script>alert(1)</script>".to_owned(),
+            organization_id: OrganizationId::new(),
             organization: "acme".to_owned(),
+            opening: Money::ZERO,
             month: "2026-11".parse().expect("is a month"),
             lines: vec![line(10_350), line(1)],
             payments: Vec::new(),

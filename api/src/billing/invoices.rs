@@ -5,7 +5,6 @@ use axum::extract::State;
 use serde::Serialize;
 use skypanel_core::actions::Actions;
 use skypanel_core::model::{Money, OrganizationRef};
-use skypanel_core::store::Access;
 use utoipa::ToSchema;
 
 use crate::http::{Answer, Caller, Listed, PathOf, schema};
@@ -27,7 +26,7 @@ pub(crate) struct InvoiceItem {
     get,
     path = "/api/organizations/{organization}/invoices",
     tag = "billing",
-    params(("organization" = String, Path, description = "Its name or id")),
+    params(("organization" = String, Path, description = "Its name or id; for admins also the id of one that was deleted")),
     responses((status = OK, body = Listed<InvoiceItem>))
 )]
 pub(crate) async fn list_invoices(
@@ -35,7 +34,7 @@ pub(crate) async fn list_invoices(
     caller: Caller,
     PathOf(organization): PathOf<OrganizationRef>,
 ) -> Answer<Listed<InvoiceItem>> {
-    let organization = actions.organization_for(&caller, &organization, Access::Read).await?;
+    let organization = actions.organization_with_books(&caller, &organization).await?;
     let months = actions.invoices(&caller, organization.id).await?;
     let items = months.into_iter().map(|(month, total)| InvoiceItem { month: month.to_string(), total }).collect();
     Ok(Json(Listed::whole(items)))

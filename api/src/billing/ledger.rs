@@ -4,7 +4,6 @@ use axum::Json;
 use axum::extract::State;
 use skypanel_core::actions::Actions;
 use skypanel_core::model::OrganizationRef;
-use skypanel_core::store::Access;
 
 use super::LedgerItem;
 use crate::http::{Answer, Caller, Listed, Page, PathOf};
@@ -16,7 +15,7 @@ use crate::http::{Answer, Caller, Listed, Page, PathOf};
     get,
     path = "/api/organizations/{organization}/ledger",
     tag = "billing",
-    params(("organization" = String, Path, description = "Its name or id"), Page),
+    params(("organization" = String, Path, description = "Its name or id; for admins also the id of one that was deleted"), Page),
     responses((status = OK, body = Listed<LedgerItem>))
 )]
 pub(crate) async fn list_ledger(
@@ -25,7 +24,7 @@ pub(crate) async fn list_ledger(
     PathOf(organization): PathOf<OrganizationRef>,
     page: Page,
 ) -> Answer<Listed<LedgerItem>> {
-    let organization = actions.organization_for(&caller, &organization, Access::Read).await?;
+    let organization = actions.organization_with_books(&caller, &organization).await?;
     let entries = actions.ledger(&caller, organization.id, page.after()?, page.rows()).await?;
     Ok(Json(page.list(entries, |entry| entry.id, LedgerItem::from)))
 }

@@ -36,6 +36,8 @@ pub(crate) struct WalletAnswer {
     forecast: Money,
     /// Apps that an empty wallet holds.
     suspended_apps: u64,
+    /// What is about to happen and what helps, where the balance is low; null where it is not.
+    warning: Option<String>,
 }
 
 /// Show the wallet
@@ -65,5 +67,6 @@ pub(crate) async fn show_wallet(
         month_to_date: wallet.month_to_date,
         forecast: wallet.forecast,
         suspended_apps: wallet.suspended_apps,
+        warning: wallet.warning,
     }))
 }

@@ -57,7 +57,7 @@ async fn an_organization_hears_of_its_apps_its_wallet_and_its_suspension_only() 
         .expect("sets a price");
     let release = push(&world, shop, "1").await;
     go_live(&world, release).await;
-    let money = json!({ "kind": "top_up", "amount": "12" });
+    let money = json!({ "kind": "top_up", "amount": "12", "reference": "payment 12" });
     world.post("/api/admin/paas/organizations/acme/ledger").by("admin").json(&money).send().await.is(201);
     world.store().set_setting("billing.enabled", "true").await.expect("sets");
     world.actions.clock.advance(std::time::Duration::from_secs(3_600));

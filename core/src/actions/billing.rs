@@ -1,16 +1,16 @@
-//! Money as people see and move it: wallets, ledgers, usage, invoices.
+//! Money as people see and move it: wallets, ledgers, usage.
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use super::plans::admin;
 use super::{Actions, Actor};
-use crate::invoice::Invoice;
 use crate::model::{
     AppId, Hour, LedgerEntry, LedgerKind, Money, Month, NewLedgerEntry, Organization, OrganizationId, SuspensionReason,
     UsageLine, cost_over,
 };
-use crate::store::{Access, AuditEntry, add_line, audit, ledger, suspension};
+use crate::settings::Settings;
+use crate::store::{Access, AuditEntry, add_lines, audit, ledger, suspension};
 use crate::{Error, Result};
 
 /// A wallet and where it is going.
@@ -32,6 +32,8 @@ pub struct Wallet {
     pub forecast: Money,
     /// Apps that an empty wallet holds.
     pub suspended_apps: u64,
+    /// What is about to happen and what helps, where the balance is low.
+    pub warning: Option<String>,
 }
 
 /// What was used in a time.
@@ -91,6 +93,8 @@ impl Actions {
         let balance = self.store.balance(organization.id).await?;
         let billing_enabled = self.store.billing_is_on().await?;
         let charged = billing_enabled && cost_per_hour > Money::ZERO;
+        let settings = self.store.settings().await?;
+        let left = balance - usage.unsettled;
         let lasts = |balance: Money| u64::try_from(balance.millionths() / cost_per_hour.millionths()).unwrap_or(0);
         Ok(Wallet {
             balance,
@@ -101,6 +105,7 @@ impl Actions {
             month_to_date: usage.cost,
             forecast: usage.cost + cost_over(cost_per_hour, month.end() - now),
             suspended_apps: self.store.apps_held(organization.id, SuspensionReason::Wallet).await?,
+            warning: billing_enabled.then(|| warning(left, cost_per_hour, &settings)).flatten(),
         })
     }
 
@@ -141,11 +146,9 @@ impl Actions {
             Period::Hours(from, to) => self.store.usage(organization, app, from, to).await?,
         };
         let until = to.begin().min(now).max(from.begin());
-        let mut unsettled = Money::ZERO;
-        for line in self.store.unsettled_usage(organization, app, from, until).await? {
-            unsettled += line.cost;
-            add_line(&mut lines, line);
-        }
+        let used = self.store.unsettled_usage(organization, app, from, until).await?;
+        let unsettled = used.iter().map(|line| line.cost).sum();
+        add_lines(&mut lines, used);
         Ok(Usage {
             from: from.begin(),
             to: until,
@@ -154,31 +157,6 @@ impl Actions {
             unsettled,
             lines,
         })
-    }
-
-    /// The invoice of a month: what was charged and what was paid. That of the current month is preliminary.
-    pub async fn invoice(&self, actor: &Actor, organization: &Organization, month: Month) -> Result<Invoice> {
-        check(actor, organization.id, Access::Read)?;
-        let now = self.clock.now();
-        if month.begin() > now {
-            return Err(Error::NotFound(format!("{month} has not begun, so it has no invoice.")));
-        }
-        let lines = self.store.usage_of_month(organization.id, None, month).await?;
-        Ok(Invoice {
-            issuer: self.store.settings().await?.billing_issuer,
-            organization: organization.name.clone(),
-            month,
-            lines: lines.into_iter().filter(|line| line.charged > Money::ZERO).collect(),
-            payments: self.store.payments(organization.id, month.begin(), month.end()).await?,
-            preliminary: month.end() > now,
-            made_at: now,
-        })
-    }
-
-    /// Months for which an organisation has an invoice, newest first, with what was charged in each.
-    pub async fn invoices(&self, actor: &Actor, organization: OrganizationId) -> Result<Vec<(Month, Money)>> {
-        check(actor, organization, Access::Read)?;
-        self.store.charged_months(organization).await
     }
 
     /// Moves money by an admin's hand: a top-up, a refund or an adjustment. Apps follow the balance at once: above
@@ -222,22 +200,32 @@ impl Actions {
     /// Settles at once, rather than at the next full hour; for admins.
     pub async fn settle_usage_now(&self, actor: &Actor) -> Result<crate::store::Settled> {
         admin(actor)?;
-        let settled = self.store.settle_usage().await?;
+        // A settlement is many transactions, of which none may happen unaudited. What it charged is in the ledger.
         let entry = AuditEntry {
             action: "billing.settle",
             organization: None,
             target_kind: "platform",
             target: "billing",
             before: Value::Null,
-            after: json!({ "app_hours": settled.app_hours, "charged": settled.charged }),
+            after: Value::Null,
         };
-        let mut connection = self.store.pool().acquire().await?;
-        audit::record(&mut connection, actor, self.clock.now(), entry).await?;
-        Ok(settled)
+        audit::record(&mut *self.store.pool().acquire().await?, actor, self.clock.now(), entry).await?;
+        self.store.settle_usage().await
     }
 }
 
-fn check(actor: &Actor, organization: OrganizationId, access: Access) -> Result<()> {
+/// What to tell people of a wallet that holds so much and is used by so much an hour.
+fn warning(left: Money, cost_per_hour: Money, settings: &Settings) -> Option<String> {
+    if left <= Money::ZERO {
+        return Some("The wallet is empty: nothing starts or deploys, and apps that run are suspended.".to_owned());
+    }
+    let thresholds = [settings.billing_low_balance_hours, settings.billing_last_warning_hours];
+    let reached = thresholds.into_iter().filter_map(|hours| u32::try_from(hours).ok());
+    let hours = reached.filter(|hours| left < cost_per_hour.times(*hours)).min()?;
+    Some(format!("The wallet lasts for less than {hours} hours of what runs now. At zero the apps are suspended."))
+}
+
+pub(super) fn check(actor: &Actor, organization: OrganizationId, access: Access) -> Result<()> {
     actor.check(organization, access, || {
         Error::NotFound("There is no such organisation that you have access to.".to_owned())
     })
@@ -256,6 +244,9 @@ fn check_entry(new: &NewLedgerEntry) -> Result<()> {
     };
     if !fits {
         return Err(Error::field("amount", "Use an amount above zero; an adjustment may be below it."));
+    }
+    if new.kind == LedgerKind::TopUp && new.reference.is_none() {
+        return Err(Error::field("reference", "Give the payment's reference, by which it is credited once only."));
     }
     let limit = Money::from_millionths(100_000_000_000_000);
     if new.amount > limit || new.amount < -limit {

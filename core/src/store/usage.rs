@@ -15,7 +15,7 @@ use crate::{Error, Result};
 
 /// A line of usage as the queries answer it.
 #[derive(sqlx::FromRow)]
-struct Row {
+pub(super) struct Row {
     application_id: AppId,
     app_slug: AppSlug,
     process_type: ProcessType,
@@ -198,17 +198,17 @@ impl Store {
         for metered in &rows {
             apps.entry(metered.application_id).or_default().push(metered);
         }
-        let mut lines: Vec<UsageLine> = Vec::new();
+        let mut used = Vec::new();
         for history in apps.values() {
             let first = history.iter().map(|metered| Hour::of(metered.settled_until)).min();
             let mut hour = first.unwrap_or(from).max(from);
             while hour.begin() < until {
-                for line in cost_of_hour(history, hour, until).into_iter().flat_map(|cost| cost.lines) {
-                    add_line(&mut lines, line);
-                }
+                used.extend(cost_of_hour(history, hour, until).into_iter().flat_map(|cost| cost.lines));
                 hour = hour.next();
             }
         }
+        let mut lines = Vec::new();
+        add_lines(&mut lines, used);
         Ok(lines)
     }
 
@@ -321,15 +321,20 @@ pub(super) async fn burn(
     Ok(burn)
 }
 
-/// Adds a line to the one of the same key, or to the end.
-pub(crate) fn add_line(lines: &mut Vec<UsageLine>, line: UsageLine) {
-    match lines.iter_mut().find(|other| other.key == line.key) {
-        Some(same) => {
-            same.replica_microseconds += line.replica_microseconds;
-            same.cost += line.cost;
-            same.charged += line.charged;
+/// Adds each of `more` to the line of its key, or to the end.
+pub(crate) fn add_lines(lines: &mut Vec<UsageLine>, more: Vec<UsageLine>) {
+    let mut places: BTreeMap<UsageKey, usize> =
+        lines.iter().enumerate().map(|(place, line)| (line.key.clone(), place)).collect();
+    for line in more {
+        let place = *places.entry(line.key.clone()).or_insert(lines.len());
+        match lines.get_mut(place) {
+            Some(same) => {
+                same.replica_microseconds += line.replica_microseconds;
+                same.cost += line.cost;
+                same.charged += line.charged;
+            }
+            None => lines.push(line),
         }
-        None => lines.push(line),
     }
 }
 

@@ -107,6 +107,19 @@ async fn only_admins_move_money_and_only_members_see_it() {
         let refused = world.actions.move_money(&admin_actor, organization.id, wrong).await;
         assert!(matches!(refused, Err(Error::InvalidFields(_))), "{kind} {amount}: {refused:?}");
     }
+    // A payment has a reference, which credits once on the whole platform.
+    let payment = |reference: Option<&str>| NewLedgerEntry {
+        kind: LedgerKind::TopUp,
+        amount: money("1"),
+        reference: reference.map(str::to_owned),
+        note: None,
+    };
+    let refused = world.actions.move_money(&admin_actor, organization.id, payment(None)).await;
+    assert!(matches!(refused, Err(Error::InvalidFields(fields)) if fields[0].field == "reference"));
+    let other = world.organization("other", "0").await;
+    world.actions.move_money(&admin_actor, other.id, payment(Some("wire 1"))).await.expect("credits");
+    let again = world.actions.move_money(&admin_actor, organization.id, payment(Some("wire 1"))).await;
+    assert!(matches!(again, Err(Error::Conflict(_))), "{again:?}");
     let (audited,): (i64,) = sqlx::query_as("SELECT count(*) FROM paas_audit_log WHERE action = 'wallet.refund'")
         .fetch_one(world.database.pool())
         .await

@@ -55,6 +55,7 @@ async fn usage_counts_up_to_this_moment_and_months_and_hours_agree() {
         world.actions.invoice(&system, &organization, "2026-11".parse().expect("is one")).await.expect("is made");
     assert_eq!((invoice.total(), invoice.payments.len(), invoice.preliminary), (whole.cost, 1, false));
     assert!(invoice.html().contains("$2.013800"));
+    assert_eq!((invoice.opening, invoice.closing()), (Money::ZERO, money("97.9862")));
     let months = world.actions.invoices(&system, organization.id).await.expect("lists");
     assert_eq!(months, [("2026-11".parse().expect("is one"), whole.cost)]);
     world.close().await;
@@ -72,5 +73,76 @@ async fn what_a_stopped_app_used_in_this_hour_is_not_forgotten_and_has_no_foreca
     let wallet = world.actions.wallet(&Actor::system(), &organization).await.expect("tells");
     assert_eq!((wallet.month_to_date, wallet.forecast), (money("0.25"), money("0.25")));
     assert_eq!((wallet.billing_enabled, wallet.lasts_hours), (false, None));
+    world.close().await;
+}
+
+#[tokio::test]
+async fn an_invoice_is_final_when_all_of_its_month_is_settled_and_has_the_time_that_was_charged_for() {
+    let world = World::new("2026-11-30T20:00:00Z").await;
+    let organization = world.organization("acme", "100").await;
+    let app = world.running_app(&organization, "shop").await;
+    world.price(app.id, "1").await;
+    let (system, november) = (Actor::system(), "2026-11".parse().expect("is one"));
+    // Two hours without billing, two with it.
+    world.switch_on("2026-11-30T22:00:00Z").await;
+    world.clock.set(at("2026-11-30T23:10:00Z"));
+    world.store.settle_usage().await.expect("settles");
+    world.move_money(organization.id, skypanel_core::model::LedgerKind::Adjustment, "-8").await;
+    world.clock.set(at("2026-12-01T00:00:01Z"));
+    let early = world.actions.invoice(&system, &organization, november).await.expect("is made");
+    assert!(early.preliminary && early.html().contains("not all of it is settled"));
+    assert_eq!(early.total(), money("1"));
+    world.store.settle_usage().await.expect("settles");
+    let last = world.actions.invoice(&system, &organization, november).await.expect("is made");
+    assert_eq!((last.preliminary, last.total()), (false, money("2")));
+    let [line] = last.lines.as_slice() else { panic!("one line: {:?}", last.lines) };
+    assert_eq!(line.replica_hours().to_string(), "2.000000", "two of the four hours were charged");
+    let page = last.html();
+    let parts = ["<h2>Payments</h2>", "<h2>Adjustments</h2>", "-$8.000000", "$0.000000", "$90.000000"];
+    assert!(parts.iter().all(|part| page.contains(part)), "{page}");
+    world.clock.set(at("2026-12-01T01:00:00Z"));
+    let next = world.actions.invoice(&system, &organization, "2026-12".parse().expect("is one")).await.expect("is made");
+    assert_eq!(next.opening, last.closing());
+    assert!(next.preliminary);
+    world.close().await;
+}
+
+#[tokio::test]
+async fn books_are_kept_of_organisations_that_are_no_more_and_names_are_free_again() {
+    use skypanel_core::actions::AppsGo;
+    use skypanel_core::model::{LedgerKind, OrganizationRef};
+
+    let world = World::billing("2026-11-22T10:00:00Z").await;
+    let mut numbers = Vec::new();
+    for _ in 0..2 {
+        let organization = world.organization("acme", "5").await;
+        world.move_money(organization.id, LedgerKind::Adjustment, "-5").await;
+        let (system, named) = (Actor::system(), OrganizationRef::Id(organization.id));
+        world.actions.delete_organization(&system, &named, "acme", &AppsGo::Nowhere).await.expect("goes");
+        let past = world.actions.organization_with_books(&system, &named).await.expect("has books");
+        assert_eq!((past.id, past.name.as_str()), (organization.id, "acme"));
+        assert_eq!(world.actions.ledger(&system, past.id, None, 9).await.expect("lists").len(), 2);
+        let invoice = world.actions.invoice(&system, &past, "2026-11".parse().expect("is one")).await.expect("is made");
+        numbers.push(invoice.number());
+        let nobody = Actor { identity: None, via: skypanel_core::actions::Via::Browser, ..Actor::system() };
+        assert!(world.actions.organization_with_books(&nobody, &named).await.is_err());
+    }
+    assert_ne!(numbers[0], numbers[1]);
+    world.close().await;
+}
+
+#[tokio::test]
+async fn a_wallet_warns_when_it_gets_low() {
+    let world = World::billing("2026-11-22T10:00:00Z").await;
+    let organization = world.organization("acme", "100").await;
+    let app = world.running_app(&organization, "shop").await;
+    let warning = async || world.actions.wallet(&Actor::system(), &organization).await.expect("tells").warning;
+    assert_eq!(warning().await, None);
+    world.price(app.id, "2").await;
+    assert!(warning().await.expect("warns").contains("less than 72 hours"));
+    world.price(app.id, "5").await;
+    assert!(warning().await.expect("warns").contains("less than 24 hours"));
+    world.clock.set(at("2026-11-23T10:00:00Z"));
+    assert!(warning().await.expect("warns").contains("is empty"), "what is not settled counts, too");
     world.close().await;
 }

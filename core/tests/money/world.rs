@@ -76,7 +76,8 @@ impl World {
     }
 
     pub(crate) async fn move_money(&self, organization: OrganizationId, kind: LedgerKind, amount: &str) {
-        let new = NewLedgerEntry { kind, amount: money(amount), reference: None, note: None };
+        let reference = (kind == LedgerKind::TopUp).then(|| uuid::Uuid::new_v4().to_string());
+        let new = NewLedgerEntry { kind, amount: money(amount), reference, note: None };
         self.actions.move_money(&Actor::system(), organization, new).await.expect("moves money");
     }
 

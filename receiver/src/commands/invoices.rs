@@ -5,7 +5,6 @@ use std::fmt::Write as _;
 use clap::{Args, Subcommand};
 use serde_json::json;
 use skypanel_core::model::Month;
-use skypanel_core::store::Access;
 
 use crate::commands::context::{Context, Failure, OrganizationChoice};
 use crate::commands::table::{table, time};
@@ -50,7 +49,7 @@ pub(crate) async fn run(context: &Context, command: &Command) -> Result<u32, Fai
 
 async fn list(context: &Context, arguments: &ListArguments) -> Result<u32, Failure> {
     let named = context.organization(&arguments.choice)?;
-    let organization = context.actions().organization_for(context.actor(), &named, Access::Read).await?;
+    let organization = context.actions().organization_with_books(context.actor(), &named).await?;
     let months = context.actions().invoices(context.actor(), organization.id).await?;
     let rows = months.into_iter().map(|(month, total)| {
         (json!({ "month": month.to_string(), "total": total }), vec![month.to_string(), total.to_string()])
@@ -60,7 +59,7 @@ async fn list(context: &Context, arguments: &ListArguments) -> Result<u32, Failu
 
 async fn show(context: &Context, arguments: &ShowArguments) -> Result<u32, Failure> {
     let named = context.organization(&arguments.choice)?;
-    let organization = context.actions().organization_for(context.actor(), &named, Access::Read).await?;
+    let organization = context.actions().organization_with_books(context.actor(), &named).await?;
     let invoice = context.actions().invoice(context.actor(), &organization, arguments.month).await?;
     if arguments.html {
         context.output.text(invoice.html()).await?;
@@ -73,19 +72,23 @@ async fn show(context: &Context, arguments: &ShowArguments) -> Result<u32, Failu
         "month": invoice.month.to_string(),
         "preliminary": invoice.preliminary,
         "made_at": invoice.made_at,
+        "opening_balance": invoice.opening,
         "total": invoice.total(),
+        "closing_balance": invoice.closing(),
         "lines": invoice.lines.iter().map(usage::item).collect::<Vec<_>>(),
         "payments": invoice.payments.iter().map(wallet::item).collect::<Vec<_>>(),
     });
-    let preliminary = if invoice.preliminary { " (preliminary: the month is not over)" } else { "" };
+    let preliminary = if invoice.preliminary { " (preliminary: it may still change)" } else { "" };
     let mut text = format!("=== Invoice {}{preliminary}\n", invoice.number());
     if !invoice.lines.is_empty() {
         let rows: Vec<Vec<String>> = invoice.lines.iter().map(|line| usage::row(line, line.charged)).collect();
         text.push_str(&table(usage::HEADINGS, &rows));
     }
+    let _ = writeln!(text, "Balance when it began: {}", invoice.opening);
     let _ = writeln!(text, "Total: {}", invoice.total());
     for payment in &invoice.payments {
         let _ = writeln!(text, "{}: {} on {}", payment.kind, payment.amount, time(payment.occurred_at));
     }
+    let _ = writeln!(text, "Balance when it ended: {}", invoice.closing());
     context.tell(json, text).await
 }
