@@ -2,19 +2,23 @@
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value};
 
 use super::plans::admin;
 use super::{Actions, Actor};
 use crate::blob::check_storage;
+use crate::dns::Resolver;
 use crate::error::FieldError;
 use crate::mail::MailServer;
 use crate::probes::{check_loki, check_prometheus};
 use crate::settings::{Settings, StorageBackend};
 use crate::store::{AuditEntry, audit};
 use crate::{Error, Result};
+
+/// Longest the container engine may take to answer.
+const SWARM_LIMIT: Duration = Duration::from_secs(10);
 
 /// New values in their text form by key; none to go back to the default.
 pub type SettingChanges = BTreeMap<String, Option<String>>;
@@ -34,6 +38,8 @@ text_enum! {
         LogStore = "log_store",
         /// The external source of metrics.
         Metrics = "metrics",
+        /// The name servers.
+        Dns = "dns",
     }
 }
 
@@ -115,18 +121,24 @@ impl Actions {
     pub async fn check_settings(&self, actor: &Actor, changes: &SettingChanges) -> Result<Vec<SettingCheck>> {
         admin(actor)?;
         let settings = changed(&self.store.settings().await?, changes)?;
-        let (local, s3, swarm, smtp, log_store, metrics) = tokio::join!(
+        let (local, s3, swarm, smtp, log_store, metrics, dns) = tokio::join!(
             timed(SettingPart::LocalStorage, self.check_local()),
             timed(SettingPart::S3, check_s3(&settings)),
             timed(SettingPart::Swarm, self.check_swarm()),
             timed(SettingPart::Smtp, check_mail(&settings)),
             timed(SettingPart::LogStore, self.check_log_store(&settings)),
             timed(SettingPart::Metrics, check_metrics(&settings)),
+            timed(SettingPart::Dns, check_dns(&settings)),
         );
-        Ok(vec![local, s3, swarm, smtp, log_store, metrics])
+        Ok(vec![local, s3, swarm, smtp, log_store, metrics, dns])
     }
 
     async fn check_local(&self) -> Result<Option<String>> {
+        if self.store.settings().await?.storage_backend == StorageBackend::Local {
+            self.blobs.probe().await?;
+            return Ok(Some("Wrote, read and removed a blob.".to_owned()));
+        }
+        // What goes to the bucket is written to the disk first.
         let blobs = self.blobs.clone();
         let written = tokio::task::spawn_blocking(move || {
             let mut file = blobs.spool()?;
@@ -144,7 +156,10 @@ impl Actions {
     }
 
     async fn check_swarm(&self) -> Result<Option<String>> {
-        let nodes = self.console.nodes().await?;
+        let nodes = tokio::time::timeout(SWARM_LIMIT, self.console.nodes()).await.map_err(|_| {
+            let limit = SWARM_LIMIT.as_secs();
+            Error::Upstream(format!("The container engine did not answer within {limit} s. Look whether it runs."))
+        })??;
         let ready = nodes.iter().filter(|node| node.is_ready()).count();
         if ready == 0 {
             return Err(Error::Upstream(format!(
@@ -154,6 +169,17 @@ impl Actions {
         }
         Ok(Some(format!("{ready} of {} nodes are ready.", nodes.len())))
     }
+}
+
+/// Looks for the platform's own name: the answer does not matter, that there is one does.
+async fn check_dns(settings: &Settings) -> Result<Option<String>> {
+    let name = format!("skypanel.{}", settings.apps_default_domain);
+    let found = Resolver::new(&settings.dns_resolver)?.addresses(&name).await?;
+    let servers = if settings.dns_resolver.is_empty() { "The host's name servers" } else { "The name servers" };
+    Ok(Some(match found.first() {
+        Some(address) => format!("{servers} answered: {name} is {address}."),
+        None => format!("{servers} answered: there is no {name}. Apps need a record for *.{}.", settings.apps_default_domain),
+    }))
 }
 
 async fn check_s3(settings: &Settings) -> Result<Option<String>> {
