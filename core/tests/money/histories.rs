@@ -8,11 +8,11 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
-use skypanel_core::model::{AppId, AppStatus, Money, Organization, PlanId};
-use skypanel_core::secrets::Secrets;
+use skypanel_core::actions::Actor;
+use skypanel_core::model::{AppId, AppStatus, Money, Organization, OrganizationRef, PlanId};
 use skypanel_core::store::Store;
-use sqlx::ConnectOptions as _;
 
+use crate::history_model::{HOUR, Model, Terms, charge_of, compare, other_store, plans};
 use crate::world::{World, at, formation, money};
 
 /// Most apps at a time in a history.
@@ -40,6 +40,16 @@ enum Step {
     ChangePlan(usize, usize),
     EditPlan(usize, u32),
     Delete(usize),
+    /// Its rollout begins, is done, or fails for good.
+    BeginRollout(usize),
+    CompleteRollout(usize),
+    TakeBack(usize),
+    /// An admin holds all of the first organisation, or lets it go on.
+    Suspend,
+    Resume,
+    TopUp(u32),
+    /// To the other organisation.
+    Move(usize),
     /// A change that never commits.
     Crash(usize),
     Settle,
@@ -70,6 +80,13 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => (app.clone(), 0..3usize).prop_map(|(app, plan)| Step::ChangePlan(app, plan)),
         1 => (0..3usize, 0..2_000_000u32).prop_map(|(plan, price)| Step::EditPlan(plan, price)),
         1 => app.clone().prop_map(Step::Delete),
+        3 => app.clone().prop_map(Step::BeginRollout),
+        2 => app.clone().prop_map(Step::CompleteRollout),
+        2 => app.clone().prop_map(Step::TakeBack),
+        1 => Just(Step::Suspend),
+        2 => Just(Step::Resume),
+        1 => (1..5_000_000u32).prop_map(Step::TopUp),
+        1 => app.clone().prop_map(Step::Move),
         1 => app.clone().prop_map(Step::Crash),
         2 => Just(Step::Settle),
         2 => app.prop_map(Step::SettleTwice),
@@ -78,43 +95,17 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     proptest::collection::vec(step, 10..60)
 }
 
-/// What the test itself knows of an app.
-struct Model {
-    id: AppId,
-    processes: Option<&'static [&'static str]>,
-    running: bool,
-    web: u32,
-    worker: u32,
-    /// Millionths an hour.
-    price: u128,
-}
-
-impl Model {
-    fn replicas(&self) -> u128 {
-        let Some(processes) = self.processes.filter(|_| self.running) else { return 0 };
-        let count = |name, replicas: u32| if processes.contains(&name) { u128::from(replicas) } else { 0 };
-        count("web", self.web) + count("worker", self.worker)
-    }
-}
-
 struct History<'a> {
     world: &'a World,
     stores: [Store; 2],
-    organization: Organization,
+    organizations: [Organization; 2],
+    /// Whether the first one is suspended.
+    suspended: bool,
+    topped_up: Money,
     plans: [(PlanId, u128); 3],
     apps: Vec<Option<Model>>,
-    /// Millionths times microseconds, by app and number of the hour.
-    integral: BTreeMap<(AppId, i64), u128>,
-}
-
-pub(crate) const HOUR: i64 = 3_600_000_000;
-
-/// What an hour of an app is charged that came to so many millionths times microseconds: rounded half up.
-pub(crate) fn charge_of(exact: u128) -> Money {
-    let divisor = u128::try_from(HOUR).expect("is positive");
-    let (whole, rest) = (exact / divisor, exact % divisor);
-    let rounded = if rest * 2 >= divisor { whole + 1 } else { whole };
-    Money::from_millionths(i64::try_from(rounded).expect("fits"))
+    /// Millionths times microseconds, by organisation, app and number of the hour.
+    integral: BTreeMap<(usize, AppId, i64), u128>,
 }
 
 impl History<'_> {
@@ -129,8 +120,8 @@ impl History<'_> {
         while from < to {
             let end = to.min((from.div_euclid(HOUR) + 1) * HOUR);
             for app in self.apps.iter().flatten() {
-                let used = app.price * app.replicas() * u128::try_from(end - from).expect("is positive");
-                *self.integral.entry((app.id, from.div_euclid(HOUR))).or_default() += used;
+                let used = app.cost() * u128::try_from(end - from).expect("is positive");
+                *self.integral.entry((app.owner, app.id, from.div_euclid(HOUR))).or_default() += used;
             }
             from = end;
         }
@@ -142,12 +133,22 @@ impl History<'_> {
         let store = self.stores[number % 2].clone();
         if let Step::Release(index, _) = step
             && self.apps[*index].is_none()
+            && !self.suspended
         {
             let name = format!("app-{}", NAMES.fetch_add(1, Ordering::Relaxed));
-            let app = self.world.app(&self.organization, &name).await;
+            let app = self.world.app(&self.organizations[0], &name).await;
             store.change_plan(app.id, self.plans[0].0).await.expect("changes");
-            let price = self.plans[0].1;
-            self.apps[*index] = Some(Model { id: app.id, processes: None, running: false, web: 1, worker: 0, price });
+            let (plan, price) = self.plans[0];
+            self.apps[*index] = Some(Model {
+                id: app.id,
+                owner: 0,
+                processes: None,
+                running: false,
+                held: false,
+                asked: Terms { plan, price, scaled: None },
+                applied: None,
+                applying: None,
+            });
         }
         match step {
             Step::Pass(microseconds) => return self.pass(*microseconds),
@@ -166,6 +167,13 @@ impl History<'_> {
                 self.plans[*plan].1 = u128::from(*price);
                 return;
             }
+            Step::Suspend | Step::Resume => return self.hold(matches!(step, Step::Suspend)).await,
+            Step::TopUp(millionths) => {
+                let amount = Money::from_millionths(i64::from(*millionths));
+                self.world.top_up(self.organizations[0].id, &amount.0.to_string()).await;
+                self.topped_up += amount;
+                return;
+            }
             Step::Settle => {
                 store.settle_usage().await.expect("settles");
                 return;
@@ -182,22 +190,55 @@ impl History<'_> {
         | Step::Scale(index, ..)
         | Step::ChangePlan(index, _)
         | Step::Delete(index)
+        | Step::BeginRollout(index)
+        | Step::CompleteRollout(index)
+        | Step::TakeBack(index)
+        | Step::Move(index)
         | Step::Crash(index)
         | Step::SettleTwice(index)) = step
         else {
             return;
         };
+        let suspended = self.suspended;
         let Some(app) = &mut self.apps[*index] else { return };
         match step {
+            // Nothing of a suspended organisation begins to run.
+            Step::Release(..) | Step::Start(_) | Step::Move(_) if suspended && app.owner == 0 => {}
             Step::Release(_, processes) => {
                 self.world.release(app.id, processes).await.expect("releases");
                 // A stopped app that has a release is not started by a new one.
                 app.running |= app.processes.is_none();
                 app.processes = Some(processes);
+                app.complete_rollout();
             }
             Step::Stop(_) => {
                 store.set_app_status(app.id, AppStatus::Stopped).await.expect("stops");
-                app.running = false;
+                store.end_rollouts(app.id).await.expect("ends");
+                app.stop();
+            }
+            Step::BeginRollout(_) if app.processes.is_some() => {
+                store.begin_rollout(app.id).await.expect("begins");
+                app.begin_rollout();
+            }
+            Step::CompleteRollout(_) => {
+                store.complete_rollout(app.id).await.expect("completes");
+                app.complete_rollout();
+            }
+            Step::TakeBack(_) if app.processes.is_some() => {
+                store.take_back_rollout(app.id).await.expect("takes back");
+                app.take_back();
+            }
+            Step::Move(_) => {
+                sqlx::query("UPDATE paas_applications SET organization_id = $2 WHERE id = $1")
+                    .bind(app.id)
+                    .bind(self.organizations[1 - app.owner].id)
+                    .execute(store.pool())
+                    .await
+                    .expect("moves");
+                // Any change writes the history.
+                let status = store.app(app.id).await.expect("is there").status;
+                store.set_app_status(app.id, status).await.expect("records");
+                app.owner = 1 - app.owner;
             }
             Step::Start(_) if app.processes.is_some() => {
                 store.set_app_status(app.id, AppStatus::Running).await.expect("starts");
@@ -205,11 +246,11 @@ impl History<'_> {
             }
             Step::Scale(_, web, worker) => {
                 self.world.scale(app.id, &format!("web={web} worker={worker}")).await;
-                (app.web, app.worker) = (*web, *worker);
+                app.asked.scaled = Some((*web, *worker));
             }
             Step::ChangePlan(_, plan) => {
                 store.change_plan(app.id, self.plans[*plan].0).await.expect("changes");
-                app.price = self.plans[*plan].1;
+                (app.asked.plan, app.asked.price) = self.plans[*plan];
             }
             Step::Delete(_) => {
                 store.delete_app(app.id).await.expect("deletes");
@@ -226,9 +267,10 @@ impl History<'_> {
                 drop(transaction);
             }
             Step::SettleTwice(_) => {
-                let same = format!("web={} worker={}", app.web, app.worker);
+                let (web, worker) = app.asked.scaled.unwrap_or((1, 0));
+                app.asked.scaled = Some((web, worker));
                 let shown = store.app(app.id).await.expect("is there");
-                let wish = formation(&same);
+                let wish = formation(&format!("web={web} worker={worker}"));
                 let (first, second, third) = tokio::join!(
                     self.stores[0].settle_usage(),
                     self.stores[1].settle_usage(),
@@ -242,43 +284,35 @@ impl History<'_> {
         }
     }
 
+    async fn hold(&mut self, hold: bool) {
+        let (system, named) = (Actor::system(), OrganizationRef::Id(self.organizations[0].id));
+        let actions = &self.world.actions;
+        let done = match hold {
+            true => actions.suspend_organization(&system, &named, None).await,
+            false => actions.resume_organization(&system, &named).await,
+        };
+        done.expect("does it");
+        for app in self.apps.iter_mut().flatten().filter(|app| app.owner == 0 && app.running) {
+            app.held = hold;
+        }
+        self.suspended = hold;
+    }
+
     /// Settles all that is left and compares every charge, the balance, and all sums of usage.
     async fn check(mut self, top_up: Money) {
         self.pass(HOUR);
         self.stores[0].settle_usage().await.expect("settles");
         let end = self.now().div_euclid(HOUR);
-        let expected: BTreeMap<(AppId, i64), Money> = self
-            .integral
-            .iter()
-            .filter(|((_, hour), _)| *hour < end)
-            .map(|(key, exact)| (*key, charge_of(*exact)))
-            .filter(|(_, amount)| *amount > Money::ZERO)
-            .collect();
-        let pool = self.world.database.pool();
-        let charges: Vec<(AppId, DateTime<Utc>, Money)> = sqlx::query_as(
-            "SELECT application_id, hour, -amount FROM wallet_ledger WHERE kind = 'charge' AND organization_id = $1",
-        )
-        .bind(self.organization.id)
-        .fetch_all(pool)
-        .await
-        .expect("lists");
-        let found: BTreeMap<(AppId, i64), Money> = charges
-            .into_iter()
-            .map(|(app, hour, amount)| ((app, hour.timestamp_micros().div_euclid(HOUR)), amount))
-            .collect();
-        assert_eq!(found, expected);
-        let total: Money = expected.values().copied().sum();
-        assert_eq!(self.world.balance(self.organization.id).await, top_up - total);
-        for sum in [
-            "SELECT coalesce(sum(cost), 0) FROM paas_resource_usage WHERE organization_id = $1",
-            "SELECT coalesce(sum(cost), 0) FROM paas_usage_days WHERE organization_id = $1",
-            "SELECT coalesce(sum(charged), 0) FROM paas_usage_days WHERE organization_id = $1",
-            "SELECT coalesce(sum(cost), 0) FROM paas_usage_months WHERE organization_id = $1",
-            "SELECT coalesce(sum(charged), 0) FROM paas_usage_months WHERE organization_id = $1",
-        ] {
-            let (sum_found,): (Money,) =
-                sqlx::query_as(sum).bind(self.organization.id).fetch_one(pool).await.expect("adds up");
-            assert_eq!(sum_found, total, "{sum}");
+        let tops = [top_up + self.topped_up, top_up];
+        for (owner, organization) in self.organizations.iter().enumerate() {
+            let expected: BTreeMap<(AppId, i64), Money> = self
+                .integral
+                .iter()
+                .filter(|((of, _, hour), _)| *of == owner && *hour < end)
+                .map(|((_, app, hour), exact)| ((*app, *hour), charge_of(*exact)))
+                .filter(|(_, amount)| *amount > Money::ZERO)
+                .collect();
+            compare(self.world, organization.id, &expected, tops[owner]).await;
         }
     }
 }
@@ -303,11 +337,16 @@ fn the_ledger_equals_an_independent_integral_to_the_last_digit() {
         runtime.block_on(async {
             let number = numbers.fetch_add(1, Ordering::Relaxed);
             world.clock.set(at(BEGINNINGS[beginning]) + TimeDelta::microseconds(i64::from(number)));
-            let organization = world.organization(&format!("org-{number}"), "90000000").await;
+            let organizations = [
+                world.organization(&format!("org-{number}"), "90000000").await,
+                world.organization(&format!("other-{number}"), "90000000").await,
+            ];
             let mut history = History {
                 world: &world,
                 stores: [world.store.clone(), local.clone()],
-                organization,
+                organizations,
+                suspended: false,
+                topped_up: Money::ZERO,
                 plans: plans(&world, number).await,
                 apps: (0..APPS).map(|_| None).collect(),
                 integral: BTreeMap::new(),
@@ -318,7 +357,7 @@ fn the_ledger_equals_an_independent_integral_to_the_last_digit() {
             // What still runs must not go on into the next history.
             for app in history.apps.iter_mut().flatten() {
                 world.store.set_app_status(app.id, AppStatus::Stopped).await.expect("stops");
-                app.running = false;
+                app.stop();
             }
             history.check(money("90000000")).await;
         });
@@ -332,30 +371,4 @@ fn the_ledger_equals_an_independent_integral_to_the_last_digit() {
         drop(local);
         world.close().await;
     });
-}
-
-/// A second store, as another process would have.
-pub(crate) async fn other_store(world: &World) -> Store {
-    let url = world.database.pool().connect_options().to_url_lossy();
-    let directory = tempfile::tempdir().expect("makes a directory");
-    let keys = Secrets::open_or_create(&directory.path().join("master.key")).expect("makes a key");
-    Store::connect(url.as_str(), keys).await.expect("connects").with_clock(world.clock.clone())
-}
-
-/// Three plans of ten replicas with prices that do not divide evenly.
-pub(crate) async fn plans(world: &World, number: u32) -> [(PlanId, u128); 3] {
-    let mut plans = [6_900u128, 34_701, 999_999_999].map(|price| (PlanId::new(), price));
-    for (index, (id, price)) in plans.iter_mut().enumerate() {
-        sqlx::query(
-            "INSERT INTO paas_plans (id, name, cpu_cores, ram_mb, disk_gb, max_replicas, price_per_hour, position)
-             VALUES ($1, $2, 1, 512, 1, 10, $3, 9)",
-        )
-        .bind(*id)
-        .bind(format!("plan {number}.{index}"))
-        .bind(Money::from_millionths(i64::try_from(*price).expect("fits")).0)
-        .execute(world.database.pool())
-        .await
-        .expect("makes a plan");
-    }
-    plans
 }

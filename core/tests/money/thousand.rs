@@ -11,7 +11,7 @@ use skypanel_core::model::{
 };
 use skypanel_core::store::{Settled, Store};
 
-use crate::histories::{HOUR, charge_of, other_store, plans};
+use crate::history_model::{HOUR, charge_of, other_store, plans};
 use crate::world::{World, at, formation, money};
 
 const APPS: u32 = 1_000;
