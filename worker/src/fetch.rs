@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use skypanel_core::blob::{BlobKey, Blobs};
 use skypanel_core::jobs::ReportStatus;
-use skypanel_core::model::{Application, CommitHash, Deployment, DeploymentSource, DeploymentStatus};
+use skypanel_core::model::{Application, CommitHash, Deployment, DeploymentSource, DeploymentStatus, GitTransport};
 use skypanel_core::quantity::{count, size};
 use skypanel_core::repository::{CommitState, CommitStatus, GitClient, Remote, StatusError};
 use skypanel_core::source::{CommitSource, SourceLimits, pack_commit};
@@ -45,14 +45,12 @@ impl Fetcher {
     ) -> Result<()> {
         log.step(&format!("Cloning {} ({})", source.git_url, source.git_branch)).await;
         let settings = self.store.settings().await?;
-        let remote = Remote {
-            url: source.git_url,
-            branch: source.git_branch,
-            credentials: self.store.repository_credentials(app).await?,
-        };
+        // It may be an address that the app had before.
+        let credentials = self.store.credentials_for(app.id, &source.git_url).await?;
+        let remote = Remote { url: source.git_url, branch: source.git_branch, credentials };
         let fetched = Arc::new(self.git.fetch(&remote, source.git_commit.as_ref(), &settings).await?);
         if let Some(keys) = &fetched.host_keys {
-            self.store.pin_host_keys(app.id, keys).await?;
+            self.store.pin_host_keys(app.id, &remote.url, keys).await?;
             log.detail(&format!("Pinned the SSH host key that {} showed", remote.url.host())).await;
         }
         let what = CommitSource {
@@ -104,11 +102,12 @@ impl Fetcher {
         let app = self.store.app(deployment.application_id).await?;
         let repository = self.store.repository(app.id).await?;
         let (Some(host), true) = (repository.host_kind, repository.report_status) else { return Ok(()) };
-        // A token is for the host it was given for.
-        if repository.git_url.as_ref().map(skypanel_core::model::GitUrl::host) != Some(source.git_url.host()) {
+        let Some((_, token)) = self.store.credentials_for(app.id, &source.git_url).await?.token else { return Ok(()) };
+        let settings = self.store.settings().await?;
+        if source.git_url.transport() == GitTransport::Http && !settings.git_allow_http {
+            // Anyone on the way could read the token.
             return Ok(());
         }
-        let Some((_, token)) = self.store.repository_credentials(&app).await?.token else { return Ok(()) };
         let (state, description) = in_words(&deployment);
         let status = CommitStatus {
             host,
@@ -119,7 +118,7 @@ impl Fetcher {
             description,
             token: &token,
         };
-        match status.send(&self.git.http(&self.store.settings().await?)).await {
+        match status.send(&self.git.http(&settings)).await {
             Ok(()) => Ok(()),
             Err(StatusError::Refused(reason)) => {
                 tracing::warn!(app = %app.slug, reason, "a commit status was refused");

@@ -33,7 +33,7 @@ pub(crate) struct WebhookReceipt {
 ///
 /// Signed by the host with the webhook's secret: `X-Hub-Signature-256` (GitHub), `X-Gitea-Signature`, `X-Gitlab-Token`, or
 /// `X-Skypanel-Signature` with `X-Skypanel-Timestamp` (generic). 202 if a deployment was queued; 409 if one should have
-/// been and could not.
+/// been and could not (200 for GitLab, which switches off webhooks that answer with errors).
 #[utoipa::path(
     post,
     path = "/api/webhooks/{provider}/{token}",
@@ -43,7 +43,7 @@ pub(crate) struct WebhookReceipt {
         ("provider" = schema::WebhookProvider, Path, description = "Who calls"),
         ("token" = String, Path, description = "The webhook's token"),
     ),
-    request_body(content = String, content_type = "application/json"),
+    request_body(content = serde_json::Value, description = "As the host sends it", content_type = "application/json"),
     responses(
         (status = OK, description = "There was nothing to deploy.", body = WebhookReceipt),
         (status = ACCEPTED, description = "A deployment was queued.", body = WebhookReceipt),
@@ -78,6 +78,8 @@ pub(crate) async fn receive_webhook(
     let status = match delivery.outcome {
         _ if received.seen_before => StatusCode::OK,
         DeliveryOutcome::Deployed => StatusCode::ACCEPTED,
+        // GitLab switches webhooks off that answer with errors several times in a row.
+        DeliveryOutcome::Failed if provider == WebhookProvider::Gitlab => StatusCode::OK,
         DeliveryOutcome::Failed => StatusCode::CONFLICT,
         DeliveryOutcome::Ignored | DeliveryOutcome::Ping => StatusCode::OK,
     };

@@ -86,7 +86,7 @@ impl Actions {
     /// Removes a domain from an app. It is routed no more.
     pub async fn remove_domain(&self, actor: &Actor, app: &AppRef, domain: &DomainRef) -> Result<Domain> {
         let mut change = self.change(actor, app, Access::Change).await?;
-        let domain = self.store.domain_of(change.app.id, domain).await?;
+        let domain = domains::of(&mut change.transaction, change.app.id, domain).await?;
         domains::remove(&mut change.transaction, domain.id).await?;
         change.audit("domain.remove", shown(&domain), Value::Null).await?;
         change.tell("domain", &format!("Removed the domain {}", domain.domain.for_people())).await?;
@@ -148,6 +148,10 @@ pub async fn check_domain(store: &Store, actor: &Actor, id: DomainId) -> Result<
     let now = store.clock().now();
     let mut transaction = store.pool().begin().await?;
     let (before, organization) = domains::lock(&mut transaction, id).await?.ok_or_else(gone)?;
+    // The default domain and the reserved names may have been changed since it was added.
+    if checked.problem.is_none() && is_reserved(&before.domain, &settings) {
+        checked.problem = Some("This name is the platform's own.".to_owned());
+    }
     if checked.problem.is_none() && domains::is_active_elsewhere(&mut transaction, &before.domain, app.id).await? {
         checked.problem = Some(domains::taken(&before.domain).to_string());
     }

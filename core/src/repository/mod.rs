@@ -26,6 +26,7 @@ use crate::settings::Settings;
 use crate::{Error, Result};
 use command::{Ended, GitCommand};
 use workplace::Workplace;
+pub use workplace::remove_leftovers;
 
 /// Longest it may take to ask a host about a repository.
 const ASK_TIME: Duration = Duration::from_secs(30);

@@ -7,6 +7,7 @@ use std::io::Write as _;
 use std::net::IpAddr;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tempfile::TempDir;
 use zeroize::Zeroizing;
@@ -14,6 +15,31 @@ use zeroize::Zeroizing;
 use super::{HostKeys, Remote};
 use crate::model::GitTransport;
 use crate::{Error, Result};
+
+/// How the names of the directories begin.
+const PREFIX: &str = "skypanel-git-";
+/// Older than this, a directory is no errand's any more: a fetch may take two hours at most.
+const LONGEST: Duration = Duration::from_hours(3);
+
+/// Removes the directories, and with them the credentials, that errands of processes that died have left.
+pub fn remove_leftovers() -> std::io::Result<u32> {
+    remove_older(&std::env::temp_dir(), LONGEST)
+}
+
+fn remove_older(directory: &Path, age: Duration) -> std::io::Result<u32> {
+    let mut removed = 0;
+    for entry in std::fs::read_dir(directory)? {
+        let entry = entry?;
+        let is_ours = entry.file_name().to_str().is_some_and(|name| name.starts_with(PREFIX));
+        // One that vanishes meanwhile, or is another user's, is not ours to remove.
+        let Ok(about) = entry.metadata() else { continue };
+        let is_old = about.modified()?.elapsed().is_ok_and(|elapsed| elapsed > age);
+        if is_ours && about.is_dir() && is_old && std::fs::remove_dir_all(entry.path()).is_ok() {
+            removed += 1;
+        }
+    }
+    Ok(removed)
+}
 
 /// The name the host goes by in the file of known hosts, whatever its address.
 const ALIAS: &str = "repository";
@@ -34,7 +60,7 @@ pub(super) struct Workplace {
 impl Workplace {
     /// Lays out the directory for one errand to `remote`, whose host was checked to be `address`.
     pub(super) fn prepare(remote: &Remote, address: IpAddr) -> Result<Self> {
-        let directory = tempfile::Builder::new().prefix("skypanel-git-").tempdir().map_err(|error| disk(&error))?;
+        let directory = tempfile::Builder::new().prefix(PREFIX).tempdir().map_err(|error| disk(&error))?;
         let mut workplace = Self { directory, settings: Vec::new(), environment: Vec::new(), learns_host_keys: false };
         DirBuilder::new().mode(0o700).create(workplace.secrets()).map_err(|error| disk(&error))?;
         match remote.url.transport() {
@@ -177,4 +203,27 @@ fn percent_encoded(text: &str) -> String {
 
 fn disk(error: &std::io::Error) -> Error {
     Error::System(format!("A place for fetching a repository could not be made: {error}."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_dead_process_left_is_removed_and_what_is_in_use_stays() {
+        let place = tempfile::tempdir().expect("makes a directory");
+        let make = |name: &str, age: Duration| {
+            let path = place.path().join(name);
+            std::fs::create_dir_all(path.join("access")).expect("makes one");
+            std::fs::write(path.join("access/credentials"), "secret").expect("writes");
+            let then = std::time::SystemTime::now() - age;
+            std::fs::File::open(&path).and_then(|directory| directory.set_modified(then)).expect("is made older");
+            path
+        };
+        let old = make("skypanel-git-old", LONGEST + Duration::from_mins(1));
+        let new = make("skypanel-git-new", Duration::ZERO);
+        let other = make("other", LONGEST * 2);
+        assert_eq!(remove_older(place.path(), LONGEST).expect("looks"), 1);
+        assert_eq!((old.exists(), new.exists(), other.exists()), (false, true, true));
+    }
 }

@@ -44,13 +44,7 @@ impl Store {
 
     /// One of them.
     pub async fn webhook(&self, app: AppId, id: WebhookId) -> Result<Webhook> {
-        let sql = format!("SELECT {COLUMNS} FROM paas_webhooks WHERE application_id = $1 AND id = $2");
-        sqlx::query_as(sqlx::AssertSqlSafe(sql))
-            .bind(app)
-            .bind(id)
-            .fetch_optional(&self.pool)
-            .await?
-            .ok_or_else(|| Error::NotFound("The app has no such webhook.".to_owned()))
+        of(&mut *self.pool.acquire().await?, app, id).await
     }
 
     /// The webhook of that address, if there is one.
@@ -166,6 +160,26 @@ impl Store {
     }
 }
 
+/// How many webhooks an app has.
+pub(crate) async fn count(connection: &mut PgConnection, app: AppId) -> Result<i64> {
+    let (count,) = sqlx::query_as("SELECT count(*) FROM paas_webhooks WHERE application_id = $1")
+        .bind(app)
+        .fetch_one(connection)
+        .await?;
+    Ok(count)
+}
+
+/// One of an app's webhooks.
+pub(crate) async fn of(connection: &mut PgConnection, app: AppId, id: WebhookId) -> Result<Webhook> {
+    let sql = format!("SELECT {COLUMNS} FROM paas_webhooks WHERE application_id = $1 AND id = $2");
+    sqlx::query_as(sqlx::AssertSqlSafe(sql))
+        .bind(app)
+        .bind(id)
+        .fetch_optional(connection)
+        .await?
+        .ok_or_else(|| Error::NotFound("The app has no such webhook.".to_owned()))
+}
+
 /// Remembers a call. False when it, or one with the same signed content, was remembered before: then nothing is to
 /// be done for it again.
 pub(crate) async fn remember(connection: &mut PgConnection, new: NewDelivery<'_>, now: DateTime<Utc>) -> Result<bool> {
@@ -195,10 +209,10 @@ pub(crate) async fn remember(connection: &mut PgConnection, new: NewDelivery<'_>
         .bind(now)
         .execute(&mut *connection)
         .await?;
-    // What a generic caller signed is of no use after minutes and what a host sent is never sent again after days,
-    // so the oldest calls may be forgotten.
+    // What the oldest calls told may be forgotten. That they came may not: a host's signature is good for ever, so
+    // that whoever has kept a call could send it once more.
     sqlx::query(
-        "DELETE FROM paas_webhook_deliveries WHERE webhook_id = $1 AND received_at < (
+        "UPDATE paas_webhook_deliveries SET push = NULL WHERE webhook_id = $1 AND push IS NOT NULL AND received_at < (
              SELECT received_at FROM paas_webhook_deliveries WHERE webhook_id = $1
              ORDER BY received_at DESC, id DESC OFFSET $2 LIMIT 1)
          AND received_at < $3 - interval '30 days'",
