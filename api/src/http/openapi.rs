@@ -132,13 +132,16 @@ fn add_errors(operation: &mut Operation, writes: bool, has_id: bool) {
     let has_query = parameters(operation).any(|parameter| parameter.parameter_in == ParameterIn::Query);
     let has_key = parameters(operation).any(|parameter| parameter.name == "Idempotency-Key");
     let has_last_event = parameters(operation).any(|parameter| parameter.name == "Last-Event-ID");
+    let names_other = parameters(operation).any(|parameter| {
+        parameter.parameter_in == ParameterIn::Query && ["app", "organization"].contains(&parameter.name.as_str())
+    });
     let has_body = operation.request_body.is_some();
     let errors = [
         (has_body || has_key || has_last_event, "400", "The form of the request is wrong."),
         (!public, "401", "No session and no good API token."),
         (!public || writes, "403", "The caller's role or the token's scope does not allow this, or another site asks."),
-        (has_id, "404", "There is no such thing, or the caller may not know that there is."),
-        (has_key, "409", "It does not go together with what is there, or that idempotency key is in use."),
+        (has_id || names_other, "404", "There is no such thing, or the caller may not know that there is."),
+        (writes && !public, "409", "It does not go together with what is there, or that idempotency key is in use."),
         (has_body, "413", "The body is too large."),
         (has_body, "415", "The body is of another type."),
         (has_query || has_body || has_key, "422", "The input breaks a rule; `details.fields` names which."),

@@ -66,7 +66,8 @@ fn described(path: &str, method: &str, operation: &Value) -> String {
         let (name, place) = (words(&parameter["name"]), words(&parameter["in"]));
         let needed = if parameter["required"] == true { "" } else { ", optional" };
         let kind = kind(&parameter["schema"]);
-        writeln!(rows, "| `{name}` | {place}{needed} | {kind} | {} |", cell(&parameter["description"])).expect("is text");
+        writeln!(rows, "| `{name}` | {place}{needed} | {kind} | {} |", cell(&parameter["description"]))
+            .expect("is text");
     }
     if !rows.is_empty() {
         write!(text, "\n| parameter | in | type | meaning |\n|---|---|---|---|\n{rows}").expect("is text");
@@ -95,7 +96,11 @@ fn answer(status: &str, response: &Value) -> String {
         .map(|(media, content)| format!("{}{}", kind(&content["schema"]), unless_json(media)))
         .collect();
     let body = if bodies.is_empty() { "nothing".to_owned() } else { bodies.join(" or ") };
-    if description.is_empty() { format!("{status} with {body}") } else { format!("{status} with {body} ({description})") }
+    if description.is_empty() {
+        format!("{status} with {body}")
+    } else {
+        format!("{status} with {body} ({description})")
+    }
 }
 
 fn unless_json(media: &str) -> String {
@@ -115,7 +120,8 @@ fn shape(name: &str, schema: &Value) -> String {
     text += "\n| field | type | meaning |\n|---|---|---|\n";
     for (field, schema, required) in properties {
         let optional = if required { "" } else { ", optional" };
-        writeln!(text, "| `{field}` | {}{optional} | {} |", kind(schema), cell(&schema["description"])).expect("is text");
+        writeln!(text, "| `{field}` | {}{optional} | {} |", kind(schema), cell(&schema["description"]))
+            .expect("is text");
     }
     text
 }
