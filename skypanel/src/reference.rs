@@ -51,17 +51,28 @@ pub(crate) fn complete(shell: Shell, out: &mut dyn Write) -> io::Result<()> {
     out.write_all(&script)
 }
 
-/// Our own commands and the platform's, each as it is documented: `noun:action`.
+/// Our own commands and the platform's, each as it is documented: `noun:action`. What only programs use is left out.
 fn all() -> Command {
-    let own = crate::CommandLine::command().allow_external_subcommands(false).after_help("");
+    let own = crate::CommandLine::command();
     let platform = skypanel_receiver::platform_commands();
     let everywhere: Vec<Arg> = platform.get_arguments().filter(|arg| arg.is_global_set()).cloned().collect();
-    let taken: Vec<String> = own.get_subcommands().map(|command| command.get_name().to_owned()).collect();
-    let theirs = platform
+    let theirs: Vec<Command> = platform
         .get_subcommands()
-        .filter(|command| !command.is_hide_set() && !taken.iter().any(|name| name == command.get_name()))
-        .map(|command| command.clone().args(everywhere.iter().cloned()));
-    own.subcommands(theirs.collect::<Vec<_>>())
+        .filter(|command| !command.is_hide_set() && own.find_subcommand(command.get_name()).is_none())
+        .map(|command| command.clone().args(everywhere.iter().cloned()))
+        .collect();
+    let ours: Vec<Command> = own.get_subcommands().filter(|command| !command.is_hide_set()).cloned().collect();
+    root(&own).subcommands(ours).subcommands(theirs)
+}
+
+/// The program without its commands.
+fn root(own: &Command) -> Command {
+    Command::new("skypanel")
+        .about(own.get_about().cloned().unwrap_or_default())
+        .version(env!("CARGO_PKG_VERSION"))
+        .disable_help_subcommand(true)
+        .subcommand_required(true)
+        .args(own.get_arguments().cloned())
 }
 
 /// The same with commands below their nouns as well, as in `noun action`; or only so.
@@ -69,7 +80,7 @@ fn with_nouns(both: bool) -> Command {
     let all = all();
     let mut nouns: BTreeMap<String, Command> = BTreeMap::new();
     let (composed, plain): (Vec<_>, Vec<_>) =
-        all.get_subcommands().cloned().partition(|command| command.get_name().contains(':') && !command.is_hide_set());
+        all.get_subcommands().cloned().partition(|command| command.get_name().contains(':'));
     for command in plain {
         nouns.insert(command.get_name().to_owned(), command);
     }
@@ -85,11 +96,7 @@ fn with_nouns(both: bool) -> Command {
     if both {
         rest.extend(composed);
     }
-    let mut root = Command::new("skypanel").version(env!("CARGO_PKG_VERSION")).disable_help_subcommand(true);
-    for argument in all.get_arguments() {
-        root = root.arg(argument.clone());
-    }
-    root.subcommands(rest)
+    root(&all).subcommands(rest)
 }
 
 /// `parent` with `command` below it, at the end of a path of words.
@@ -135,7 +142,7 @@ pub(crate) fn manual(out: &mut dyn Write) -> io::Result<()> {
         .flat_map(Command::get_arguments)
         .map(|arg| arg.get_id().to_string())
         .collect();
-    for command in all.get_subcommands().filter(|command| !command.is_hide_set()) {
+    for command in all.get_subcommands() {
         describe(&mut page, command, &of_up);
         for action in command.get_subcommands().filter(|action| !action.is_hide_set()) {
             describe(&mut page, action, &of_up);
@@ -225,8 +232,7 @@ mod tests {
     }
 
     fn names() -> Vec<String> {
-        let all = all();
-        all.get_subcommands().filter(|command| !command.is_hide_set()).map(|c| c.get_name().to_owned()).collect()
+        all().get_subcommands().map(|command| command.get_name().to_owned()).collect()
     }
 
     #[test]

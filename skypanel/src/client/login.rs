@@ -264,9 +264,10 @@ async fn by_device(api: &Api, arguments: &LoginArguments, as_json: bool) -> Resu
         tokio::time::sleep(wait).await;
         match api.post("/api/auth/device/token", None, &body).await {
             Ok(granted) => return Ok(granted),
+            Err(Refusal::Refused(429, ..)) => wait += SLOWER,
             Err(Refusal::Refused(_, code, message)) => match code.as_str() {
                 "AUTHORIZATION_PENDING" => {}
-                "SLOW_DOWN" | "TOO_MANY_REQUESTS" => wait += SLOWER,
+                "SLOW_DOWN" => wait += SLOWER,
                 "ACCESS_DENIED" => return Err(Error::Forbidden("The login was refused in the browser.".to_owned())),
                 "EXPIRED_TOKEN" => break,
                 _ => return Err(Error::Invalid(message)),

@@ -1,6 +1,6 @@
 //! The platforms somebody is logged in to: their addresses, host keys and tokens, in a file only they may read.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use skypanel_core::{Error, Result, private_file};
@@ -60,7 +60,8 @@ impl Login {
 /// All logins, the newest first.
 #[derive(Debug, Default)]
 pub(crate) struct Logins {
-    directory: PathBuf,
+    /// None where nobody knows where that would be.
+    directory: Option<PathBuf>,
     platforms: Vec<Login>,
 }
 
@@ -75,7 +76,7 @@ struct Kept {
 impl Logins {
     /// Those of the user who runs this.
     pub(crate) fn load() -> Result<Self> {
-        Self::load_from(directory()?)
+        directory().map_or_else(|| Ok(Self::default()), Self::load_from)
     }
 
     fn load_from(directory: PathBuf) -> Result<Self> {
@@ -88,7 +89,7 @@ impl Logins {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Kept::default(),
             Err(error) => return Err(unreadable(&error)),
         };
-        Ok(Self { directory, platforms: kept.platform })
+        Ok(Self { directory: Some(directory), platforms: kept.platform })
     }
 
     /// The one used where nothing says which.
@@ -121,38 +122,35 @@ impl Logins {
 
     /// The `known_hosts` file of the platforms.
     pub(crate) fn known_hosts(&self) -> PathBuf {
-        self.directory.join("known_hosts")
+        self.directory.clone().unwrap_or_default().join("known_hosts")
     }
 
     fn save(&self) -> Result<()> {
+        let Some(directory) = &self.directory else {
+            return Err(Error::System("It is not known where to keep your logins: HOME is not set.".to_owned()));
+        };
         let failed = |reason: &dyn std::fmt::Display| {
-            Error::System(format!("Your logins cannot be kept in {}: {reason}.", self.directory.display()))
+            Error::System(format!("Your logins cannot be kept in {}: {reason}.", directory.display()))
         };
         let kept = Kept { platform: self.platforms.clone() };
         let text = toml::to_string(&kept).map_err(|error| failed(&error))?;
-        let lines: String = self
-            .platforms
-            .iter()
-            .flat_map(|login| login.ssh.host_keys.iter().map(|key| format!("{} {key}\n", login.alias())))
-            .collect();
-        private_file::replace(&self.known_hosts(), lines.as_bytes())
-            .and_then(|()| private_file::replace(&self.directory.join("logins.toml"), text.as_bytes()))
+        let keys = self.platforms.iter().flat_map(|login| login.ssh.host_keys.iter().map(|key| (login.alias(), key)));
+        let lines: Vec<String> = keys.map(|(alias, key)| format!("{alias} {key}\n")).collect();
+        private_file::replace(&self.known_hosts(), lines.concat().as_bytes())
+            .and_then(|()| private_file::replace(&directory.join("logins.toml"), text.as_bytes()))
             .map_err(|error| failed(&error))
     }
 }
 
 /// `$XDG_CONFIG_HOME/skypanel`, or `~/.config/skypanel`.
-fn directory() -> Result<PathBuf> {
-    let set = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    set("XDG_CONFIG_HOME")
-        .or_else(|| set("HOME").map(|home| home.join(".config")))
-        .map(|config| config.join("skypanel"))
-        .ok_or_else(|| Error::System("It is not known where to keep your logins: HOME is not set.".to_owned()))
+fn directory() -> Option<PathBuf> {
+    let set = std::env::var_os("XDG_CONFIG_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    set.or_else(|| home().map(|home| home.join(".config"))).map(|config| config.join("skypanel"))
 }
 
 /// The home directory of whoever runs this.
 pub(crate) fn home() -> Option<PathBuf> {
-    std::env::var_os("HOME").map(PathBuf::from).filter(|home: &PathBuf| Path::is_absolute(home))
+    std::env::var_os("HOME").map(PathBuf::from).filter(|home| home.is_absolute())
 }
 
 #[cfg(test)]
