@@ -18,8 +18,10 @@ pub(crate) struct OrganizationItem {
     /// What the caller is in it.
     #[schema(value_type = schema::Role)]
     role: Role,
-    /// Whether members may create apps by pushing.
+    /// Whether members may create apps, as an owner says.
     allow_app_creation: bool,
+    /// Whether the platform's admins leave that to the owners; if not, members create none.
+    admin_allows_app_creation: bool,
     /// Set while an admin or an empty wallet holds its apps.
     suspended_at: Option<DateTime<Utc>>,
 }
@@ -30,7 +32,8 @@ impl OrganizationItem {
             id: organization.id.0,
             name: organization.name,
             role,
-            allow_app_creation: organization.allow_app_creation,
+            allow_app_creation: organization.owners_allow_app_creation,
+            admin_allows_app_creation: organization.allow_app_creation,
             suspended_at: organization.suspended_at,
         }
     }

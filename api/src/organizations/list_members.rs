@@ -19,8 +19,8 @@ pub(crate) struct MemberItem {
     email: String,
     #[schema(value_type = schema::Role)]
     role: Role,
-    /// Whether their logins need a second factor.
-    second_factor: bool,
+    /// Whether their logins need a second factor. Owners see it of all, others of themselves; null else.
+    second_factor: Option<bool>,
     /// Since when they are a member.
     created_at: DateTime<Utc>,
 }

@@ -14,7 +14,7 @@ use crate::http::{Answer, Caller, PathOf, ValidJson};
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct OrganizationChange {
-    /// Whether members may create apps by pushing.
+    /// Whether members may create apps. An admin's word against it holds all the same.
     allow_app_creation: bool,
 }
 

@@ -35,6 +35,58 @@ async fn whoever_makes_an_organisation_owns_it() {
 }
 
 #[tokio::test]
+async fn an_owner_does_not_undo_what_an_admin_forbids_nor_the_other_way_round() {
+    let world = World::new().await;
+    let set = async |who: &str, path: &str, allow: bool| {
+        let change = json!({ "allow_app_creation": allow });
+        world.call(Method::PATCH, path).by(who).json(&change).send().await.is(200).json
+    };
+    let create = async || {
+        let body = json!({ "organization": "acme" });
+        world.post("/api/paas/apps").by("developer").json(&body).send().await.status.as_u16()
+    };
+    let (owners, admins) = ("/api/organizations/acme", "/api/admin/paas/organizations/acme");
+    set("admin", admins, false).await;
+    let shown = set("owner", owners, true).await;
+    assert_eq!((&shown["allow_app_creation"], &shown["admin_allows_app_creation"]), (&json!(true), &json!(false)));
+    assert_eq!(create().await, 403);
+    set("owner", owners, false).await;
+    set("admin", admins, true).await;
+    assert_eq!(create().await, 403);
+    set("owner", owners, true).await;
+    assert_eq!(create().await, 201);
+    world.close().await;
+}
+
+#[tokio::test]
+async fn a_user_owns_as_many_organisations_as_the_operator_says() {
+    let world = World::new().await;
+    let create = async |who: &str, name: &str| {
+        world.post("/api/organizations").by(who).json(&json!({ "name": name })).send().await
+    };
+    world.store().set_setting("limits.owned_organizations", "2").await.expect("is set");
+    create("outsider", "one").await.is(201);
+    create("outsider", "two").await.fails(409, "CONFLICT");
+    world.store().set_setting("limits.owned_organizations", "0").await.expect("is set");
+    create("loner", "two").await.fails(403, "FORBIDDEN");
+    create("admin", "two").await.is(201);
+    world.close().await;
+}
+
+#[tokio::test]
+async fn who_has_a_second_factor_is_for_owners_to_see_and_for_themselves() {
+    let world = World::new().await;
+    for (who, seen) in [("owner", [true, true, true]), ("viewer", [false, false, true])] {
+        let members = world.get("/api/organizations/acme/members").by(who).send().await.is(200).json;
+        let items = members["items"].as_array().expect("is a list");
+        let of =
+            |name: &str| items.iter().find(|item| item["email"] == format!("{name}@example.com")).expect("is there");
+        assert_eq!(["developer", "owner", "viewer"].map(|name| of(name)["second_factor"].is_boolean()), seen, "{who}");
+    }
+    world.close().await;
+}
+
+#[tokio::test]
 async fn members_are_listed_in_pages() {
     let world = World::new().await;
     let first = world.get("/api/organizations/acme/members?limit=2").by("viewer").send().await.is(200);

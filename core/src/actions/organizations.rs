@@ -5,23 +5,27 @@ use serde_json::{Value, json};
 use super::{Actions, Actor, Scope};
 use crate::model::{Organization, OrganizationId, OrganizationRef, Role, UserId};
 use crate::store::organizations::{self, Member};
-use crate::store::{Access, AuditEntry, audit};
+use crate::store::{Access, AuditEntry, audit, sessions};
 use crate::{Error, Result};
-
-/// Most organisations that a user who is no admin may own.
-const MOST_OWNED: usize = 20;
 
 impl Actions {
     /// Makes an organisation that the actor owns.
     pub async fn create_organization(&self, actor: &Actor, name: &str) -> Result<Organization> {
         let user = actor.user()?;
         actor.needs(Scope::Manage)?;
-        let owned = actor.identity.iter().flat_map(|identity| &identity.memberships);
-        let owned = owned.filter(|(_, role)| *role == Role::Owner).count();
-        if owned >= MOST_OWNED && !actor.is_admin() {
-            return Err(Error::Conflict(format!("You own {owned} organisations, which is the most there can be.")));
-        }
+        let most = self.store.settings().await?.limits_owned_organizations;
         let mut transaction = self.store.pool().begin().await?;
+        // One after the other, so that two at once are two.
+        sessions::hold_account(&mut transaction, user.id).await?;
+        let owned = organizations::owned(&mut transaction, user.id).await?;
+        if !actor.is_admin() && most == 0 {
+            return Err(Error::Forbidden("Organisations are made by admins here. Ask one for it.".to_owned()));
+        }
+        if !actor.is_admin() && owned >= most {
+            return Err(Error::Conflict(format!(
+                "You own {owned} organisation(s), and {most} is the most. Ask an admin for another one."
+            )));
+        }
         let organization = organizations::insert(&mut transaction, name).await?;
         organizations::set_member(&mut transaction, organization.id, user.id, Role::Owner).await?;
         let entry = AuditEntry {
@@ -37,7 +41,7 @@ impl Actions {
         Ok(organization)
     }
 
-    /// Sets whether members may create apps by pushing.
+    /// Sets whether members may create apps, as far as it is for owners to say.
     pub async fn set_app_creation(&self, actor: &Actor, name: &OrganizationRef, allow: bool) -> Result<Organization> {
         let before = self.organization_for(actor, name, Access::Own).await?;
         let mut transaction = self.store.pool().begin().await?;
@@ -47,8 +51,8 @@ impl Actions {
             organization: Some(before.id),
             target_kind: "organization",
             target: &before.name,
-            before: json!({ "allow_app_creation": before.allow_app_creation }),
-            after: json!({ "allow_app_creation": allow }),
+            before: json!({ "owners_allow_app_creation": before.owners_allow_app_creation }),
+            after: json!({ "owners_allow_app_creation": allow }),
         };
         audit::record(&mut transaction, actor, self.clock.now(), entry).await?;
         transaction.commit().await?;
@@ -64,7 +68,14 @@ impl Actions {
         most: i64,
     ) -> Result<Vec<Member>> {
         let organization = self.organization_for(actor, name, Access::Read).await?;
-        self.store.members(organization.id, after, most).await
+        let mut members = self.store.members(organization.id, after, most).await?;
+        // Who has no second factor is the better one to guess at: owners look after that, and everybody for themselves.
+        if actor.role_in(organization.id) < Some(Role::Owner) {
+            for member in members.iter_mut().filter(|member| actor.user_id() != Some(member.user_id)) {
+                member.second_factor = None;
+            }
+        }
+        Ok(members)
     }
 
     /// Changes a member's role. The last owner stays one.

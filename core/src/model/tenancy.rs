@@ -11,8 +11,10 @@ pub struct Organization {
     pub id: OrganizationId,
     /// Unique name, as used on the command line.
     pub name: String,
-    /// Whether members may create apps by pushing.
+    /// Whether members may create apps, by an admin's word.
     pub allow_app_creation: bool,
+    /// The same by an owner's word; both must allow it.
+    pub owners_allow_app_creation: bool,
     /// Set while an admin or an empty wallet holds its apps.
     pub suspended_at: Option<DateTime<Utc>>,
 }

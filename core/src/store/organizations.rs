@@ -18,8 +18,8 @@ pub struct Member {
     pub email: String,
     /// What they may do.
     pub role: Role,
-    /// Whether their logins need a second factor.
-    pub second_factor: bool,
+    /// Whether their logins need a second factor; none for those who are not to know.
+    pub second_factor: Option<bool>,
     /// Since when.
     pub created_at: DateTime<Utc>,
 }
@@ -88,13 +88,13 @@ pub(crate) async fn insert(connection: &mut PgConnection, name: &str) -> Result<
     }
 }
 
-/// Sets whether members may create apps by pushing.
+/// Sets whether members may create apps, by an owner's word.
 pub(crate) async fn set_app_creation(
     connection: &mut PgConnection,
     organization: OrganizationId,
     allow: bool,
 ) -> Result<Organization> {
-    Ok(sqlx::query_as("UPDATE organizations SET allow_app_creation = $2 WHERE id = $1 RETURNING *")
+    Ok(sqlx::query_as("UPDATE organizations SET owners_allow_app_creation = $2 WHERE id = $1 RETURNING *")
         .bind(organization)
         .bind(allow)
         .fetch_one(connection)
@@ -131,6 +131,16 @@ pub(crate) async fn owners(connection: &mut PgConnection, organization: Organiza
             .fetch_one(connection)
             .await?;
     Ok(count)
+}
+
+/// How many organisations a user owns.
+pub(crate) async fn owned(connection: &mut PgConnection, user: UserId) -> Result<u64> {
+    let (count,): (i64,) =
+        sqlx::query_as("SELECT count(*) FROM organization_members WHERE user_id = $1 AND role = 'owner'")
+            .bind(user)
+            .fetch_one(connection)
+            .await?;
+    Ok(count.unsigned_abs())
 }
 
 /// Makes a user a member, or changes their role.
