@@ -9,6 +9,7 @@ pub(crate) mod input;
 pub(crate) mod openapi;
 pub(crate) mod origin;
 pub(crate) mod page;
+pub(crate) mod places;
 pub(crate) mod query;
 pub(crate) mod rate_limit;
 pub(crate) mod request;

@@ -7,8 +7,8 @@ use skypanel_core::actions::Actions;
 
 use crate::ApiOptions;
 use crate::health::Health;
+use crate::http::places::Places;
 use crate::http::rate_limit::Limits;
-use crate::http::watch::OpenStreams;
 use crate::metrics::Metrics;
 use crate::nodes::Nodes;
 
@@ -28,7 +28,9 @@ pub(crate) struct Shared {
     /// How many requests clients may send; none for any number.
     pub(crate) limits: Option<Arc<Limits>>,
     /// The live streams that are open.
-    pub(crate) streams: Arc<OpenStreams>,
+    pub(crate) streams: Arc<Places>,
+    /// The archives that are being uploaded.
+    pub(crate) uploads: Arc<Places>,
 }
 
 impl Shared {
@@ -36,8 +38,9 @@ impl Shared {
         let nodes = Arc::new(Nodes::new(actions.console.clone()));
         let limits = options.requests_per_minute.map(|most| Arc::new(Limits::per_minute(most)));
         let health = Arc::new(Health::new(actions.store.clone(), actions.blobs.clone(), nodes.clone()));
-        let (options, metrics, streams) = (Arc::new(options), Arc::new(Metrics::new()), Arc::default());
-        Self { actions, options, health, metrics, nodes, limits, streams }
+        let (options, metrics) = (Arc::new(options), Arc::new(Metrics::new()));
+        let (streams, uploads) = (Places::for_streams(), Places::for_uploads());
+        Self { actions, options, health, metrics, nodes, limits, streams, uploads }
     }
 
     /// Whether browsers come over encrypted connections.

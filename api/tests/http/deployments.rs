@@ -1,5 +1,7 @@
 //! Deployments: listed, shown with their log, superseded, cancelled, rolled back to.
 
+use std::time::Duration;
+
 use insta::assert_json_snapshot;
 use serde_json::{Value, json};
 use skypanel_core::model::DeploymentStatus;
@@ -214,6 +216,56 @@ async fn an_archive_is_deployed_and_a_bad_one_refused() {
     let shown = world.get(&format!("/api/paas/apps/shop/deployments/{id}")).by("viewer").send().await.is(200);
     assert_eq!((&shown.json["description"], &shown.json["trigger"]), (&json!("Deploy 1.2"), &json!("api")));
     assert_eq!(shown.json["stages"][0]["stage"], "receive");
+    world.close().await;
+}
+
+#[tokio::test]
+async fn an_archive_that_could_not_be_deployed_is_not_taken() {
+    let world = World::new().await;
+    world.app("shop").await;
+    // Whoever reads this body fails the test: it is refused before.
+    let upload = || {
+        let read = || -> Result<bytes::Bytes, std::io::Error> { panic!("the archive is read") };
+        let body = axum::body::Body::from_stream(futures_util::stream::once(async move { read() }));
+        world.post("/api/paas/apps/shop/deploy/archive").by("developer").body(body)
+    };
+    let set = async |key: &str, value: &str| world.store().set_setting(key, value).await.expect("is set");
+    set("git.min_free_mb", "1000000000").await;
+    upload().send().await.fails(503, "DISK_FULL");
+    set("git.min_free_mb", "1").await;
+    set("limits.deployments_per_hour", "0").await;
+    upload().send().await.fails(429, "TOO_MANY_REQUESTS");
+    set("limits.deployments_per_hour", "10").await;
+    let suspend = world.post("/api/admin/paas/organizations/acme/suspend").by("admin").json(&json!({}));
+    suspend.send().await.is(200);
+    upload().send().await.fails(403, "FORBIDDEN");
+    world.close().await;
+}
+
+#[tokio::test]
+async fn a_user_uploads_two_archives_at_a_time() {
+    let world = World::new().await;
+    world.app("shop").await;
+    let path = "/api/paas/apps/shop/deploy/archive";
+    let silent = || axum::body::Body::from_stream(futures_util::stream::pending::<Result<bytes::Bytes, std::io::Error>>());
+    let two = futures_util::future::join(
+        world.post(path).by("developer").body(silent()).open(),
+        world.post(path).by("developer").body(silent()).open(),
+    );
+    let third = async {
+        loop {
+            let answered = world.post(path).by("developer").body("no archive").send().await;
+            if answered.status.as_u16() == 429 {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::select! {
+        _ = two => panic!("silent uploads go on"),
+        () = third => {}
+    }
+    world.post(path).by("developer").body("no archive").send().await.fails(422, "INVALID_INPUT");
     world.close().await;
 }
 
