@@ -200,8 +200,6 @@ settings! {
     limits_concurrent_builds: u64 = "limits.concurrent_builds", 4u64 => 1..=1_000;
     /// Most organisations that a user may own, each with limits of its own; 0: only admins make organisations.
     limits_owned_organizations: u64 = "limits.owned_organizations", 20u64 => 0..=1_000_000;
-    /// Most organisations that a user may own, each with limits of its own; 0: only admins make organisations.
-    limits_owned_organizations: u64 = "limits.owned_organizations", 20u64 => 0..=1_000_000;
     /// Domain under which every app has its name.
     apps_default_domain: String = "apps.default_domain", "localhost";
     /// Public addresses of the edge, separated by commas, as custom domains without a CNAME have to name them; empty for those of the apps' own names.

@@ -29,7 +29,6 @@ mod settings;
 mod ssh_keys;
 mod tokens;
 mod uploads;
-mod uploads;
 mod users_admin;
 mod webhooks;
 
@@ -52,7 +51,6 @@ pub use repositories::RepositoryChange;
 pub use second_factor::{Enrolment, SecondFactor};
 pub use sessions::{IDLE, Login, OpenSession};
 pub use settings::{CheckOutcome, SettingChanges, SettingCheck, SettingPart};
-pub use uploads::Upload;
 pub use uploads::Upload;
 pub use users_admin::UserChange;
 pub use webhooks::{NewWebhook, Received};
