@@ -11,8 +11,8 @@ use flate2::read::GzDecoder;
 
 use crate::http::Shared;
 
-/// Nothing from other origins and no script but our files. Swagger UI sets styles on elements as it draws them.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
+/// Nothing from other origins, and neither scripts nor styles but our files.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
                       connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// The page and what it loads.

@@ -9,6 +9,8 @@ use serde_json::{Map, Value};
 
 /// What is above it is written by hand.
 const MARK: &str = "<!-- Written from the OpenAPI document. -->\n";
+/// Begins the names of schemas that are pages of items, which all have one form.
+const PAGE: &str = "Listed_";
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 
 #[test]
@@ -43,7 +45,8 @@ fn reference(document: &Value) -> String {
         write!(text, "\n## {}\n{operations}", title(noun)).expect("is text");
     }
     text += "\n## Schemas\n";
-    for (name, schema) in object(&document["components"]["schemas"]) {
+    let schemas = object(&document["components"]["schemas"]).iter();
+    for (name, schema) in schemas.filter(|(name, _)| !name.starts_with(PAGE)) {
         text += &shape(name, schema);
     }
     text
@@ -138,7 +141,8 @@ fn properties(schema: &Value) -> Vec<(&str, &Value, bool)> {
 fn kind(schema: &Value) -> String {
     if let Some(reference) = schema["$ref"].as_str() {
         let name = reference.rsplit('/').next().unwrap_or_default();
-        return format!("[{name}](#{})", name.to_lowercase());
+        let linked = |name: &str| format!("[{name}](#{})", name.to_lowercase());
+        return name.strip_prefix(PAGE).map_or_else(|| linked(name), |item| format!("a page of {}", linked(item)));
     }
     if let Some(list) = schema["oneOf"].as_array().or_else(|| schema["anyOf"].as_array()) {
         let mut kinds: Vec<String> = list.iter().map(kind).collect();
