@@ -49,8 +49,8 @@ pub(super) async fn change(actions: &Actions, operator: &Actor, app: &AppSlug, p
         return Ok(());
     }
     Err(Error::Conflict(format!(
-        "{0} is on the plan {1} now, but what runs has the limits it had before. Try again with ps:restart, or go back: \
-         skypanel admin app:plan {0} {2}",
+        "{0} could not be put on the plan {1}. If it did not start there, it is on the plan {2} again, at its price; \
+         events and logs say why. If the container engine was away, it is tried again within the hour.",
         app.slug,
         plan.name,
         plans.iter().find(|known| known.id == app.plan_id).map_or("PLAN", |before| before.name.as_str()),
