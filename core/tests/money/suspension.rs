@@ -80,7 +80,7 @@ async fn at_zero_everything_that_runs_is_suspended_and_a_top_up_brings_it_back_a
         .fetch_all(world.database.pool())
         .await
         .expect("lists");
-    assert_eq!(told.iter().map(|(kind,)| kind.as_str()).collect::<Vec<_>>(), ["suspend", "resume"]);
+    assert_eq!(told.iter().map(|(kind,)| kind.as_str()).collect::<Vec<_>>(), ["release", "suspend", "resume"]);
     world.close().await;
 }
 
