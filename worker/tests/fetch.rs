@@ -140,6 +140,32 @@ async fn the_delivered_commit_becomes_the_deployments_source() {
     world.close().await;
 }
 
+/// A deployment is fetched from where its app's repository was when it was asked for.
+#[tokio::test]
+async fn a_token_is_for_the_host_that_it_was_given_for() {
+    let origin = Origin::new();
+    let manners = Manners { login: Some(("ada".to_owned(), "s3cret".to_owned())), ..Manners::default() };
+    let host = HttpHost::serve(origin.root().to_owned(), manners).await;
+    let (before, now) = (host.url("before.example.test"), host.url("now.example.test"));
+    let world = World::new(&now).await;
+    let (here, elsewhere) = (world.deployment(&now, None).await, world.deployment(&before, None).await);
+    world.give_token_of("ada", "s3cret").await;
+    sqlx::query("UPDATE paas_applications SET git_url = $1").bind(&now).execute(world.database.pool()).await.expect("sets");
+    let (fetched, _) = world.fetch(&elsewhere).await;
+    assert_eq!(fetched.expect_err("is refused").code(), "INVALID_GIT_URL");
+    assert!(world.fetcher.missing(&elsewhere).await.expect("answers").is_some());
+    world.fetch(&here).await.0.expect("is fetched");
+    let keys = "now.example.test ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl";
+    let keys = keys.parse().expect("are keys");
+    for (url, pinned) in [(&before, false), (&now, true)] {
+        let url = url.parse().expect("is an address");
+        world.fetcher.store.pin_host_keys(world.app.id, &url, &keys).await.expect("answers");
+        let known = world.fetcher.store.repository(world.app.id).await.expect("reads").host_keys;
+        assert_eq!(known.is_some(), pinned, "{url}");
+    }
+    world.close().await;
+}
+
 #[tokio::test]
 async fn a_fetch_that_fails_says_what_to_change_and_stores_nothing() {
     let origin = Origin::new();
@@ -183,6 +209,10 @@ async fn the_host_is_told_how_the_deployment_goes() {
     // Nobody is told without a token.
     world.fetcher.report(&report).await.expect("does nothing");
     world.give_token("s3cret").await;
+    // Nor in the clear, unless that is allowed. What is not told is not answered, either.
+    world.fetcher.store.set_setting("git.allow_http", "false").await.expect("sets");
+    world.fetcher.report(&report).await.expect("does nothing");
+    world.fetcher.store.set_setting("git.allow_http", "true").await.expect("sets");
     assert_eq!(world.fetcher.report(&report).await.expect_err("is tried again").code(), "UPSTREAM_FAILED");
     world.fetcher.report(&report).await.expect("is told");
     let failed = Some(("BUILD_FAILED", "The build failed.\nMore."));
@@ -217,6 +247,10 @@ async fn the_host_is_told_how_the_deployment_goes() {
 impl World {
     /// As a saved connection would have it.
     async fn give_token(&self, token: &str) {
+        self.give_token_of("x-access-token", token).await;
+    }
+
+    async fn give_token_of(&self, user: &str, token: &str) {
         use skypanel_core::actions::{Actions, Actor, RepositoryChange};
         use skypanel_core::clock::Clock;
         let actions = Actions {
@@ -236,6 +270,7 @@ impl World {
             .expect("sets");
         let change = RepositoryChange {
             token: Some(Some(token.to_owned().into())),
+            token_username: Some(user.to_owned()),
             host_kind: Some(Some(skypanel_core::model::HostKind::Gitea)),
             ..RepositoryChange::default()
         };

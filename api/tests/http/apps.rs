@@ -48,6 +48,7 @@ async fn what_breaks_a_rule_is_named() {
         (json!({ "name": "" }), "name"),
         (json!({ "plan": "huge" }), "plan"),
         (json!({ "buildpack": "--upload-pack=x" }), "buildpack"),
+        (json!({ "buildpack": "https://t0ken@git.example.com/buildpack.git" }), "buildpack"),
         (json!({ "health_check_path": "up" }), "health_check_path"),
         (json!({ "color": "red" }), "color"),
     ] {

@@ -108,7 +108,8 @@ async fn validating_uses_mail_logs_and_metrics_as_they_will_be_used() {
         .iter()
         .map(|check| (check["part"].as_str().expect("a word"), check["outcome"].as_str().expect("a word")))
         .collect();
-    assert_eq!(outcomes[3..], [("smtp", "ok"), ("log_store", "ok"), ("metrics", "ok")], "{answered:#?}");
+    assert_eq!(outcomes[0], ("local_storage", "ok"));
+    assert_eq!(outcomes[3..6], [("smtp", "ok"), ("log_store", "ok"), ("metrics", "ok")], "{answered:#?}");
     let answered = world.post(path).by("admin").json(&wanted("wr0ng-word")).send().await.is(200);
     assert_eq!((&answered.json["ok"], &answered.json["checks"][3]["outcome"]), (&json!(false), &json!("failed")));
     assert!(!answered.text.contains("wr0ng-word"));
@@ -120,5 +121,10 @@ async fn validating_uses_mail_logs_and_metrics_as_they_will_be_used() {
     let answered = world.post(path).by("admin").json(&wrong).send().await.fails(422, "INVALID_INPUT");
     assert!(answered.field("logs.loki_url").contains("http://loki:3100"));
     assert!(answered.field("smtp.security").contains("starttls, tls or none"));
+    // A name server that is none.
+    let deaf = json!({ "settings": { "dns.resolver": "127.0.0.1:1", "apps.default_domain": "apps.example.com" } });
+    let answered = world.post(path).by("admin").json(&deaf).send().await.is(200);
+    let dns = &answered.json["checks"][6];
+    assert_eq!((&dns["part"], &dns["outcome"]), (&json!("dns"), &json!("failed")), "{dns}");
     world.close().await;
 }

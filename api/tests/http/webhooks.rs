@@ -51,6 +51,26 @@ async fn a_webhook_is_made_called_listed_and_replayed() {
         .execute(world.store().pool())
         .await
         .expect("sets");
+    // A host that would switch the webhook off hears that all is well, and the receipt says what is not.
+    let hook = json!({ "provider": "gitlab" });
+    let gitlab = world.post("/api/paas/apps/shop/webhooks").by("developer").json(&hook).send().await.is(201).json;
+    sqlx::query("UPDATE organizations SET suspended_at = now() WHERE name = 'acme'")
+        .execute(world.store().pool())
+        .await
+        .expect("suspends");
+    let held = world
+        .post(&path(&gitlab))
+        .header("x-gitlab-token", gitlab["secret"].as_str().expect("is shown once"))
+        .header("x-gitlab-event", "Push Hook")
+        .body(include_str!("../../../core/tests/webhooks/fixtures/gitlab_push.json").to_owned())
+        .send()
+        .await
+        .is(200);
+    assert_eq!(held.json["outcome"], "failed");
+    sqlx::query("UPDATE organizations SET suspended_at = NULL WHERE name = 'acme'")
+        .execute(world.store().pool())
+        .await
+        .expect("resumes");
     let taken = call(&world, &made, "3", r#"{"ref": "main", "message": "Three"}"#).await.is(202);
     assert!(taken.json["deployment_id"].is_string(), "{taken:#?}");
 

@@ -58,6 +58,8 @@ impl Actions {
         if heir == Some(id) {
             return Err(Error::field("reassign_to", "Choose another organisation than the one that is deleted."));
         }
+        // Before the transaction, which takes one connection for itself.
+        let settings = self.store.settings().await?;
         let now = self.clock.now();
         let mut transaction = self.store.pool().begin().await?;
         // In order, like all who hold several.
@@ -86,7 +88,7 @@ impl Actions {
         }
         if let Some(heir) = heir {
             let come = owned.iter().filter(|(_, _, status)| *status != AppStatus::Deleting).count();
-            quotas::check_room(&mut transaction, heir, &self.store.settings().await?, come).await?;
+            quotas::check_room(&mut transaction, heir, &settings, come).await?;
         }
         let (mut destroyed, mut reassigned) = (Vec::new(), Vec::new());
         for (app, slug, status) in owned {

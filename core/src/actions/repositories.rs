@@ -188,12 +188,6 @@ fn plan(
         (None, Some(_)) => credentials.token.is_some(),
         (None, None) => false,
     };
-    if git_url.is_none() && matches!(change.token, Some(Some(_))) {
-        return Err(Error::field(
-            "token",
-            "Give the repository's address (git_url) with it: it goes to that host only.",
-        ));
-    }
     let user = change.token_username.clone().or_else(|| before.token_username.clone());
     let token = match &change.token {
         Some(Some(token)) => {
@@ -274,4 +268,27 @@ fn shown(repository: &Repository) -> Value {
         "token": repository.token_username.as_ref().map(|_| "(set)"), "host_keys": repository.host_keys,
         "host_kind": repository.host_kind, "report_status": repository.report_status,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_that_was_there_before_an_address_goes_to_none_unless_given_anew() {
+        let before = Repository { token_username: Some("git".to_owned()), ..Repository::none() };
+        let token = || Zeroizing::new("s3cr3t".to_owned());
+        let address = || Some(Some("https://git.example.com/acme/shop.git".to_owned()));
+        let planned = |change: &RepositoryChange| {
+            let mut credentials =
+                Credentials { token: Some(("git".to_owned(), token())), ..Credentials::default() };
+            let (saved, _) = plan(&before, &mut credentials, change).expect("is planned");
+            (saved.token, credentials.token.is_some())
+        };
+        let kept = planned(&RepositoryChange { git_url: address(), ..RepositoryChange::default() });
+        assert!(matches!(kept, (TokenChange::Clear, false)));
+        let anew =
+            planned(&RepositoryChange { git_url: address(), token: Some(Some(token())), ..RepositoryChange::default() });
+        assert!(matches!(anew, (TokenChange::Set { .. }, true)));
+    }
 }

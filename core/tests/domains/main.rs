@@ -259,6 +259,15 @@ async fn a_domain_that_leads_elsewhere_is_given_up_after_the_time_of_grace() {
     let (revived, _) = world.until_changed(&failed).await;
     assert_eq!(revived.status, DomainStatus::Active);
 
+    // A name may become the platform's own after it was added.
+    let store = &world.actions.store;
+    store.set_setting("domains.reserved", "example.com").await.expect("is set");
+    let (_, problem) = world.verify("www.example.com").await.expect("asks");
+    assert!(problem.expect("has one").contains("platform's own"));
+    store.set_setting("domains.reserved", "").await.expect("is set");
+    let (right, _) = world.verify("www.example.com").await.expect("asks");
+    assert_eq!(right.status, DomainStatus::Active);
+
     // Silent name servers say nothing about a domain.
     world.dns.stop();
     let silent = tokio::time::timeout(Duration::from_secs(60), world.verify("www.example.com")).await;

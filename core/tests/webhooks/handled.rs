@@ -221,6 +221,37 @@ async fn what_cannot_be_deployed_is_told_and_remembered() {
 }
 
 #[tokio::test]
+async fn a_call_that_was_seen_is_known_for_ever() {
+    let world = World::new().await;
+    let webhook = world.webhook(WebhookProvider::Github).await;
+    let sent = world.signed(&webhook, "old", PUSH);
+    assert_eq!(world.send(&webhook, &sent).await.expect("is taken").delivery.outcome, DeliveryOutcome::Deployed);
+    let pool = world.actions.store.pool();
+    sqlx::query("UPDATE paas_webhook_deliveries SET received_at = received_at - interval '90 days'")
+        .execute(pool)
+        .await
+        .expect("gets old");
+    // More than are kept with all that they told.
+    sqlx::query(
+        "INSERT INTO paas_webhook_deliveries (id, webhook_id, delivery, event, outcome, reason, received_at)
+         SELECT gen_random_uuid(), webhook_id, 'n' || number, 'push', 'ignored', 'Old.', now() - interval '1 day'
+         FROM paas_webhook_deliveries, generate_series(1, 600) AS number",
+    )
+    .execute(pool)
+    .await
+    .expect("come");
+    world.push(&webhook, "newest", &PUSH.replace("Add a cart", "Newest")).await;
+    let (told,): (bool,) =
+        sqlx::query_as("SELECT push IS NOT NULL FROM paas_webhook_deliveries WHERE delivery = 'old'")
+            .fetch_one(pool)
+            .await
+            .expect("is there");
+    assert!(!told, "what it told is forgotten");
+    assert!(world.send(&webhook, &sent).await.expect("is taken").seen_before, "that it came is not");
+    world.close().await;
+}
+
+#[tokio::test]
 async fn a_newer_push_takes_the_place_of_one_that_still_waits() {
     let world = World::new().await;
     let webhook = world.webhook(WebhookProvider::Generic).await;
