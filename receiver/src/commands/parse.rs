@@ -264,10 +264,12 @@ pub(crate) fn list() -> String {
 
 /// What a command takes, if there is one of that name.
 pub(crate) fn explanation(name: &str) -> Option<String> {
-    let mut parser = Parsed::command();
-    // Hands the options of all commands down to each.
-    parser.build();
-    let mut command = parser.find_subcommand(name)?.clone().bin_name(name.to_owned());
+    let parser = Parsed::command();
+    let mut command = parser.find_subcommand(name)?.clone();
+    // Options of all commands belong to the parser until it parses.
+    if name != "run" {
+        command = command.args(parser.get_arguments().filter(|argument| argument.is_global_set()));
+    }
     Some(command.render_help().to_string())
 }
 
