@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::engine::{call, filters, status};
 use crate::host::BRIDGE;
+use crate::incidents::Incidents;
 use crate::routes::{Route, RouteTable, Target, Written};
 use crate::{DeployError, Deployer, domain_routes, edge, firewall, names, progress::is_healthy, routes};
 
@@ -43,6 +44,7 @@ pub struct Agent {
     /// As last read.
     known: Option<Known>,
     firewall_checked: Instant,
+    incidents: Incidents,
 }
 
 /// What the store says about what is to be routed.
@@ -82,6 +84,7 @@ impl Agent {
             stopping: HashSet::new(),
             known: None,
             firewall_checked: Instant::now(),
+            incidents: Incidents::default(),
         }
     }
 
@@ -136,7 +139,10 @@ impl Agent {
             // What came together is answered by one look.
             while let Some(event) = next {
                 match event {
-                    Some(Ok(event)) => self.note(&event),
+                    Some(Ok(event)) => {
+                        self.incidents.note(&parts, &self.store, &event, &self.stopping);
+                        self.note(&event);
+                    }
                     Some(Err(source)) => return DeployError::Engine { action: "Following the tasks", source },
                     None => return DeployError::EngineSilent { action: "Following the tasks" },
                 }

@@ -18,6 +18,7 @@ mod error;
 mod firewall;
 mod host;
 mod image;
+mod incidents;
 mod names;
 mod old_images;
 mod one_off;

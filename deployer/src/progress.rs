@@ -360,7 +360,7 @@ fn name(rolling: &Rolling, slot: Option<i64>) -> String {
 }
 
 /// What the last health check that came to its end wrote; the very last may have been cut off with its container.
-fn last_health_output(state: &bollard::models::ContainerState) -> Option<String> {
+pub(crate) fn last_health_output(state: &bollard::models::ContainerState) -> Option<String> {
     let checks = state.health.as_ref()?.log.as_ref()?;
     let output =
         checks.iter().rev().filter_map(|check| check.output.as_deref()).map(str::trim).find(|o| !o.is_empty())?;

@@ -309,3 +309,36 @@ async fn services(world: &World, app: &skypanel_core::model::Application) -> Vec
     found.sort();
     found
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_goes_wrong_with_live_processes_is_told_to_their_people() {
+    let mut world = World::new().await;
+    world.settings.health_interval_seconds = 1;
+    world.settings.health_timeout_seconds = 1;
+    world.settings.health_retries = 2;
+    let app = world.app().await;
+    let store = world.database.store().clone();
+    // One stops to answer, the other ends; both have been live before.
+    let web = format!("(sleep 4; kill -STOP $$) & {}", command("web"));
+    let worker = "sleep 4; exit 3";
+    world.release(&app, &[("web", &web), ("worker", worker)], &[("web", 1), ("worker", 1)]).await.expect("goes live");
+    let begun = std::time::Instant::now();
+    let told = loop {
+        let events = store.app_events(app.id, None, 100).await.expect("reads");
+        let told: Vec<(String, String)> = events.into_iter().map(|event| (event.kind, event.message)).collect();
+        if ["health", "crash"].iter().all(|kind| told.iter().any(|(told, _)| told == kind)) {
+            break told;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(60), "only this was told: {told:?}");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    };
+    let of = |kind: &str| {
+        let messages: Vec<&str> =
+            told.iter().filter(|(told, _)| told == kind).map(|(_, message)| message.as_str()).collect();
+        assert_eq!(messages.len(), 1, "each replica is told of once in a while: {told:?}");
+        messages[0]
+    };
+    assert!(of("health").starts_with("web.1 failed its health checks and is replaced: "), "{told:?}");
+    assert_eq!(of("crash"), "worker.1 ended with exit status 3 and is started again");
+    world.close().await;
+}
