@@ -47,6 +47,8 @@ impl From<DnsRecord> for RecordItem {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct DomainItem {
     id: Uuid,
+    /// The app that it leads to.
+    application_id: Uuid,
     /// Its name as DNS has it, in ASCII.
     domain: String,
     /// The same as people write it.
@@ -83,6 +85,7 @@ impl From<DomainView> for DomainItem {
         let DomainView { domain, instructions, demoted_at } = view;
         Self {
             id: domain.id.0,
+            application_id: domain.application_id.0,
             display_name: domain.domain.for_people(),
             domain: domain.domain.to_string(),
             status: domain.status,

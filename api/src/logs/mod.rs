@@ -54,11 +54,16 @@ pub(crate) struct LogItem {
     process: String,
     /// The line as it was written, control characters and colours included.
     text: String,
+    /// The same as `at`.
+    timestamp: DateTime<Utc>,
+    /// The same as `text`.
+    message: String,
 }
 
 impl From<LogLine> for LogItem {
     fn from(line: LogLine) -> Self {
-        Self { at: line.at, process: line.process, text: String::from_utf8_lossy(&line.text).into_owned() }
+        let text = String::from_utf8_lossy(&line.text).into_owned();
+        Self { at: line.at, process: line.process, timestamp: line.at, message: text.clone(), text }
     }
 }
 

@@ -13,8 +13,8 @@ use crate::jobs::live::{LiveEvents, events};
 
 /// Follow an app's logs
 ///
-/// Server-sent events: `line` with `{"at", "process", "text"}` for each of the newest lines and for each new one as it
-/// comes.
+/// Server-sent events without a name, with `{"at", "process", "text", "timestamp", "message"}`, for each of the newest
+/// lines and for each new one as it comes.
 #[utoipa::path(
     get,
     path = "/api/paas/apps/{app}/logs/stream",
@@ -31,7 +31,7 @@ pub(crate) async fn stream_logs(
     // What the engine cannot tell any more ends the stream; the client connects again.
     let shown = lines.take_while(|line| std::future::ready(line.is_ok())).filter_map(|line| async {
         let line = serde_json::to_string(&LogItem::from(line.ok()?)).ok()?;
-        Some(Ok(Event::default().event("line").data(line)))
+        Some(Ok(Event::default().data(line)))
     });
     events(follower, shown.boxed(), move |actions, actor| {
         let app = app.clone();

@@ -6,6 +6,7 @@ use std::fmt::Display;
 use axum::Json;
 use axum::extract::State;
 use rust_decimal::Decimal;
+use rust_decimal::prelude::ToPrimitive as _;
 use serde::Serialize;
 use skypanel_core::model::{AppStatus, DeploymentStatus, Money, NodeState};
 use skypanel_core::store::QueueDepth;
@@ -23,8 +24,8 @@ pub(crate) struct OverviewAnswer {
     organizations: OrganizationCounts,
     users: UserCounts,
     resource_usage: ResourceUsage,
-    /// Nodes of the Swarm by state, all states, and their `total`; null while no manager answers.
-    worker_nodes: Option<BTreeMap<String, i64>>,
+    /// Nodes of the Swarm by state, all states, and their `total`; empty while no manager answers.
+    worker_nodes: BTreeMap<String, i64>,
     queue: QueueCounts,
 }
 
@@ -49,16 +50,15 @@ pub(crate) struct UserCounts {
 pub(crate) struct ResourceUsage {
     replicas: i64,
     /// CPU limits together, in cores.
-    #[schema(value_type = String, example = "12.5")]
-    total_cpu: Decimal,
+    #[schema(example = 12.5)]
+    total_cpu: f64,
     /// Memory limits together, in MB (2^20 bytes).
     total_ram_mb: i64,
     /// What it costs an hour now.
     #[schema(value_type = schema::Money)]
     cost_per_hour: Money,
-    /// What was used since midnight UTC, as far as it is settled.
-    #[schema(value_type = schema::Money)]
-    total_cost_today: Money,
+    /// What was used since midnight UTC, as far as it is settled; a number for show, while the texts are exact.
+    total_cost_today: f64,
     /// What was used in the month, as far as it is settled.
     #[schema(value_type = schema::Money)]
     total_cost_month: Money,
@@ -105,15 +105,19 @@ pub(crate) async fn show_overview(State(shared): State<Shared>, _admin: AdminCal
         users: UserCounts { total: totals.users, admins: totals.admins },
         resource_usage: ResourceUsage {
             replicas: totals.replicas,
-            total_cpu: totals.cpu_cores.normalize(),
+            total_cpu: number(totals.cpu_cores),
             total_ram_mb: totals.ram_mb,
             cost_per_hour: totals.cost_per_hour,
-            total_cost_today: totals.cost_today,
+            total_cost_today: number(totals.cost_today.0),
             total_cost_month: totals.cost_month,
         },
-        worker_nodes: nodes.ok(),
+        worker_nodes: nodes.unwrap_or_default(),
         queue: queue_counts(&queue),
     }))
+}
+
+fn number(exact: Decimal) -> f64 {
+    exact.to_f64().unwrap_or_default()
 }
 
 /// A count for each value there is, and `total`.

@@ -43,6 +43,9 @@ pub(crate) struct UsageItem {
     day: Option<NaiveDate>,
     #[serde(skip_serializing_if = "Option::is_none")]
     app_id: Option<Uuid>,
+    /// The same as `app_id`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    application_id: Option<Uuid>,
     /// The app's name; it may be gone.
     #[serde(skip_serializing_if = "Option::is_none")]
     app: Option<String>,
@@ -84,7 +87,12 @@ pub(crate) async fn show_usage(
     let usage = actions.usage(&caller, asked.organization, asked.app, asked.period).await?;
     let items = match wish.group.as_deref().unwrap_or("line") {
         "line" => usage.lines.iter().map(line).collect(),
-        "app" => grouped(&usage.lines, |item| UsageItem { app_id: item.app_id, app: item.app, ..UsageItem::default() }),
+        "app" => grouped(&usage.lines, |item| UsageItem {
+            app_id: item.app_id,
+            application_id: item.app_id,
+            app: item.app,
+            ..UsageItem::default()
+        }),
         "process" => grouped(&usage.lines, |item| UsageItem { process: item.process, ..UsageItem::default() }),
         "plan" => {
             grouped(&usage.lines, |item| UsageItem { plan_id: item.plan_id, plan: item.plan, ..UsageItem::default() })
@@ -114,6 +122,7 @@ fn line(line: &UsageLine) -> UsageItem {
     UsageItem {
         day: None,
         app_id: Some(line.key.application_id.0),
+        application_id: Some(line.key.application_id.0),
         app: Some(line.app_slug.to_string()),
         process: Some(line.key.process_type.to_string()),
         plan_id: Some(line.key.plan_id.0),
