@@ -17,6 +17,7 @@ mod one_off;
 mod people;
 mod push;
 mod refs;
+mod sessions;
 mod sources;
 #[path = "../../../core/tests/support/mod.rs"]
 mod support;
