@@ -27,7 +27,11 @@ impl Store {
     }
 }
 
-pub(super) async fn quotas(connection: &mut PgConnection, organization: OrganizationId, settings: &Settings) -> Result<Quotas> {
+pub(super) async fn quotas(
+    connection: &mut PgConnection,
+    organization: OrganizationId,
+    settings: &Settings,
+) -> Result<Quotas> {
     let own: Option<(Option<i32>, Option<i32>, Option<i32>)> = sqlx::query_as(
         "SELECT max_apps, max_deployments_per_hour, max_concurrent_builds FROM organizations WHERE id = $1",
     )

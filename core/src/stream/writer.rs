@@ -124,6 +124,16 @@ impl StreamWriter {
         }
     }
 
+    /// Stores what is left, so that another writer can go on with the stream.
+    pub async fn leave(self) {
+        self.ended.cancel();
+        let _ = self.sender.send(Message::Finish).await;
+        if let Some(task) = self.task.lock().await.take() {
+            // What a task that panicked had is lost with it.
+            let _ = task.await;
+        }
+    }
+
     async fn mark_end(&self, succeeded: bool, next: i64, words: &str) -> sqlx::Result<()> {
         sqlx::query(
             "WITH closed AS (
