@@ -7,11 +7,12 @@ use serde_json::{Value, json};
 use super::{Actions, Actor};
 use crate::blob::BlobKey;
 use crate::model::{
-    AppRef, Application, CommitHash, DeploymentId, DeploymentSource, GitBranch, NewDeployment, PushEvent, Stage,
-    StreamId, Trigger,
+    AppRef, Application, CommitHash, DeploymentId, DeploymentSource, GitBranch, NewDeployment, PushEvent, Repository,
+    Stage, StreamId, Trigger,
 };
 use crate::source::{ArchiveSource, Snapshot, SourceLimits, pack_archive};
-use crate::store::{Access, AuditEntry, audit, repositories};
+use crate::settings::Settings;
+use crate::store::{Access, AuditEntry, audit, deployments, repositories};
 use crate::{Error, Result};
 
 /// A deployment that was queued.
@@ -58,8 +59,9 @@ impl Actions {
             skip: None,
         };
         let new = fetched_deployment(&app, Trigger::Api, &event, what.no_cache, actor);
+        let settings = self.store.settings().await?;
         let mut transaction = self.store.pool().begin().await?;
-        let started = self.queue_fetched(&mut transaction, actor, &app, &new, &source).await?;
+        let started = self.queue_fetched(&mut transaction, actor, &app, &new, &source, &settings).await?;
         transaction.commit().await?;
         Ok(started)
     }
@@ -101,6 +103,7 @@ impl Actions {
             let settings = self.store.settings().await?;
             let mut transaction = self.store.pool().begin().await?;
             let superseded = repositories::queue(&mut transaction, &app, &new, None, &settings, now).await?;
+            deployments::note_stage(&mut transaction, new.id, Stage::Receive, received).await?;
             let about = json!({ "from": "archive", "files": snapshot.files, "bytes": snapshot.bytes });
             audit::record(&mut transaction, actor, now, entry(&app, &new.id.to_string(), about)).await?;
             transaction.commit().await?;
@@ -110,23 +113,13 @@ impl Actions {
         if started.is_err() {
             // Clean-up would find it, too; this is sooner.
             let _ = self.blobs.delete(&key).await;
-        } else {
-            self.store.start_stage(new.id, Stage::Receive, received).await?;
-            self.store.finish_stage(new.id, Stage::Receive, false).await?;
         }
         started
     }
 
     /// What a deployment of the app's repository is fetched from.
     pub(super) async fn source_of(&self, app: &Application, commit: Option<CommitHash>) -> Result<DeploymentSource> {
-        let repository = self.store.repository(app.id).await?;
-        let git_url = repository.git_url.ok_or_else(|| {
-            Error::Conflict(format!(
-                "The app \"{}\" has no Git URL to deploy from. Set one, push to it, or upload an archive.",
-                app.slug
-            ))
-        })?;
-        Ok(DeploymentSource { git_url, git_branch: repository.git_branch, git_commit: commit })
+        source_in(app, self.store.repository(app.id).await?, commit)
     }
 
     /// Queues a deployment to be fetched, within the caller's transaction.
@@ -137,14 +130,29 @@ impl Actions {
         app: &Application,
         new: &NewDeployment,
         source: &DeploymentSource,
+        settings: &Settings,
     ) -> Result<Started> {
         let now = self.clock.now();
-        let settings = self.store.settings().await?;
-        let superseded = repositories::queue(connection, app, new, Some(source), &settings, now).await?;
+        let superseded = repositories::queue(connection, app, new, Some(source), settings, now).await?;
         let about = json!({ "from": source.git_url, "branch": source.git_branch, "commit": source.git_commit });
         audit::record(connection, actor, now, entry(app, &new.id.to_string(), about)).await?;
         Ok(Started { deployment: new.id, stream: new.id.into(), superseded })
     }
+}
+
+/// What a deployment is fetched from of an app that is connected like that.
+pub(super) fn source_in(
+    app: &Application,
+    repository: Repository,
+    commit: Option<CommitHash>,
+) -> Result<DeploymentSource> {
+    let git_url = repository.git_url.ok_or_else(|| {
+        Error::Conflict(format!(
+            "The app \"{}\" has no Git URL to deploy from. Set one, push to it, or upload an archive.",
+            app.slug
+        ))
+    })?;
+    Ok(DeploymentSource { git_url, git_branch: repository.git_branch, git_commit: commit })
 }
 
 /// A deployment of what is fetched by the worker.

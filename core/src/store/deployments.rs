@@ -1,12 +1,15 @@
 //! Deployments: their life from queued to final, their stages, and which of them are kept.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use sqlx::types::Json;
 
 use super::Store;
+pub(crate) use super::deployment_ends::{Cancelled, cancel, report};
 use crate::model::{
-    AppId, Artifact, Deployment, DeploymentId, DeploymentStatus, NewDeployment, ReleaseVersion, Sha256Digest, Stage,
+    AppId, Artifact, Deployment, DeploymentId, DeploymentStatus, NewDeployment, ProcessType, ReleaseVersion, Sha256Digest, Stage,
     StageTiming,
 };
 use crate::{Error, Result};
@@ -122,61 +125,6 @@ impl Store {
             .await?;
         transaction.commit().await?;
         Ok(version)
-    }
-
-    /// Makes a deployment the release that should be running, on the terms it was rolled out with, and ends it as
-    /// succeeded, in one step. False, and nothing changed, when it had ended before: somebody cancelled it at the last
-    /// moment.
-    pub async fn complete_deployment(&self, id: DeploymentId) -> Result<bool> {
-        let mut transaction = self.pool.begin().await?;
-        // The app first, like all who hold both.
-        let app: Option<(AppId,)> = sqlx::query_as(
-            "SELECT id FROM paas_applications
-             WHERE id = (SELECT application_id FROM paas_deployments WHERE id = $1) FOR NO KEY UPDATE",
-        )
-        .bind(id)
-        .fetch_optional(&mut *transaction)
-        .await?;
-        let Some((app,)) = app else { return Ok(false) };
-        let changed = sqlx::query(
-            "UPDATE paas_deployments SET status = 'succeeded', finished_at = now()
-             WHERE id = $1 AND status NOT IN ('succeeded', 'failed', 'cancelled')",
-        )
-        .bind(id)
-        .execute(&mut *transaction)
-        .await?;
-        if changed.rows_affected() == 0 {
-            return Ok(false);
-        }
-        sqlx::query("UPDATE paas_applications SET current_deployment_id = $2 WHERE id = $1")
-            .bind(app)
-            .bind(id)
-            .execute(&mut *transaction)
-            .await?;
-        super::terms::complete(&mut transaction, app).await?;
-        super::metering::record(&mut transaction, app, self.clock.now()).await?;
-        transaction.commit().await?;
-        Ok(true)
-    }
-
-    /// Ends a deployment. The first end counts; false when it had ended before.
-    pub async fn finish_deployment(
-        &self,
-        id: DeploymentId,
-        status: DeploymentStatus,
-        failure: Option<(&str, &str)>,
-    ) -> Result<bool> {
-        let changed = sqlx::query(
-            "UPDATE paas_deployments SET status = $2, error_code = $3, error = $4, finished_at = now()
-             WHERE id = $1 AND status NOT IN ('succeeded', 'failed', 'cancelled')",
-        )
-        .bind(id)
-        .bind(status)
-        .bind(failure.map(|(code, _)| code))
-        .bind(failure.map(|(_, text)| text))
-        .execute(&self.pool)
-        .await?;
-        Ok(changed.rows_affected() == 1)
     }
 
     /// Notes that a stage begins; one begun before (by a worker that died) begins anew.
@@ -299,55 +247,34 @@ pub(crate) async fn insert(connection: &mut PgConnection, new: &NewDeployment, n
     Ok(())
 }
 
-/// Cancels one deployment, or all of an app, that is not final, and says why; answers those it did that to, as they
-/// were, oldest first. The caller holds the app's row.
-pub(crate) async fn cancel(
+/// Notes a stage that is over.
+pub(crate) async fn note_stage(
     connection: &mut PgConnection,
-    app: AppId,
-    only: Cancelled<'_>,
-    (code, reason): (&str, &str),
-    now: DateTime<Utc>,
-) -> Result<Vec<Deployment>> {
-    let (ids, queued_builds) = match only {
-        Cancelled::These(ids) => (Some(ids.iter().map(|id| id.0).collect::<Vec<_>>()), false),
-        Cancelled::All => (None, false),
-        Cancelled::QueuedBuilds => (None, true),
-    };
-    let found: Vec<Deployment> = sqlx::query_as(
-        "SELECT * FROM paas_deployments WHERE application_id = $1 AND ($2::uuid[] IS NULL OR id = ANY ($2))
-         AND status NOT IN ('succeeded', 'failed', 'cancelled')
-         AND (NOT $3 OR (status = 'queued' AND trigger IN ('push', 'webhook', 'api')))
-         ORDER BY created_at, id FOR UPDATE",
+    id: DeploymentId,
+    stage: Stage,
+    began: DateTime<Utc>,
+) -> Result<()> {
+    sqlx::query(
+        "INSERT INTO paas_deployment_stages (deployment_id, stage, started_at, finished_at)
+         VALUES ($1, $2, $3, clock_timestamp())",
     )
-    .bind(app)
-    .bind(ids)
-    .bind(queued_builds)
-    .fetch_all(&mut *connection)
+    .bind(id)
+    .bind(stage)
+    .bind(began)
+    .execute(connection)
     .await?;
-    for deployment in &found {
-        sqlx::query(
-            "UPDATE paas_deployments SET status = 'cancelled', error_code = $2, error = $3, finished_at = $4 WHERE id = $1",
-        )
-        .bind(deployment.id)
-        .bind(code)
-        .bind(reason)
-        .bind(now)
-        .execute(&mut *connection)
-        .await?;
-        if deployment.status == DeploymentStatus::Queued {
-            super::operations::end_unbegun(connection, deployment.id, reason).await?;
-        }
-    }
-    Ok(found)
+    Ok(())
 }
 
-/// Which deployments of an app to cancel, of those that are not final.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Cancelled<'a> {
-    /// Those of these ids.
-    These(&'a [DeploymentId]),
-    /// All.
-    All,
-    /// Those that no worker has begun to build.
-    QueuedBuilds,
+/// Process types of a deployment and their commands; none before it is built.
+pub(crate) async fn process_types(
+    connection: &mut PgConnection,
+    id: DeploymentId,
+) -> Result<Option<BTreeMap<ProcessType, String>>> {
+    let row: Option<(Option<Json<BTreeMap<ProcessType, String>>>,)> =
+        sqlx::query_as("SELECT process_types FROM paas_deployments WHERE id = $1")
+            .bind(id)
+            .fetch_optional(connection)
+            .await?;
+    Ok(row.and_then(|(types,)| types).map(|types| types.0))
 }
