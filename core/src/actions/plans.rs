@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
+use sqlx::PgConnection;
 
 use super::{Actions, Actor};
 use crate::model::{Application, Formation, Money, Plan, PlanId, ProcessType, resolve_formation};
-use crate::store::{AuditEntry, audit, plans};
+use crate::store::{AuditEntry, apps, audit, deployments, plans};
 use crate::{Error, Result};
 
 /// What an app costs an hour while it runs, before and after a change.
@@ -87,36 +88,59 @@ impl Actions {
     /// What scaling would cost: the app's hour before and after `change`. Changes nothing; refuses what the plan does
     /// not allow, as scaling itself would.
     pub async fn cost_of_scaling(&self, app: &Application, change: &Formation) -> Result<CostChange> {
-        self.store.plan(app.plan_id).await?.check(change)?;
-        let (processes, before) = self.formation_of(app).await?;
-        let mut after = before.clone();
-        after.extend(change.iter().map(|(process, replicas)| (process.clone(), *replicas)));
-        Ok(CostChange {
-            before: hourly(&processes, &before, app.price_per_hour),
-            after: hourly(&processes, &after, app.price_per_hour),
-        })
+        cost_of_scaling(&mut *self.store.pool().acquire().await?, app, change).await
     }
 
     /// What another plan would cost: the app's hour before and after. Changes nothing; refuses a plan the app is
     /// scaled beyond, as the change itself would.
     pub async fn cost_of_plan(&self, app: &Application, plan: &Plan) -> Result<CostChange> {
-        let (processes, formation) = self.formation_of(app).await?;
-        plan.check(&formation)?;
-        Ok(CostChange {
-            before: hourly(&processes, &formation, app.price_per_hour),
-            after: hourly(&processes, &formation, plan.price_per_hour),
-        })
+        cost_of_plan(&mut *self.store.pool().acquire().await?, app, plan).await
     }
+}
 
-    /// The process types of the app's release and what they are scaled to. Before the first release: one `web`.
-    async fn formation_of(&self, app: &Application) -> Result<(BTreeMap<ProcessType, String>, Formation)> {
-        let processes = match app.current_deployment_id {
-            Some(deployment) => self.store.deployment(deployment).await?.process_types.map(|types| types.0),
-            None => None,
-        };
-        let processes = processes.unwrap_or_else(|| BTreeMap::from([(ProcessType::web(), String::new())]));
-        Ok((processes, self.store.formation(app.id).await?))
-    }
+/// See [`Actions::cost_of_scaling`].
+pub(super) async fn cost_of_scaling(
+    connection: &mut PgConnection,
+    app: &Application,
+    change: &Formation,
+) -> Result<CostChange> {
+    plans::plan(connection, app.plan_id).await?.check(change)?;
+    let (processes, before) = formation_of(connection, app).await?;
+    let mut after = before.clone();
+    after.extend(change.iter().map(|(process, replicas)| (process.clone(), *replicas)));
+    Ok(CostChange {
+        before: hourly(&processes, &before, app.price_per_hour),
+        after: hourly(&processes, &after, app.price_per_hour),
+    })
+}
+
+/// See [`Actions::cost_of_plan`].
+pub(super) async fn cost_of_plan(connection: &mut PgConnection, app: &Application, plan: &Plan) -> Result<CostChange> {
+    let (processes, formation) = formation_of(connection, app).await?;
+    plan.check(&formation)?;
+    Ok(CostChange {
+        before: hourly(&processes, &formation, app.price_per_hour),
+        after: hourly(&processes, &formation, plan.price_per_hour),
+    })
+}
+
+/// Process types of the app's current release and their commands; none before the first release.
+pub(super) async fn process_types(
+    connection: &mut PgConnection,
+    app: &Application,
+) -> Result<Option<BTreeMap<ProcessType, String>>> {
+    let Some(current) = app.current_deployment_id else { return Ok(None) };
+    deployments::process_types(connection, current).await
+}
+
+/// The process types of the app's release and what they are scaled to. Before the first release: one `web`.
+async fn formation_of(
+    connection: &mut PgConnection,
+    app: &Application,
+) -> Result<(BTreeMap<ProcessType, String>, Formation)> {
+    let processes = process_types(connection, app).await?;
+    let processes = processes.unwrap_or_else(|| BTreeMap::from([(ProcessType::web(), String::new())]));
+    Ok((processes, apps::formation(connection, app.id).await?))
 }
 
 fn hourly(processes: &BTreeMap<ProcessType, String>, scaled: &Formation, price: Money) -> Money {

@@ -280,15 +280,17 @@ mod tests {
         let token = || Zeroizing::new("s3cr3t".to_owned());
         let address = || Some(Some("https://git.example.com/acme/shop.git".to_owned()));
         let planned = |change: &RepositoryChange| {
-            let mut credentials =
-                Credentials { token: Some(("git".to_owned(), token())), ..Credentials::default() };
+            let mut credentials = Credentials { token: Some(("git".to_owned(), token())), ..Credentials::default() };
             let (saved, _) = plan(&before, &mut credentials, change).expect("is planned");
             (saved.token, credentials.token.is_some())
         };
         let kept = planned(&RepositoryChange { git_url: address(), ..RepositoryChange::default() });
         assert!(matches!(kept, (TokenChange::Clear, false)));
-        let anew =
-            planned(&RepositoryChange { git_url: address(), token: Some(Some(token())), ..RepositoryChange::default() });
+        let anew = planned(&RepositoryChange {
+            git_url: address(),
+            token: Some(Some(token())),
+            ..RepositoryChange::default()
+        });
         assert!(matches!(anew, (TokenChange::Set { .. }, true)));
     }
 }

@@ -8,19 +8,21 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use super::deploy_from_source::fetched_deployment;
+use super::change::AppChange;
+use super::deploy_from_source::{fetched_deployment, source_in};
 use super::{Actions, Actor, Scope, Started, Via};
 use crate::model::{
     AppRef, Application, DeliveryOutcome, PushEvent, Trigger, Webhook, WebhookDelivery, WebhookDeliveryId, WebhookId,
     WebhookProvider,
 };
+use crate::settings::Settings;
 use crate::store::webhooks::{self, NewDelivery};
-use crate::store::{Access, AuditEntry, audit};
+use crate::store::{Access, AuditEntry, apps, audit, repositories};
 use crate::webhook::{Call, Told};
 use crate::{Error, Result};
 
 /// Most webhooks of an app.
-const MAX_WEBHOOKS: usize = 20;
+const MAX_WEBHOOKS: i64 = 20;
 /// How long the secret before a rotation still holds, so that the host can be told the new one.
 const ROTATION_GRACE: TimeDelta = TimeDelta::hours(24);
 
@@ -64,50 +66,55 @@ impl Actions {
 
     /// Makes a webhook.
     pub async fn create_webhook(&self, actor: &Actor, app: &AppRef, provider: WebhookProvider) -> Result<NewWebhook> {
-        let app = self.app_of(actor, app, Access::Change).await?;
-        if self.store.webhooks(app.id).await?.len() >= MAX_WEBHOOKS {
+        let mut change = self.change(actor, app, Access::Change).await?;
+        if webhooks::count(&mut change.transaction, change.app.id).await? >= MAX_WEBHOOKS {
             return Err(Error::Conflict(format!(
                 "The app has {MAX_WEBHOOKS} webhooks, which is the most there can be."
             )));
         }
-        let now = self.clock.now();
         let (token, secret) = (random(24), random(32));
-        let mut transaction = self.store.pool().begin().await?;
         let webhook = self
             .store
-            .add_webhook(&mut transaction, &app, provider, &token, secret.as_bytes(), actor.user_id(), now)
+            .add_webhook(
+                &mut change.transaction,
+                &change.app,
+                provider,
+                &token,
+                secret.as_bytes(),
+                actor.user_id(),
+                change.now,
+            )
             .await?;
-        let after = json!({ "app": app.slug, "provider": provider });
-        self.record(&mut transaction, actor, &app, "webhook.create", webhook.id, after).await?;
-        transaction.commit().await?;
+        let after = json!({ "app": change.app.slug, "provider": provider });
+        self.record(&mut change, "webhook.create", webhook.id, after).await?;
+        change.commit().await?;
         Ok(NewWebhook { webhook, secret })
     }
 
     /// Gives a webhook a new secret. The one before holds for another day.
     pub async fn rotate_webhook(&self, actor: &Actor, app: &AppRef, webhook: WebhookId) -> Result<NewWebhook> {
-        let app = self.app_of(actor, app, Access::Change).await?;
-        let webhook = self.store.webhook(app.id, webhook).await?;
+        let mut change = self.change(actor, app, Access::Change).await?;
+        let webhook = webhooks::of(&mut change.transaction, change.app.id, webhook).await?;
         let secret = random(32);
-        let until = self.clock.now() + ROTATION_GRACE;
-        let mut transaction = self.store.pool().begin().await?;
+        let until = change.now + ROTATION_GRACE;
+        let organization = change.app.organization_id;
         let webhook = self
             .store
-            .rotate_webhook(&mut transaction, &webhook, app.organization_id, secret.as_bytes(), until)
+            .rotate_webhook(&mut change.transaction, &webhook, organization, secret.as_bytes(), until)
             .await?;
         let after = json!({ "secret": "(new)", "old_secret_until": until });
-        self.record(&mut transaction, actor, &app, "webhook.rotate", webhook.id, after).await?;
-        transaction.commit().await?;
+        self.record(&mut change, "webhook.rotate", webhook.id, after).await?;
+        change.commit().await?;
         Ok(NewWebhook { webhook, secret })
     }
 
     /// Removes a webhook with the calls it got.
     pub async fn remove_webhook(&self, actor: &Actor, app: &AppRef, webhook: WebhookId) -> Result<()> {
-        let app = self.app_of(actor, app, Access::Change).await?;
-        let webhook = self.store.webhook(app.id, webhook).await?;
-        let mut transaction = self.store.pool().begin().await?;
-        webhooks::remove(&mut transaction, webhook.id).await?;
-        self.record(&mut transaction, actor, &app, "webhook.remove", webhook.id, Value::Null).await?;
-        transaction.commit().await?;
+        let mut change = self.change(actor, app, Access::Change).await?;
+        let webhook = webhooks::of(&mut change.transaction, change.app.id, webhook).await?;
+        webhooks::remove(&mut change.transaction, webhook.id).await?;
+        self.record(&mut change, "webhook.remove", webhook.id, Value::Null).await?;
+        change.commit().await?;
         Ok(())
     }
 
@@ -191,8 +198,11 @@ impl Actions {
         call: Incoming<'_>,
     ) -> Result<Received> {
         let now = self.clock.now();
+        let settings = self.store.settings().await?;
         let mut transaction = self.store.pool().begin().await?;
-        // One call of a webhook at a time, so that of two the same one is the second.
+        // The app and its organisation first, like all who hold them. One call of a webhook at a time, so that of two
+        // the same one is the second.
+        apps::lock_with_organization(&mut transaction, app).await?;
         sqlx::query("SELECT FROM paas_webhooks WHERE id = $1 FOR UPDATE")
             .bind(webhook.id)
             .execute(&mut *transaction)
@@ -208,7 +218,7 @@ impl Actions {
         let (outcome, reason, started) = match &call.told {
             Told::Ping => (DeliveryOutcome::Ping, "The webhook works.".to_owned(), None),
             Told::Nothing(reason) => (DeliveryOutcome::Ignored, reason.clone(), None),
-            Told::Push(push) => match self.decide(&mut transaction, actor, app, push).await? {
+            Told::Push(push) => match self.decide(&mut transaction, actor, app, push, &settings).await? {
                 Decision::Deploy(started) => (DeliveryOutcome::Deployed, deploying(push), Some(started)),
                 Decision::Ignore(reason) => (DeliveryOutcome::Ignored, reason, None),
                 Decision::Fail(reason) => (DeliveryOutcome::Failed, reason, None),
@@ -239,9 +249,10 @@ impl Actions {
         actor: &Actor,
         app: &Application,
         push: &PushEvent,
+        settings: &Settings,
     ) -> Result<Decision> {
         use sqlx::Acquire as _;
-        let repository = self.store.repository(app.id).await?;
+        let repository = repositories::connection(transaction, app.id).await?;
         if push.branch != repository.git_branch {
             return Ok(Decision::Ignore(format!(
                 "The push was to \"{}\"; \"{}\" is deployed.",
@@ -254,14 +265,14 @@ impl Actions {
         if let Some(marker) = &push.skip {
             return Ok(Decision::Ignore(format!("The commit's message says {marker}.")));
         }
-        let source = match self.source_of(app, push.commit.clone()).await {
+        let source = match source_in(app, repository, push.commit.clone()) {
             Ok(source) => source,
             Err(Error::Conflict(reason)) => return Ok(Decision::Fail(reason)),
             Err(error) => return Err(error),
         };
         let new = fetched_deployment(app, Trigger::Webhook, push, false, actor);
         let mut attempt = transaction.begin().await?;
-        match self.queue_fetched(&mut attempt, actor, app, &new, &source).await {
+        match self.queue_fetched(&mut attempt, actor, app, &new, &source, settings).await {
             Ok(started) => {
                 attempt.commit().await?;
                 Ok(Decision::Deploy(started))
@@ -283,22 +294,20 @@ impl Actions {
 
     async fn record(
         &self,
-        connection: &mut sqlx::PgConnection,
-        actor: &Actor,
-        app: &Application,
+        change: &mut AppChange<'_>,
         action: &'static str,
         webhook: WebhookId,
         after: Value,
     ) -> Result<()> {
         let entry = AuditEntry {
             action,
-            organization: Some(app.organization_id),
+            organization: Some(change.app.organization_id),
             target_kind: "webhook",
             target: &webhook.to_string(),
             before: Value::Null,
             after,
         };
-        audit::record(connection, actor, self.clock.now(), entry).await
+        audit::record(&mut change.transaction, change.actor, change.now, entry).await
     }
 }
 

@@ -54,6 +54,11 @@ impl GitUrl {
         &self.host
     }
 
+    /// Whether both lead to the same server, by the same way: what proves who we are there is for no other.
+    pub fn has_server_of(&self, other: &Self) -> bool {
+        (self.host(), self.port(), self.transport()) == (other.host(), other.port(), other.transport())
+    }
+
     /// The port, its transport's own where none is given.
     pub fn port(&self) -> u16 {
         self.port.unwrap_or(match self.transport {

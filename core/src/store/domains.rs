@@ -50,18 +50,7 @@ impl Store {
 
     /// One of an app's domains.
     pub async fn domain_of(&self, app: AppId, domain: &DomainRef) -> Result<Domain> {
-        let (id, name) = match domain {
-            DomainRef::Id(id) => (Some(*id), None),
-            DomainRef::Name(name) => (None, Some(name.as_str())),
-        };
-        let sql = format!("SELECT {COLUMNS} FROM paas_domains WHERE application_id = $1 AND (id = $2 OR domain = $3)");
-        sqlx::query_as(sqlx::AssertSqlSafe(sql))
-            .bind(app)
-            .bind(id)
-            .bind(name)
-            .fetch_optional(self.pool())
-            .await?
-            .ok_or_else(|| Error::NotFound("The app has no such domain. `domains` lists those it has.".to_owned()))
+        of(&mut *self.pool().acquire().await?, app, domain).await
     }
 
     /// The domain of that id, if it is still there.
@@ -180,6 +169,22 @@ pub(crate) async fn insert(
             }
             error.into()
         })
+}
+
+/// The domain of an app by that name or id.
+pub(crate) async fn of(connection: &mut PgConnection, app: AppId, domain: &DomainRef) -> Result<Domain> {
+    let (id, name) = match domain {
+        DomainRef::Id(id) => (Some(*id), None),
+        DomainRef::Name(name) => (None, Some(name.as_str())),
+    };
+    let sql = format!("SELECT {COLUMNS} FROM paas_domains WHERE application_id = $1 AND (id = $2 OR domain = $3)");
+    sqlx::query_as(sqlx::AssertSqlSafe(sql))
+        .bind(app)
+        .bind(id)
+        .bind(name)
+        .fetch_optional(connection)
+        .await?
+        .ok_or_else(|| Error::NotFound("The app has no such domain. `domains` lists those it has.".to_owned()))
 }
 
 /// A domain that nobody else can change until the transaction ends, and the organisation it belongs to.

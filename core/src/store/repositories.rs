@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use super::deployments::Cancelled;
 use super::{Store, deployments, quotas, suspension};
-use crate::jobs::{self, Deploy, ReportStatus};
+use crate::jobs::{self, Deploy};
 use crate::model::{
     AppId, Application, CommitHash, DeploymentId, DeploymentSource, GitBranch, GitUrl, HostKind, NewDeployment,
     OrganizationId, Repository, Trigger,
@@ -50,29 +50,54 @@ impl Store {
     }
 
     /// What it takes to fetch an app's repository, opened.
-    pub async fn repository_credentials(&self, app: &Application) -> Result<Credentials> {
-        type Row = (Option<Vec<u8>>, Option<String>, Option<Vec<u8>>, Option<String>);
+    pub async fn repository_credentials(&self, app: AppId) -> Result<Credentials> {
+        Ok(self.present_credentials(app).await?.1)
+    }
+
+    /// The same for fetching from `url`, which may be an address that the app had before: token and host keys are only
+    /// for the server that they were given for.
+    pub async fn credentials_for(&self, app: AppId, url: &GitUrl) -> Result<Credentials> {
+        let (present, credentials) = self.present_credentials(app).await?;
+        if present.is_some_and(|present| present.has_server_of(url)) {
+            return Ok(credentials);
+        }
+        Ok(Credentials { token: None, host_keys: None, ..credentials })
+    }
+
+    async fn present_credentials(&self, app: AppId) -> Result<(Option<GitUrl>, Credentials)> {
+        type Row = (
+            OrganizationId,
+            Option<GitUrl>,
+            Option<Vec<u8>>,
+            Option<String>,
+            Option<Vec<u8>>,
+            Option<String>,
+        );
         let row: Option<Row> = sqlx::query_as(
-            "SELECT token, token_username, deploy_key_private, host_keys FROM paas_repositories WHERE application_id = $1",
+            "SELECT organization_id, git_url, token, token_username, deploy_key_private, host_keys
+             FROM paas_applications JOIN paas_repositories ON application_id = id WHERE id = $1",
         )
-        .bind(app.id)
+        .bind(app)
         .fetch_optional(&self.pool)
         .await?;
-        let Some((token, user, key, host_keys)) = row else { return Ok(Credentials::default()) };
-        let owner = Owner::Organization(app.organization_id);
+        let Some((organization, url, token, user, key, host_keys)) = row else {
+            return Ok((None, Credentials::default()));
+        };
+        let owner = Owner::Organization(organization);
         let token = match token {
             Some(sealed) => {
-                let opened = self.secrets.open(owner, &token_of(app.id), &sealed)?;
+                let opened = self.secrets.open(owner, &token_of(app), &sealed)?;
                 let text = Zeroizing::new(String::from_utf8(opened.to_vec()).map_err(|_| Error::Secret)?);
                 Some((user.unwrap_or_default(), text))
             }
             None => None,
         };
         let key = match key {
-            Some(sealed) => Some(DeployKey::from_stored(&self.secrets.open(owner, &key_of(app.id), &sealed)?)?),
+            Some(sealed) => Some(DeployKey::from_stored(&self.secrets.open(owner, &key_of(app), &sealed)?)?),
             None => None,
         };
-        Ok(Credentials { token, key, host_keys: host_keys.map(|keys| keys.parse()).transpose()? })
+        let host_keys = host_keys.map(|keys| keys.parse()).transpose()?;
+        Ok((url, Credentials { token, key, host_keys }))
     }
 
     /// Saves a connection.
@@ -142,13 +167,18 @@ impl Store {
         Ok(())
     }
 
-    /// Pins the key an SSH host showed first, where none was pinned meanwhile.
-    pub async fn pin_host_keys(&self, app: AppId, keys: &HostKeys) -> Result<()> {
-        sqlx::query("UPDATE paas_repositories SET host_keys = $2 WHERE application_id = $1 AND host_keys IS NULL")
-            .bind(app)
-            .bind(keys.to_string())
-            .execute(&self.pool)
-            .await?;
+    /// Pins the keys that the SSH host of `url` showed first, where none were pinned meanwhile and the app is still
+    /// connected to that address.
+    pub async fn pin_host_keys(&self, app: AppId, url: &GitUrl, keys: &HostKeys) -> Result<()> {
+        sqlx::query(
+            "UPDATE paas_repositories SET host_keys = $3 WHERE application_id = $1 AND host_keys IS NULL
+             AND (SELECT git_url FROM paas_applications WHERE id = $1) = $2",
+        )
+        .bind(app)
+        .bind(url)
+        .bind(keys.to_string())
+        .execute(&self.pool)
+        .await?;
         Ok(())
     }
 
@@ -230,14 +260,18 @@ pub(crate) async fn queue(
         .await?;
     }
     jobs::add_within(connection, &[Deploy { app: app.id, deployment: new.id }]).await?;
-    let reports: Vec<ReportStatus> = superseded
-        .iter()
-        .copied()
-        .chain(source.is_some().then_some(new.id))
-        .map(|deployment| ReportStatus { deployment })
-        .collect();
-    jobs::add_within(connection, &reports).await?;
+    deployments::report(connection, &[new.id]).await?;
     Ok(superseded)
+}
+
+/// The token of an app as it is stored.
+pub(crate) async fn sealed_token(connection: &mut PgConnection, app: AppId) -> Result<Option<Vec<u8>>> {
+    let row: Option<(Option<Vec<u8>>,)> =
+        sqlx::query_as("SELECT token FROM paas_repositories WHERE application_id = $1")
+            .bind(app)
+            .fetch_optional(connection)
+            .await?;
+    Ok(row.and_then(|(token,)| token))
 }
 
 pub(super) fn token_of(app: AppId) -> String {
