@@ -5,6 +5,7 @@ use std::time::Duration;
 use insta::assert_json_snapshot;
 use serde_json::{Value, json};
 use skypanel_core::model::DeploymentStatus;
+use skypanel_core::store::Turn;
 
 use crate::releases::{go_live, push, queued, running};
 use crate::world::World;
@@ -188,12 +189,12 @@ async fn an_organisation_builds_no_more_at_once_than_it_may() {
     sqlx::query(limit).execute(world.store().pool()).await.expect("limits");
     let (shop, blog) = (world.app("shop").await.id, world.app("blog").await.id);
     let (first, second) = (push(&world, shop, "1").await, push(&world, blog, "2").await);
-    let take = |id| world.store().take_build_place(world.acme.id, id);
-    assert!(take(first).await.expect("answers"));
-    assert!(take(first).await.expect("answers"), "a worker that died took it, and the next goes on");
-    assert!(!take(second).await.expect("answers"));
+    let take = |id| world.store().take_turn(id, true);
+    assert_eq!(take(first).await.expect("answers"), Turn::Now);
+    assert_eq!(take(first).await.expect("answers"), Turn::Now, "a worker that died took it, and the next goes on");
+    assert_eq!(take(second).await.expect("answers"), Turn::Later { again: false });
     go_live(&world, first).await;
-    assert!(take(second).await.expect("answers"));
+    assert_eq!(take(second).await.expect("answers"), Turn::Now);
     world.close().await;
 }
 
