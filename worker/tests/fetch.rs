@@ -150,7 +150,11 @@ async fn a_token_is_for_the_host_that_it_was_given_for() {
     let world = World::new(&now).await;
     let (here, elsewhere) = (world.deployment(&now, None).await, world.deployment(&before, None).await);
     world.give_token_of("ada", "s3cret").await;
-    sqlx::query("UPDATE paas_applications SET git_url = $1").bind(&now).execute(world.database.pool()).await.expect("sets");
+    sqlx::query("UPDATE paas_applications SET git_url = $1")
+        .bind(&now)
+        .execute(world.database.pool())
+        .await
+        .expect("sets");
     let (fetched, _) = world.fetch(&elsewhere).await;
     assert_eq!(fetched.expect_err("is refused").code(), "INVALID_GIT_URL");
     assert!(world.fetcher.missing(&elsewhere).await.expect("answers").is_some());
