@@ -53,8 +53,8 @@ pub enum Error {
     /// The state of things does not allow this now.
     #[error("{0}")]
     Conflict(String),
-    /// The wallet of the organisation is empty.
-    #[error("The wallet of organisation \"{0}\" is empty. Top it up, then try again.")]
+    /// The wallet of the organisation is empty, or lasts for less than an hour of what would run.
+    #[error("The wallet of organisation \"{0}\" is empty, or has less than an hour of this costs. Top it up, then try again.")]
     InsufficientFunds(String),
     /// Too many attempts or requests.
     #[error("{message}")]

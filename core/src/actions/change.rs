@@ -7,8 +7,8 @@ use sqlx::{Postgres, Transaction};
 
 use super::{Actions, Actor};
 use crate::jobs;
-use crate::model::{AppRef, AppStatus, Application, StreamId, SuspensionReason};
-use crate::store::{Access, AuditEntry, apps, audit, events, metering, suspension};
+use crate::model::{AppRef, AppStatus, Application, Money, StreamId, SuspensionReason};
+use crate::store::{Access, AuditEntry, apps, audit, events, metering, suspension, usage};
 use crate::{Error, Result};
 
 /// See the module. Dropped without [`AppChange::commit`] it leaves everything as it was.
@@ -18,6 +18,8 @@ pub(super) struct AppChange<'a> {
     /// As it was before.
     pub(super) app: Application,
     pub(super) now: DateTime<Utc>,
+    /// What the organisation cost an hour before, where it was asked whether something may run.
+    cost_before: Option<Money>,
 }
 
 impl Actions {
@@ -29,7 +31,7 @@ impl Actions {
         if locked.status == AppStatus::Deleting {
             return Err(Error::Conflict(format!("The app \"{}\" is being destroyed.", locked.slug)));
         }
-        Ok(AppChange { transaction, actor, app: locked, now: self.clock.now() })
+        Ok(AppChange { transaction, actor, app: locked, now: self.clock.now(), cost_before: None })
     }
 }
 
@@ -38,6 +40,7 @@ impl AppChange<'_> {
     /// empty.
     pub(super) async fn ensure_may_run(&mut self) -> Result<()> {
         suspension::ensure_may_run(&mut self.transaction, self.app.organization_id).await?;
+        self.cost_before = Some(usage::burn(&mut self.transaction, self.app.organization_id, None).await?);
         if self.app.status != AppStatus::Suspended {
             return Ok(());
         }
@@ -69,9 +72,16 @@ impl AppChange<'_> {
         streams.first().copied().ok_or_else(|| Error::System("The job could not be queued.".to_owned()))
     }
 
-    /// Makes the change happen, with what it costs from now on. Answers the app as it is now.
+    /// Makes the change happen, with what it costs from now on; refuses what costs more than the wallet has for an hour. Answers the app as it is now.
     pub(super) async fn commit(mut self) -> Result<Application> {
         metering::record(&mut self.transaction, self.app.id, self.now).await?;
+        if let Some(before) = self.cost_before {
+            let organization = self.app.organization_id;
+            let after = usage::burn(&mut self.transaction, organization, None).await?;
+            if after > before {
+                suspension::ensure_an_hour(&mut self.transaction, organization, after, self.now).await?;
+            }
+        }
         let app = apps::lock(&mut self.transaction, self.app.id).await?;
         self.transaction.commit().await?;
         Ok(app)

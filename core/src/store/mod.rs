@@ -36,7 +36,7 @@ pub(crate) mod suspension;
 pub(crate) mod tenancy;
 mod terms;
 pub(crate) mod tokens;
-mod usage;
+pub(crate) mod usage;
 pub(crate) mod webhooks;
 
 use sqlx::PgPool;

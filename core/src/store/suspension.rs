@@ -84,6 +84,33 @@ pub(crate) async fn ensure_not_suspended(connection: &mut PgConnection, organiza
     }
 }
 
+/// Refuses what makes an organisation cost `cost_per_hour`, where billing is on and its wallet, less what is not
+/// settled yet, lasts for less than an hour of that. So a wallet falls below zero by an hour's cost at most.
+pub(crate) async fn ensure_an_hour(
+    connection: &mut PgConnection,
+    organization: OrganizationId,
+    cost_per_hour: Money,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let short: Option<(String,)> = sqlx::query_as(
+        "SELECT o.name FROM organizations AS o
+         JOIN (SELECT date_trunc('hour', started_at + interval '1 hour' - interval '1 microsecond', 'UTC') AS charged_from
+               FROM paas_billing_periods WHERE ended_at IS NULL) AS billing ON true
+         LEFT JOIN paas_metering AS m
+             ON m.organization_id = o.id AND (m.ended_at IS NULL OR m.settled_until < m.ended_at)
+         WHERE o.id = $1
+         GROUP BY o.id
+         HAVING o.wallet_balance - coalesce(sum(m.price_per_hour * m.replicas * greatest(0, extract(epoch FROM
+             least(coalesce(m.ended_at, $3), $3) - greatest(m.settled_until, billing.charged_from)))) / 3600, 0) < $2",
+    )
+    .bind(organization)
+    .bind(cost_per_hour)
+    .bind(now)
+    .fetch_optional(connection)
+    .await?;
+    short.map_or(Ok(()), |(name,)| Err(Error::InsufficientFunds(name)))
+}
+
 /// Asks the same for the organisation of an app.
 pub(crate) async fn ensure_app_may_run(connection: &mut PgConnection, app: AppId) -> Result<()> {
     let organization: Option<(OrganizationId,)> =

@@ -305,7 +305,7 @@ impl Store {
 }
 
 /// See [`Store::burn`].
-pub(super) async fn burn(
+pub(crate) async fn burn(
     connection: &mut PgConnection,
     organization: OrganizationId,
     app: Option<AppId>,

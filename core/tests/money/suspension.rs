@@ -152,3 +152,36 @@ async fn a_low_wallet_is_told_of_once_at_each_threshold_and_again_after_a_top_up
     assert_eq!(warnings().await.len(), 3, "the next crossing is told of again");
     world.close().await;
 }
+
+#[tokio::test]
+async fn what_costs_more_needs_an_hour_of_it_in_the_wallet() {
+    use skypanel_core::actions::Actor;
+    use skypanel_core::model::AppRef;
+
+    let world = World::billing("2026-11-22T10:00:00Z").await;
+    let organization = world.organization("acme", "2.5").await;
+    let app = world.running_app(&organization, "shop").await;
+    world.price(app.id, "1").await;
+    world.clock.set(at("2026-11-22T10:30:00Z"));
+    let (system, shop) = (Actor::system(), AppRef::Id(app.id));
+    let scale = async |wish: &str| world.actions.scale(&system, &shop, &crate::world::formation(wish), false).await;
+    // 2.5 less the half that is not settled is two for an hour.
+    let refused = scale("web=3").await;
+    assert!(matches!(refused, Err(Error::InsufficientFunds(_))), "{refused:?}");
+    assert!(world.store.formation(app.id).await.expect("reads").is_empty());
+    scale("web=2").await.expect("lasts for an hour");
+    let other = world.app(&organization, "other").await;
+    world.price(other.id, "3").await;
+    let refused = world.actions.move_to_plan(&system, &shop, "price 3", false).await;
+    assert!(matches!(refused, Err(Error::InsufficientFunds(_))), "{refused:?}");
+    // What costs less is never refused, nor what costs as much.
+    world.clock.set(at("2026-11-22T10:50:00Z"));
+    scale("web=1").await.expect("costs less");
+    world.actions.stop(&system, &shop).await.expect("stops");
+    scale("web=3").await.expect("costs nothing while it is stopped");
+    let refused = world.actions.start(&system, &shop).await.map(drop);
+    assert!(matches!(refused, Err(Error::InsufficientFunds(_))), "{refused:?}");
+    world.top_up(organization.id, "5").await;
+    world.actions.start(&system, &shop).await.expect("starts");
+    world.close().await;
+}
