@@ -92,7 +92,8 @@ impl Invoice {
             writeln!(page, "<p>From: {}</p>", Escaped(&self.issuer))?;
         }
         writeln!(page, "<p>To: {}</p>", Escaped(&self.organization))?;
-        let state = if self.preliminary { "Preliminary: the month is not over, or not all of it is settled. " } else { "" };
+        let state =
+            if self.preliminary { "Preliminary: the month is not over, or not all of it is settled. " } else { "" };
         writeln!(
             page,
             "<p>{state}Period: {} to {} (UTC). Made {}.</p>",

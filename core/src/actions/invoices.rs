@@ -38,11 +38,7 @@ impl Actions {
     }
 
     /// The organisation whose books are asked for. Admins read by id those of one that was deleted, too.
-    pub async fn organization_with_books(
-        &self,
-        actor: &Actor,
-        organization: &OrganizationRef,
-    ) -> Result<Organization> {
+    pub async fn organization_with_books(&self, actor: &Actor, organization: &OrganizationRef) -> Result<Organization> {
         match (self.organization_for(actor, organization, Access::Read).await, organization) {
             (Err(Error::NotFound(missing)), OrganizationRef::Id(id)) if actor.is_admin() => {
                 self.store.organization_of_the_past(*id).await?.ok_or(Error::NotFound(missing))

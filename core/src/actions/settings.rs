@@ -178,7 +178,10 @@ async fn check_dns(settings: &Settings) -> Result<Option<String>> {
     let servers = if settings.dns_resolver.is_empty() { "The host's name servers" } else { "The name servers" };
     Ok(Some(match found.first() {
         Some(address) => format!("{servers} answered: {name} is {address}."),
-        None => format!("{servers} answered: there is no {name}. Apps need a record for *.{}.", settings.apps_default_domain),
+        None => format!(
+            "{servers} answered: there is no {name}. Apps need a record for *.{}.",
+            settings.apps_default_domain
+        ),
     }))
 }
 

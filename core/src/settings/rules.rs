@@ -3,17 +3,18 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::SettingValue as _;
 use super::ServiceAddress;
+use super::SettingValue as _;
 
 /// What a value must be that the setting `key` cannot have; none where it can.
 pub(super) fn broken(key: &str, text: &str) -> Option<&'static str> {
     let parts = || text.split(',').map(str::trim);
     let (fine, form) = match key {
         "apps.default_domain" => (is_host_name(text), "a name in lower case, such as apps.example.com"),
-        "domains.reserved" => {
-            (text.is_empty() || parts().all(is_host_name), "names in lower case separated by commas, such as example.com")
-        }
+        "domains.reserved" => (
+            text.is_empty() || parts().all(is_host_name),
+            "names in lower case separated by commas, such as example.com",
+        ),
         "domains.addresses" => (
             text.is_empty() || parts().all(|part| part.parse::<IpAddr>().is_ok()),
             "IP addresses separated by commas, such as 203.0.113.7, 2001:db8::7",
@@ -26,9 +27,10 @@ pub(super) fn broken(key: &str, text: &str) -> Option<&'static str> {
             ServiceAddress::parse(text).is_ok(),
             "an address such as http://proxy.example:3128, without a user name or password: every build can read it",
         ),
-        "storage.s3_endpoint" => {
-            (ServiceAddress::parse(text).is_ok(), "an address such as https://s3.example.com, without a user name or password")
-        }
+        "storage.s3_endpoint" => (
+            ServiceAddress::parse(text).is_ok(),
+            "an address such as https://s3.example.com, without a user name or password",
+        ),
         _ => return None,
     };
     (!fine).then_some(form)
@@ -53,13 +55,25 @@ mod tests {
     fn text_of_a_certain_form_is_checked_when_it_is_set() {
         let mut settings = Settings::default();
         for (key, right, wrong) in [
-            ("apps.default_domain", &["apps.example.com", "localhost"][..], &["", "Apps.example", "a..b", "a/b", "1.2.3.4"][..]),
+            (
+                "apps.default_domain",
+                &["apps.example.com", "localhost"][..],
+                &["", "Apps.example", "a..b", "a/b", "1.2.3.4"][..],
+            ),
             ("domains.reserved", &["", "example.com, internal"], &["*.example.com", "a b", "example.com,"]),
             ("domains.addresses", &["", "203.0.113.7, 2001:db8::7"], &["edge.example.com", "203.0.113", "1.1.1.1:80"]),
             ("dns.resolver", &["", "10.0.0.2,10.0.0.3:5353", "[::1]:53"], &["dns.example.com", "10.0.0.2:x", ","]),
-            ("build.http_proxy", &["", "http://proxy.example:3128"], &["proxy:3128", "http://me:secret@proxy:3128", "ftp://x"]),
+            (
+                "build.http_proxy",
+                &["", "http://proxy.example:3128"],
+                &["proxy:3128", "http://me:secret@proxy:3128", "ftp://x"],
+            ),
             ("build.https_proxy", &["http://[fd00::1]:3128"], &["https://token@proxy.example"]),
-            ("storage.s3_endpoint", &["", "https://s3.example.com"], &["s3.example.com", "https://key:secret@s3.example.com"]),
+            (
+                "storage.s3_endpoint",
+                &["", "https://s3.example.com"],
+                &["s3.example.com", "https://key:secret@s3.example.com"],
+            ),
         ] {
             for text in right {
                 settings.set(key, text).unwrap_or_else(|error| panic!("{key}={text}: {error}"));

@@ -113,8 +113,7 @@ pub(crate) async fn compare(
         "SELECT coalesce(sum(cost), 0) FROM paas_usage_months WHERE organization_id = $1",
         "SELECT coalesce(sum(charged), 0) FROM paas_usage_months WHERE organization_id = $1",
     ] {
-        let (sum_found,): (Money,) =
-            sqlx::query_as(sum).bind(organization).fetch_one(pool).await.expect("adds up");
+        let (sum_found,): (Money,) = sqlx::query_as(sum).bind(organization).fetch_one(pool).await.expect("adds up");
         assert_eq!(sum_found, total, "{sum}");
     }
 }

@@ -101,7 +101,8 @@ async fn an_invoice_is_final_when_all_of_its_month_is_settled_and_has_the_time_t
     let parts = ["<h2>Payments</h2>", "<h2>Adjustments</h2>", "-$8.000000", "$0.000000", "$90.000000"];
     assert!(parts.iter().all(|part| page.contains(part)), "{page}");
     world.clock.set(at("2026-12-01T01:00:00Z"));
-    let next = world.actions.invoice(&system, &organization, "2026-12".parse().expect("is one")).await.expect("is made");
+    let next =
+        world.actions.invoice(&system, &organization, "2026-12".parse().expect("is one")).await.expect("is made");
     assert_eq!(next.opening, last.closing());
     assert!(next.preliminary);
     world.close().await;

@@ -107,7 +107,9 @@ async fn a_stop_ends_one_off_processes_too_and_what_runs_on_is_seen() {
     let session = console.run(&released, one_off()).await.expect("starts");
     let others = world.database.store().app(other.id).await.expect("is there");
     let of_other = console.run(&others, one_off()).await.expect("starts");
-    assert!(world.deployer.running_apps().await.expect("lists").is_superset(&[app.slug.clone(), other.slug.clone()].into()));
+    assert!(
+        world.deployer.running_apps().await.expect("lists").is_superset(&[app.slug.clone(), other.slug.clone()].into())
+    );
     world.database.store().set_app_status(app.id, AppStatus::Stopped).await.expect("stops");
     world.deployer.stop(&app).await.expect("stops");
     assert_ne!(tokio::time::timeout(LIMIT, session.exit).await.expect("ends").expect("is told"), 0);

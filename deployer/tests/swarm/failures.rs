@@ -46,8 +46,10 @@ async fn a_smaller_plan_that_an_app_crashes_on_is_taken_back_with_its_price() {
 
     store.change_plan(app.id, plan("hobby")).await.expect("changes");
     let rollout = store.begin_rollout(app.id).await.expect("begins");
-    let roll = async |release: skypanel_deployer::Release<'_>| world.deployer.rollout(&release).await;
-    let error = world.with_release(&rollout.app, &live, &[("web", 1)], roll).await.expect_err("crashes");
+    let rolled = world
+        .with_release(&rollout.app, &live, &[("web", 1)], async |release| world.deployer.rollout(&release).await)
+        .await;
+    let error = rolled.expect_err("crashes");
     assert!(error.to_string().contains("crashed with exit status 7"), "{error}");
     assert_eq!(store.take_back_rollout(app.id).await.expect("takes back"), TakenBack::Terms);
     let now = store.app(app.id).await.expect("is there");
