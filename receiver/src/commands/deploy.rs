@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use skypanel_core::Error;
-use skypanel_core::actions::{ArchiveDeploy, RepositoryDeploy, Started};
-use skypanel_core::store::Access;
+use skypanel_core::actions::{ArchiveDeploy, RepositoryDeploy, Started, Upload};
 use tokio::time::timeout;
 
 use crate::commands::context::{AppChoice, Context, Failure};
@@ -15,6 +14,8 @@ use crate::commands::shown::queued;
 
 /// Longest an upload may stand still.
 const PIECE_LIMIT: Duration = Duration::from_mins(1);
+/// Bytes after which the space on the disk is looked at again.
+const LOOK_EVERY: u64 = 64 << 20;
 
 /// What can be deployed.
 #[derive(Debug, Subcommand)]
@@ -69,13 +70,13 @@ async fn repository(context: &Context, arguments: &RepositoryArguments) -> Resul
 
 async fn archive(context: &mut Context, arguments: &ArchiveArguments) -> Result<u32, Failure> {
     let app = context.chosen(&arguments.choice)?;
-    // Before any of it is read.
-    context.actions().app_of(context.actor(), &app, Access::Change).await?;
     if context.output.is_terminal() {
         let text = "Give the archive on standard input, without a terminal: deploy:archive -a APP < source.tar.gz";
         return Err(Error::Invalid(text.to_owned()).into());
     }
-    let file = receive(context).await?;
+    // Before any of it is read.
+    let upload = context.actions().begin_upload(context.actor(), &app).await?;
+    let file = receive(context, upload).await?;
     let archive = ArchiveDeploy { file, description: arguments.description.clone(), no_cache: arguments.no_cache };
     let started = context.actions().deploy_from_archive(context.actor(), &app, archive).await?;
     follow(context, &started, &format!("-----> Deploying an archive to {app}")).await
@@ -86,25 +87,32 @@ async fn follow(context: &Context, started: &Started, what: &str) -> Result<u32,
     context.follow(started.stream).await
 }
 
-/// Writes what the client sends to a file that nobody else sees.
-async fn receive(context: &mut Context) -> Result<File, Failure> {
+/// Writes what the client sends to the upload's file.
+async fn receive(context: &mut Context, mut upload: Upload) -> Result<File, Failure> {
     let unwritable = |error: std::io::Error| Error::System(format!("An upload could not be written: {error}."));
-    let most = context.actions().store.settings().await?.git_max_pack_mb * 1024 * 1024;
-    let mut file = context.actions().blobs.spool().map_err(Error::from)?.into_file();
-    let mut length = 0u64;
+    let (mut length, mut look_at) = (0u64, 0u64);
     while let Some(piece) = timeout(PIECE_LIMIT, context.input.recv())
         .await
         .map_err(|_| Error::Invalid("Nothing of the archive came for a minute.".to_owned()))?
     {
-        length += piece.len() as u64;
-        if length > most {
-            return Err(Error::Invalid(format!("The archive is larger than {} MiB.", most / 1024 / 1024)).into());
+        if length >= look_at {
+            if !upload.has_room()? {
+                let text =
+                    "The server's disk is nearly full, so nothing can be uploaded. Ask the operator to make room.";
+                return Err(Error::Upstream(text.to_owned()).into());
+            }
+            look_at = length + LOOK_EVERY;
         }
-        file = tokio::task::spawn_blocking(move || file.write_all(&piece).map(|()| file))
+        length += piece.len() as u64;
+        if length > upload.most {
+            return Err(Error::Invalid(format!("The archive is larger than {} MiB.", upload.most >> 20)).into());
+        }
+        upload = tokio::task::spawn_blocking(move || upload.file.write_all(&piece).map(|()| upload))
             .await
             .map_err(|_| Error::System("An upload could not be written.".to_owned()))?
             .map_err(unwritable)?;
     }
+    let mut file = upload.file;
     file.rewind().map_err(unwritable)?;
     Ok(file)
 }

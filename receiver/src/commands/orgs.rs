@@ -74,7 +74,8 @@ pub(crate) fn item(organization: &Organization, role: Role) -> Value {
         "id": organization.id,
         "name": organization.name,
         "role": role,
-        "allow_app_creation": organization.allow_app_creation,
+        "allow_app_creation": organization.owners_allow_app_creation,
+        "admin_allows_app_creation": organization.allow_app_creation,
         "suspended_at": organization.suspended_at,
     })
 }

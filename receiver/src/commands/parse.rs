@@ -8,8 +8,8 @@ use skypanel_core::Error;
 
 use crate::Shared;
 use crate::commands::{
-    admin, apps, builds, config, deploy, domains, invitations, invoices, jobs, keys, login, logs, members, orgs, ps,
-    releases, repo, run, tokens, usage, wallet, webhooks,
+    admin, apps, builds, config, deploy, domains, events, invitations, invoices, jobs, keys, login, logs, members,
+    orgs, ps, releases, repo, run, tokens, usage, wallet, webhooks,
 };
 use crate::exec::CommandLine;
 
@@ -51,6 +51,8 @@ pub(crate) enum Command {
     Deploy(deploy::Command),
     #[command(flatten)]
     Domains(domains::Command),
+    /// List what happened to an app, or to an organisation and its apps
+    Events(events::EventsArguments),
     /// Show this list, or what one command takes
     Help(HelpArguments),
     #[command(flatten)]

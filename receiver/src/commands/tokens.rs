@@ -33,9 +33,12 @@ pub(crate) struct CreateArguments {
     /// What it may be used for: read looks; deploy also deploys, configures and scales; manage does all that you may
     #[arg(long, default_value = "read", value_name = "read|deploy|manage")]
     scope: Scope,
-    /// Days until it ends by itself; never without
-    #[arg(long, value_parser = clap::value_parser!(i64).range(1..=3_650))]
-    days: Option<i64>,
+    /// Days until it ends by itself
+    #[arg(long, default_value_t = 90, value_parser = clap::value_parser!(i64).range(1..=3_650))]
+    days: i64,
+    /// It does not end by itself
+    #[arg(long, conflicts_with = "days")]
+    endless: bool,
 }
 
 /// Arguments of `tokens:revoke`.
@@ -71,7 +74,7 @@ async fn list(context: &Context) -> Result<u32, Failure> {
 }
 
 async fn create(context: &Context, arguments: &CreateArguments) -> Result<u32, Failure> {
-    let lifetime = arguments.days.map(TimeDelta::days);
+    let lifetime = (!arguments.endless).then(|| TimeDelta::days(arguments.days));
     let (token, credential) =
         context.actions().create_token(context.actor(), &arguments.name, arguments.scope, lifetime).await?;
     let mut json = item(&token);

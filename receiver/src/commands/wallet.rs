@@ -57,6 +57,7 @@ async fn show(context: &Context, arguments: &ShowArguments) -> Result<u32, Failu
         "month_to_date": wallet.month_to_date,
         "forecast": wallet.forecast,
         "suspended_apps": wallet.suspended_apps,
+        "warning": wallet.warning,
     });
     let mut rows = vec![
         ("Balance", wallet.balance.to_string()),
@@ -70,7 +71,8 @@ async fn show(context: &Context, arguments: &ShowArguments) -> Result<u32, Failu
     if wallet.suspended_apps > 0 {
         rows.push(("Suspended", format!("{} apps, until the wallet is topped up", wallet.suspended_apps)));
     }
-    context.tell(json, format!("=== {}\n{}", organization.name, pairs(&rows))).await
+    let warning = wallet.warning.map_or_else(String::new, |warning| format!("\n{warning}\n"));
+    context.tell(json, format!("=== {}\n{}{warning}", organization.name, pairs(&rows))).await
 }
 
 async fn ledger(context: &Context, arguments: &LedgerArguments) -> Result<u32, Failure> {

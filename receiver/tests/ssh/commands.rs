@@ -12,7 +12,7 @@ const COMMANDS: &str = "\
     admin:refund admin:resume admin:settings admin:settings:check admin:settings:reset admin:settings:set \
     admin:suspend admin:topup admin:users admin:users:edit apps apps:create apps:destroy apps:edit apps:info \
     builds builds:cancel builds:log cache:purge config config:export config:import config:set config:unset deploy \
-    deploy:archive domains domains:add domains:redirect domains:remove domains:verify help invitations \
+    deploy:archive domains domains:add domains:redirect domains:remove domains:verify events help invitations \
     invitations:accept invitations:remove invoices invoices:show jobs:follow jobs:info keys keys:add keys:remove \
     login:approve login:deny logs members members:invite members:remove members:role orgs orgs:create orgs:edit \
     plans ps ps:plan ps:restart ps:scale ps:start ps:stop releases releases:info repo repo:check repo:key repo:set \

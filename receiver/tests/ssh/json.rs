@@ -32,6 +32,11 @@ async fn what_is_answered_at_once_is_one_document() {
     let release = &releases["items"][0];
     assert_eq!((&release["version"], &release["is_current"]), (&json!(1), &json!(true)), "{release:#}");
     assert_eq!(release["created_by"], "ada@example.com");
+    let events = world.ssh("events -a shop --json").await.ok().json();
+    let kinds: Vec<&str> =
+        events["items"].as_array().expect("a list").iter().filter_map(|event| event["kind"].as_str()).collect();
+    assert!(kinds.contains(&"create") && kinds.contains(&"config"), "{kinds:?}");
+    world.ssh("events").await.ok().says(&["KIND", "shop", "Created", "ada@example.com"]);
     let processes = world.ssh("ps -a shop --json").await.ok().json();
     assert_eq!(processes["items"][1]["error"], "exit 1");
     let logs = world.ssh("logs -a shop --json").await.ok().documents();

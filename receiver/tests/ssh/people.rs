@@ -36,7 +36,11 @@ async fn tokens_are_made_listed_and_revoked() {
     assert!(token.starts_with("skp_"), "{made}");
     assert_eq!((&made["name"], &made["scope"]), (&json!("from CI"), &json!("deploy")));
     assert!(made["expires_at"].is_string());
-    world.ssh("tokens:create other").await.ok().says(&["-----> Made the token other (read)", "does not end by itself"]);
+    world
+        .ssh("tokens:create other --endless")
+        .await
+        .ok()
+        .says(&["-----> Made the token other (read)", "does not end by itself"]);
     let listed = world.ssh("tokens --json").await.ok().says_not(token).json();
     assert_eq!(listed["items"].as_array().map(Vec::len), Some(2));
     world.ssh("tokens").await.ok().says(&["ID", "from CI", "deploy", "never"]);
