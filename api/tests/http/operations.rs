@@ -96,6 +96,8 @@ async fn builds_and_releases_are_counted_for_good_and_the_same_by_every_process(
     }
     store.finish_deployment(failed, DeploymentStatus::Failed, Some(("BUILD_FAILED", "No."))).await.expect("ends");
 
+    // What was never counted has no family.
+    world.get("/api/paas/plans").by("owner").send().await.is(200);
     let told = world.get("/metrics").token(&token).send().await.is(200).text;
     let metrics = Exposition::read(&told);
     for (name, kind) in [
