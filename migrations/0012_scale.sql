@@ -65,6 +65,10 @@ CREATE INDEX paas_webhooks_created_by ON paas_webhooks (created_by) WHERE create
 CREATE INDEX organization_invitations_invited_by ON organization_invitations (invited_by) WHERE invited_by IS NOT NULL;
 CREATE INDEX device_logins_user ON device_logins (user_id) WHERE user_id IS NOT NULL;
 
+-- The few apps that are held, among all of an organisation.
+CREATE INDEX paas_applications_held ON paas_applications (organization_id, suspended_reason)
+    WHERE suspended_reason IS NOT NULL;
+
 -- The few admins among all users.
 CREATE INDEX users_admins ON users (id) WHERE is_admin;
 

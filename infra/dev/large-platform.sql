@@ -3,7 +3,7 @@
 --
 -- What can be set before, as settings of the session: `large.now`, up to when the past goes, and `large.hours`, how
 -- many hours of usage each app has (1,000: a million rows). Tokens of the scope `manage`: `skp_large_admin` of an
--- admin of the platform, `skp_large_owner` of an owner of `large-1`.
+-- admin of the platform, `skp_large_owner` of an owner of `large-1`, `skp_large_member` of a member of all 50.
 
 CREATE TEMPORARY VIEW past AS SELECT
     date_trunc('hour', coalesce(nullif(current_setting('large.now', true), '')::timestamptz, now())) AS now,
@@ -16,19 +16,21 @@ INSERT INTO organizations (id, name, created_at)
 SELECT pg_temp.id('organization ' || number), 'large-' || number, past.now - interval '400 days'
 FROM past, generate_series(1, 50) AS number;
 
--- The first two are the owner of `large-1` and an admin; the others are spread over all organisations.
+-- The first three are the owner of `large-1`, an admin and the member of all; the others are spread over all organisations.
 INSERT INTO users (id, email, password_hash, is_admin, created_at)
 SELECT pg_temp.id('user ' || number), 'large-' || number || '@example.com', repeat('x', 97), number = 2, past.now - interval '400 days'
-FROM past, generate_series(1, 2000) AS number;
+FROM past, generate_series(1, 20000) AS number;
 
 INSERT INTO organization_members (organization_id, user_id, role)
 SELECT pg_temp.id('organization ' || (number - 1) % 50 + 1), pg_temp.id('user ' || number),
     (ARRAY['owner', 'developer', 'developer', 'viewer'])[(number - 1) / 50 % 4 + 1]
-FROM generate_series(1, 2000) AS number WHERE number <> 2;
+FROM generate_series(1, 2000) AS number WHERE number NOT IN (2, 3)
+UNION ALL
+SELECT pg_temp.id('organization ' || number), pg_temp.id('user 3'), 'developer' FROM generate_series(1, 50) AS number;
 
 INSERT INTO api_tokens (id, user_id, name, hash, prefix, scope, created_at, last_used_at)
 SELECT pg_temp.id('token ' || number), pg_temp.id('user ' || number), 'token',
-    sha256(CASE number WHEN 1 THEN 'skp_large_owner' WHEN 2 THEN 'skp_large_admin' ELSE 'skp_' || md5('t' || number) END::bytea),
+    sha256(('skp_' || coalesce((ARRAY['large_owner', 'large_admin', 'large_member'])[number], md5('token ' || number)))::bytea),
     'skp_large', 'manage', past.now - interval '10 days', past.now
 FROM past, generate_series(1, 2000) AS number;
 
@@ -95,8 +97,8 @@ SELECT pg_temp.id('deployment ' || number || ' ' || version), app.id, CASE WHEN 
     (ARRAY['push', 'push', 'config', 'webhook'])[version % 4 + 1], 'main', md5(number || ' ' || version) || '00000000',
     'Change number ' || version, 'Somebody', 'Deploy ' || version,
     CASE WHEN version % 4 = 2 THEN pg_temp.id('deployment ' || number || ' ' || version - 1) END,
-    encode(sha256(('image ' || number || ' ' || version)::bytea), 'hex'),
-    encode(sha256(('slug ' || number || ' ' || version)::bytea), 'hex'), 1000000, 'python',
+    'sha256:' || encode(sha256(('image ' || number || ' ' || version)::bytea), 'hex'),
+    'sha256:' || encode(sha256(('slug ' || number || ' ' || version)::bytea), 'hex'), 1000000, 'python',
     '{"web": "run", "worker": "work"}', 1, pg_temp.id('user ' || number), created_at,
     CASE WHEN done THEN created_at + interval '20 seconds' END, CASE WHEN version < 5 THEN past.now END
 FROM past, large_apps AS app, generate_series(1, 10) AS version,
@@ -123,7 +125,7 @@ SELECT organization_id, app.id, pg_temp.id('user ' || number), 'deploy', 'Deploy
 FROM past, generate_series(1, 20) AS turn, large_apps AS app;
 
 INSERT INTO paas_build_cache (id, application_id, cache_key, blob_digest, bytes, last_used_at)
-SELECT pg_temp.id('cache ' || number), app.id, 'cache', encode(sha256(('cache ' || number)::bytea), 'hex'), 1000,
+SELECT pg_temp.id('cache ' || number), app.id, 'cache', 'sha256:' || encode(sha256(('cache ' || number)::bytea), 'hex'), 1000,
     past.now - number * interval '1 hour'
 FROM past, large_apps AS app;
 
@@ -166,6 +168,13 @@ INSERT INTO paas_resource_usage (organization_id, application_id, app_slug, hour
 SELECT organization_id, app.id, slug, hour, 'web', plan.id, plan.name, plan.price_per_hour, 3600000000, plan.price_per_hour, true
 FROM past, generate_series(past.now - past.hours * interval '1 hour', past.now - interval '1 hour', '1 hour') AS hour,
     large_apps AS app JOIN paas_plans AS plan ON plan.id = plan_id;
+
+-- The months before those hours, of which only the sums are of interest here.
+INSERT INTO paas_usage_months
+SELECT organization_id, month::date, app.id, slug, 'web', plan.id, plan.name, plan.price_per_hour, 2628000000000,
+    plan.price_per_hour * 730, plan.price_per_hour * 730
+FROM past, large_apps AS app JOIN paas_plans AS plan ON plan.id = plan_id,
+    generate_series(date_trunc('month', past.now) - interval '13 months', date_trunc('month', past.now) - interval '3 months', '1 month') AS month;
 
 -- One organisation a statement: the database follows each one's balance through the rows of a statement.
 DO $$

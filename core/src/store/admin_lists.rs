@@ -203,13 +203,14 @@ impl Store {
                  FROM paas_metering AS metering WHERE application_id = app.id AND ended_at IS NULL) AS running
              WHERE ($2::uuid IS NULL OR app.organization_id = $2) AND ($3::text IS NULL OR app.status = $3)
              AND ($4::text IS NULL OR strpos(app.slug, lower($4)) > 0 OR strpos(lower(app.name), lower($4)) > 0)
-             AND ($5::text IS NULL OR app.slug > $5) ORDER BY app.slug LIMIT $6",
+             AND app.slug > $5 ORDER BY app.slug LIMIT $6",
         )
         .bind(Month::of(self.clock.now()).first_day())
         .bind(filter.organization)
         .bind(filter.status)
         .bind(filter.search.as_deref())
-        .bind(after)
+        // Every name comes after the empty one; a plan for all values then begins where the page does.
+        .bind(after.unwrap_or_default())
         .bind(rows)
         .fetch_all(&self.pool)
         .await?)
@@ -223,13 +224,13 @@ impl Store {
         rows: i64,
     ) -> Result<Vec<AdminOrganization>> {
         let sql = format!(
-            "{ORGANIZATION} WHERE ($2::text IS NULL OR strpos(o.name, lower($2)) > 0) AND ($3::text IS NULL OR o.name > $3)
+            "{ORGANIZATION} WHERE ($2::text IS NULL OR strpos(o.name, lower($2)) > 0) AND o.name > $3
              ORDER BY o.name LIMIT $4"
         );
         Ok(sqlx::query_as(sqlx::AssertSqlSafe(sql))
             .bind(Month::of(self.clock.now()).first_day())
             .bind(search)
-            .bind(after)
+            .bind(after.unwrap_or_default())
             .bind(rows)
             .fetch_all(&self.pool)
             .await?)
@@ -250,9 +251,14 @@ impl Store {
     pub async fn admin_users(&self, search: Option<&str>, after: Option<&str>, rows: i64) -> Result<Vec<AdminUser>> {
         let sql = format!(
             "{USER} WHERE ($1::text IS NULL OR strpos(lower(u.email), lower($1)) > 0)
-             AND ($2::text IS NULL OR lower(u.email) > $2) ORDER BY lower(u.email) LIMIT $3"
+             AND lower(u.email) > $2 ORDER BY lower(u.email) LIMIT $3"
         );
-        Ok(sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(search).bind(after).bind(rows).fetch_all(&self.pool).await?)
+        Ok(sqlx::query_as(sqlx::AssertSqlSafe(sql))
+            .bind(search)
+            .bind(after.unwrap_or_default())
+            .bind(rows)
+            .fetch_all(&self.pool)
+            .await?)
     }
 
     /// One user as admins see them.

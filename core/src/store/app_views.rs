@@ -59,13 +59,14 @@ impl Store {
     pub async fn app_views(&self, filter: &AppFilter, after: Option<&AppSlug>, rows: i64) -> Result<Vec<AppView>> {
         let sql = format!(
             "{VIEW} WHERE ($1::uuid[] IS NULL OR app.organization_id = ANY ($1)) AND ($2::text IS NULL OR app.status = $2)
-             AND ($3::text IS NULL OR app.slug > $3) ORDER BY app.slug LIMIT $4"
+             AND app.slug > $3 ORDER BY app.slug LIMIT $4"
         );
         let organizations = filter.organizations.as_ref().map(|ids| ids.iter().map(|id| id.0).collect::<Vec<_>>());
         Ok(sqlx::query_as(sqlx::AssertSqlSafe(sql))
             .bind(organizations)
             .bind(filter.status)
-            .bind(after)
+            // Every name comes after the empty one; a plan for all values then begins where the page does.
+            .bind(after.map_or("", AppSlug::as_str))
             .bind(rows)
             .fetch_all(&self.pool)
             .await?)

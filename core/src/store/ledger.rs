@@ -99,10 +99,10 @@ impl Store {
              FROM organizations AS o
              LEFT JOIN LATERAL (SELECT sum(cost) AS cost, sum(charged) AS charged FROM paas_usage_months
                  WHERE organization_id = o.id AND month = $1) AS used ON true
-             WHERE $2::text IS NULL OR o.name > $2 ORDER BY o.name LIMIT $3",
+             WHERE o.name > $2 ORDER BY o.name LIMIT $3",
         )
         .bind(month.first_day())
-        .bind(after)
+        .bind(after.unwrap_or_default())
         .bind(limit)
         .fetch_all(&self.pool)
         .await?)

@@ -22,9 +22,11 @@ const DATABASE: &str = "large";
 const START_LIMIT: Duration = Duration::from_mins(1);
 const FILL_LIMIT: Duration = Duration::from_mins(3);
 
-/// Tokens that the past has: an admin's, and one of an owner of the organisation that has half of the apps.
+/// Tokens that the past has: an admin's, one of an owner of the organisation that has half of the apps, and one of a
+/// member of all organisations.
 const ADMIN: &str = "skp_large_admin";
 const OWNER: &str = "skp_large_owner";
+const MEMBER: &str = "skp_large_member";
 
 /// Requests one after the other, for the time of a page.
 const PAGES: usize = 2_000;
@@ -47,15 +49,16 @@ pub(crate) fn api(bench: &mut Bench) -> Result<()> {
     let mut value = Map::new();
 
     let api = Api::start(bench, None)?;
-    let (owner, admin) = (Caller { port: PORT, token: OWNER }, Caller { port: PORT, token: ADMIN });
-    let pages = pages(&admin)?;
-    let own_pages = self::pages(&owner)?;
-    println!("       Pages of the app list: {} of an admin, {} of an owner", pages.len(), own_pages.len());
+    let [owner, admin, member] = [OWNER, ADMIN, MEMBER].map(|token| Caller { port: PORT, token });
+    let apps = pages(&member, "/api/paas/apps")?;
+    let own_apps = pages(&owner, "/api/paas/apps")?;
+    let all_apps = pages(&admin, "/api/admin/paas/apps")?;
     let overview = vec!["/api/admin/paas/overview".to_owned()];
     let usage = vec!["/api/paas/usage?group=app".to_owned()];
     for (name, caller, paths) in [
-        ("apps", &admin, &pages),
-        ("own_apps", &owner, &own_pages),
+        ("apps", &member, &apps),
+        ("own_apps", &owner, &own_apps),
+        ("admin_apps", &admin, &all_apps),
         ("overview", &admin, &overview),
         ("usage", &owner, &usage),
     ] {
@@ -69,9 +72,9 @@ pub(crate) fn api(bench: &mut Bench) -> Result<()> {
     api.end()?;
 
     let api = Api::start(bench, Some(CORE))?;
-    admin.load(&pages, CONNECTIONS, WARM)?;
+    member.load(&apps, CONNECTIONS, WARM)?;
     let warm = memory::resident_mb(api.pid())?;
-    let taken = admin.load(&pages, CONNECTIONS, ALL - WARM)?;
+    let taken = member.load(&apps, CONNECTIONS, ALL - WARM)?;
     let end = memory::resident_mb(api.pid())?;
     api.end()?;
     #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52 requests")]
@@ -103,14 +106,19 @@ fn fill(bench: &Bench) -> Result<()> {
     run(&mut psql, FILL_LIMIT).map(drop)
 }
 
-/// Addresses of all pages of the app list, as a client finds them.
-fn pages(caller: &Caller) -> Result<Vec<String>> {
+/// Addresses of all pages of a list, as a client finds them.
+fn pages(caller: &Caller, list: &str) -> Result<Vec<String>> {
     let mut connection = caller.connect();
-    let mut pages = vec!["/api/paas/apps?limit=50".to_owned()];
+    let mut pages = vec![format!("{list}?limit=50")];
     while let Some(page) = pages.last() {
         let page: Value = serde_json::from_slice(&connection.get(page)?)?;
         let Some(cursor) = page["next_cursor"].as_str() else { break };
-        pages.push(format!("/api/paas/apps?limit=50&cursor={cursor}"));
+        pages.push(format!("{list}?limit=50&cursor={cursor}"));
+    }
+    if pages.len() < 10 {
+        return Err(
+            format!("{list} has {} pages only: this is not the platform that was to be measured", pages.len()).into()
+        );
     }
     Ok(pages)
 }

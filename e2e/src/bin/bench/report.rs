@@ -44,6 +44,7 @@ const GOALS: &[Goal] = &[
     goal("/ten_at_once/not_live", "Apps not live of ten pushed at once", "", 0.0),
     figure("/ten_at_once/wall_s", "until all ten are", "s"),
     goal("/api/apps/p99_ms", "Page of the app list, 1,000 apps, p99", "ms", 15.0),
+    goal("/api/admin_apps/p99_ms", "Page of the admins' app list, p99", "ms", 15.0),
     goal("/api/overview/p99_ms", "Overview, 10,000 deployments, 1,000,000 hours of usage, p99", "ms", 15.0),
     goal("/api/usage/p99_ms", "Month's usage of 500 apps, p99", "ms", 15.0),
     figure("/api/one_core/requests_per_s", "Pages of the app list a second, through one core", "/s"),
