@@ -23,7 +23,7 @@ use crate::jobs::live::{LastEvent, LiveEvents, live};
         ("deployment" = Uuid, Path, description = "Id of the deployment"),
         LastEvent,
     ),
-    responses((status = OK, body = String, content_type = "text/event-stream"))
+    responses((status = OK, body = crate::http::schema::LiveEvent, content_type = "text/event-stream"))
 )]
 pub(crate) async fn stream_deployment_log(
     follower: Follower,

@@ -140,7 +140,11 @@ fn add_errors(operation: &mut Operation, writes: bool, has_id: bool) {
         (has_body || has_key || has_last_event, "400", "The form of the request is wrong."),
         (!public, "401", "No session and no good API token."),
         (!public || writes, "403", "The caller's role or the token's scope does not allow this, or another site asks."),
-        (has_id || names_other, "404", "There is no such thing, or the caller may not know that there is."),
+        (
+            has_id || names_other || (has_body && !public),
+            "404",
+            "There is no such thing, or the caller may not know that there is.",
+        ),
         (writes && !public, "409", "It does not go together with what is there, or that idempotency key is in use."),
         (has_body, "413", "The body is too large."),
         (has_body, "415", "The body is of another type."),

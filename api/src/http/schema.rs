@@ -69,3 +69,16 @@ impl ToSchema for Money {
         Cow::Borrowed("Money")
     }
 }
+
+/// An event of a live stream, as its lines say. What `data` holds, as JSON in text, depends on the `event`.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "events are written line by line; this is their description")]
+pub(crate) struct LiveEvent {
+    /// What happened.
+    #[schema(example = "output")]
+    event: Option<String>,
+    /// Where the stream can be taken up again, as `Last-Event-ID`.
+    id: Option<String>,
+    /// JSON, as text.
+    data: String,
+}

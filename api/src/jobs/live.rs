@@ -34,7 +34,7 @@ pub(crate) type WholeLog = ([(HeaderName, HeaderValue); 2], String);
 #[into_params(parameter_in = Header)]
 pub(crate) struct LastEvent {
     /// Id of the last event that the client got.
-    #[param(rename = "Last-Event-ID", minimum = 0)]
+    #[param(rename = "Last-Event-ID", minimum = 0, nullable = false)]
     last_event_id: Option<i64>,
 }
 

@@ -19,7 +19,7 @@ use crate::http::watch::Follower;
     path = "/api/paas/jobs/{id}/log/stream",
     tag = "jobs",
     params(("id" = Uuid, Path, description = "Id of the job or deployment"), LastEvent),
-    responses((status = OK, body = String, content_type = "text/event-stream"))
+    responses((status = OK, body = crate::http::schema::LiveEvent, content_type = "text/event-stream"))
 )]
 pub(crate) async fn stream_job_log(
     follower: Follower,

@@ -20,7 +20,7 @@ use crate::jobs::live::{LiveEvents, events};
     path = "/api/paas/apps/{app}/logs/stream",
     tag = "logs",
     params(("app" = String, Path, description = "Its slug or id"), WantedLines),
-    responses((status = OK, body = String, content_type = "text/event-stream"))
+    responses((status = OK, body = crate::http::schema::LiveEvent, content_type = "text/event-stream"))
 )]
 pub(crate) async fn stream_logs(
     follower: Follower,

@@ -98,7 +98,7 @@ async fn lists_come_in_pages_and_hold_what_the_caller_may_see() {
     world.get("/api/paas/apps?organization=acme").by("outsider").send().await.fails(404, "NOT_FOUND");
     let all = world.get("/api/paas/apps?organization=acme&status=inactive").by("admin").send().await.is(200);
     assert_eq!(names(&all.json).len(), 3);
-    world.get("/api/paas/apps?status=nonsense").by("viewer").send().await.is(400);
+    world.get("/api/paas/apps?status=nonsense").by("viewer").send().await.is(422);
     world.close().await;
 }
 

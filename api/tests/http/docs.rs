@@ -48,7 +48,8 @@ async fn the_script_travels_compressed_to_those_who_can_read_it_so() {
     assert!(!plain.headers.contains_key("content-encoding") && plain.text.contains("SwaggerUIBundle"));
     let request = Request::get(path).header("accept-encoding", "br, gzip").body(axum::body::Body::empty());
     let response = world.router.clone().oneshot(request.expect("is a request")).await.expect("answers");
-    assert_eq!((&response.headers()["content-encoding"], &response.headers()["vary"]), (&"gzip", &"accept-encoding"));
+    assert_eq!(response.headers()["content-encoding"], "gzip");
+    assert_eq!(response.headers()["vary"], "accept-encoding");
     let bytes = to_bytes(response.into_body(), 1024 * 1024).await.expect("ends");
     let mut text = String::new();
     GzDecoder::new(bytes.as_ref()).read_to_string(&mut text).expect("is compressed text");

@@ -103,7 +103,7 @@ async fn what_an_app_uses_has_the_shape_of_series() {
         assert_eq!(answered.json["range"], range);
     }
     assert_eq!(world.get(path).by("viewer").send().await.is(200).json["range"], "1h");
-    world.get(&format!("{path}?range=2h")).by("viewer").send().await.is(400);
+    world.get(&format!("{path}?range=2h")).by("viewer").send().await.is(422);
     world.get(path).by("outsider").send().await.fails(404, "NOT_FOUND");
     // Nothing of it runs, so nothing is asked.
     let answered = world.get("/api/paas/apps/blog/metrics").by("viewer").send().await.is(200);
