@@ -17,12 +17,15 @@ async fn a_domain_is_added_verified_and_removed() {
     let added =
         world.post("/api/paas/apps/shop/domains").by("developer").json(&json!({ "domain": "WWW.Example.com" })).send();
     let added = added.await.is(201);
-    assert_json_snapshot!(added.snapshot(), { ".body.id" => "[id]", ".body.verification.value" => "[proof]" });
+    assert_json_snapshot!(added.snapshot(), {
+        ".body.id" => "[id]", ".body.application_id" => "[id]", ".body.verification.value" => "[proof]",
+    });
 
     let verify = "/api/paas/apps/shop/domains/www.example.com/verify";
     let wrong = world.post(verify).by("developer").send().await.is(200);
     assert_json_snapshot!(wrong.snapshot(), {
         ".body.domain.id" => "[id]",
+        ".body.domain.application_id" => "[id]",
         ".body.domain.problem" => "[names the app]",
         ".body.domain.verification.value" => "[proof]",
     });
@@ -33,6 +36,7 @@ async fn a_domain_is_added_verified_and_removed() {
     let listed = world.get("/api/paas/apps/shop/domains").by("viewer").send().await.is(200);
     assert_json_snapshot!(listed.snapshot(), {
         ".body.items[].id" => "[id]",
+        ".body.items[].application_id" => "[id]",
         ".body.items[].verification.value" => "[proof]",
     });
     let domains = "/api/paas/apps/shop/domains";
