@@ -46,11 +46,26 @@ pub(crate) fn complete(shell: Shell, out: &mut dyn Write) -> io::Result<()> {
         // It takes words apart at colons by itself, so that both spellings are completed by the one with spaces.
         Shell::Bash => clap_complete::generate(clap_complete::Shell::Bash, &mut with_nouns(false), name, &mut script),
         Shell::Fish => clap_complete::generate(clap_complete::Shell::Fish, &mut with_nouns(true), name, &mut script),
-        Shell::Zsh => clap_complete::generate(clap_complete::Shell::Zsh, &mut with_nouns(true), name, &mut script),
+        Shell::Zsh => {
+            clap_complete::generate(clap_complete::Shell::Zsh, &mut with_nouns(true), name, &mut script);
+            script = with_colons_escaped(&String::from_utf8_lossy(&script)).into_bytes();
+        }
     }
     out.write_all(&script)
 }
 
+/// The script for zsh with the colons of commands' names escaped: `_describe` takes what is before the first one for
+/// the name, and clap leaves them as they are.
+fn with_colons_escaped(script: &str) -> String {
+    let escaped = |line: &str| {
+        let entry = line.strip_prefix('\'')?.strip_suffix("' \\")?;
+        // Names have neither capital letters nor spaces; what they are about begins with a capital.
+        let end = entry.find(|c: char| c.is_ascii_uppercase() || !c.is_ascii_graphic())?;
+        let name = entry.get(..end)?.strip_suffix(':')?;
+        Some(format!("'{}:{}' \\", name.replace(':', "\\:"), &entry[end..]))
+    };
+    script.lines().map(|line| escaped(line).unwrap_or_else(|| line.to_owned()) + "\n").collect()
+}
 /// Our own commands and the platform's, each as it is documented: `noun:action`. What only programs use is left out.
 fn all() -> Command {
     let own = crate::CommandLine::command();
@@ -283,5 +298,7 @@ mod tests {
             }
             assert!(!script.contains("git:ssh"), "{shell:?}");
         }
+        let zsh = written(|out| complete(Shell::Zsh, out));
+        assert!(zsh.contains("\n'apps\\:create:Create an app' \\\n"), "its colon is not that before the description");
     }
 }
