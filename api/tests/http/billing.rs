@@ -182,7 +182,8 @@ async fn outsiders_see_nothing_and_only_admins_move_money() {
         (json!({ "kind": "charge", "amount": "5" }), "kind"),
         (json!({ "kind": "top_up", "amount": "-5" }), "amount"),
         (json!({ "kind": "top_up", "amount": 5 }), "amount"),
-        (json!({ "kind": "top_up", "amount": "5", "note": "\n" }), "note"),
+        (json!({ "kind": "top_up", "amount": "5" }), "reference"),
+        (json!({ "kind": "top_up", "amount": "5", "reference": "payment 2", "note": "\n" }), "note"),
         (json!({ "kind": "gift", "amount": "5" }), "kind"),
     ] {
         let answered = world.post(path).by("admin").json(&body).send().await.fails(422, "INVALID_INPUT");

@@ -71,7 +71,13 @@ async fn validating_really_tries() {
     let world = World::new().await;
     let path = "/api/admin/paas/settings/validate";
     let answered = world.post(path).by("admin").json(&json!({ "settings": {} })).send().await.is(200);
-    assert_json_snapshot!(answered.snapshot(), { ".body.checks[].milliseconds" => "[ms]" });
+    assert_json_snapshot!(answered.snapshot(), {
+        ".body.checks[].milliseconds" => "[ms]",
+        // What the host's own name servers say.
+        ".body.checks[6].outcome" => "[outcome]",
+        ".body.checks[6].message" => "[message]",
+        ".body.ok" => "[ok]",
+    });
     // Nothing listens there.
     let bucket = json!({ "settings": {
         "storage.s3_endpoint": "http://127.0.0.1:9", "storage.s3_bucket": "skypanel", "storage.s3_access_key": "a",
