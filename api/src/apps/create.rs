@@ -76,7 +76,11 @@ pub(crate) struct WantedApp {
     path = "/api/paas/apps",
     tag = "apps",
     request_body = WantedApp,
-    responses((status = CREATED, body = AppItem), (status = CONFLICT, body = crate::error::ErrorBody))
+    responses(
+        (status = CREATED, body = AppItem),
+        (status = CONFLICT, body = crate::error::ErrorBody),
+        (status = NOT_FOUND, body = crate::error::ErrorBody, description = "There is no such organisation for the caller."),
+    )
 )]
 pub(crate) async fn create_app(
     State(actions): State<Actions>,

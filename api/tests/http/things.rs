@@ -1,0 +1,96 @@
+//! One of each thing there is, so that what is asked for is there.
+
+use std::collections::HashMap;
+
+use axum::http::Method;
+use serde_json::{Value, json};
+use skypanel_core::model::{DeploymentId, NewDeployment, Trigger};
+
+use crate::browser::Browser;
+use crate::world::World;
+
+/// One of each thing that a path can name, by the name it has there. All are of `acme` and its owner, and are there.
+pub(crate) struct Things(HashMap<String, String>);
+
+impl Things {
+    pub(crate) fn get(&self, name: &str) -> &str {
+        self.0.get(name).unwrap_or_else(|| panic!("no {name} was made for the walk: make one in things()"))
+    }
+}
+
+pub(crate) async fn things(world: &World) -> Things {
+    let app = world.app("shop").await;
+    let deployment = deployment(world, &app).await;
+    let text = |value: &Value| value.as_str().expect("is text").to_owned();
+    let make = async |path: &str, body: Value| world.post(path).by("owner").json(&body).send().await.is(201).json;
+    let domain = make("/api/paas/apps/shop/domains", json!({ "domain": "www.example.com" })).await;
+    let webhook = make("/api/paas/apps/shop/webhooks", json!({ "provider": "github" })).await;
+    let delivery = uuid::Uuid::now_v7();
+    sqlx::query(
+        "INSERT INTO paas_webhook_deliveries (id, webhook_id, delivery, event, outcome, reason, received_at)
+         VALUES ($1, $2, '1', 'push', 'ignored', 'No branch.', now())",
+    )
+    .bind(delivery)
+    .bind(webhook["id"].as_str().and_then(|id| id.parse::<uuid::Uuid>().ok()).expect("is an id"))
+    .execute(world.store().pool())
+    .await
+    .expect("is written down");
+    let invitation = json!({ "email": "new@example.com", "role": "viewer" });
+    let invitation = make("/api/organizations/acme/invitations", invitation).await;
+    let token = make("/api/me/tokens", json!({ "name": "CI", "scope": "read" })).await;
+    let key = make("/api/me/ssh-keys", json!({ "public_key": KEY })).await;
+    let invited = json!({ "email": "owner@example.com", "role": "viewer" });
+    let invited =
+        world.post("/api/organizations/globex/invitations").by("outsider").json(&invited).send().await.is(201);
+    let vars = json!({ "vars": { "NAME": "value" } });
+    world.call(Method::PATCH, "/api/paas/apps/shop/env").by("owner").json(&vars).send().await.is(200);
+    let mut browser = Browser::logged_in(world, "owner").await;
+    let sessions = browser.get(world, "/api/me/sessions").await.is(200).json;
+    let device = world.post("/api/auth/device").json(&json!({ "client_name": "laptop" })).send().await.is(200).json;
+    let plans = world.get("/api/paas/plans").by("owner").send().await.is(200).json;
+    let things = [
+        ("app", "shop".to_owned()),
+        ("app_id", app.id.to_string()),
+        ("organization", "acme".to_owned()),
+        ("user", world.users["developer"].id.to_string()),
+        ("deployment", deployment.to_string()),
+        ("/api/paas/jobs/{id}", deployment.to_string()),
+        ("/api/me/sessions/{id}", text(&sessions["items"][0]["id"])),
+        ("/api/me/tokens/{id}", text(&token["id"])),
+        ("/api/organizations/{organization}/invitations/{id}", text(&invitation["id"])),
+        ("fingerprint", text(&key["fingerprint"]).replace('/', "%2F")),
+        ("domain", text(&domain["id"])),
+        ("webhook", text(&webhook["id"])),
+        ("delivery", delivery.to_string()),
+        ("key", "NAME".to_owned()),
+        ("month", "2026-02".to_owned()),
+        ("plan", text(&plans["items"][0]["id"])),
+        ("user_code", text(&device["user_code"])),
+        ("provider", "github".to_owned()),
+        ("token", "nothing".to_owned()),
+        ("invited", text(&invited.json["token"])),
+    ];
+    Things(things.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+}
+
+const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJySykK18nyfYWW/A+yKBMRbHjc36mgcMmxaKn4S4bFo ada@home";
+
+pub(crate) async fn deployment(world: &World, app: &skypanel_core::model::Application) -> DeploymentId {
+    let id = DeploymentId::new();
+    let new = NewDeployment {
+        id,
+        application_id: app.id,
+        trigger: Trigger::Push,
+        git_branch: Some("main".to_owned()),
+        git_commit: Some("0".repeat(40)),
+        git_message: None,
+        git_author: None,
+        no_cache: false,
+        description: "Deploy 0000000".to_owned(),
+        parent_id: None,
+        created_by: None,
+    };
+    world.store().create_deployment(&new).await.expect("makes a deployment");
+    world.actions.streams.create(id.into(), app.id).await.expect("makes a stream");
+    id
+}
