@@ -36,7 +36,7 @@ pub(crate) struct SignedUp {
 /// Sign up with an invitation
 ///
 /// Makes an account for the invited e-mail address and joins the organisation. Who has an account already logs in and
-/// accepts the invitation instead.
+/// accepts the invitation instead. The address is the inviter's word: nobody has checked whose it is.
 #[utoipa::path(
     post, path = "/api/auth/sign-up", tag = "auth", request_body = SignUpRequest, security(()),
     responses(

@@ -29,7 +29,7 @@ use crate::http::{Shared, caller};
 /// Requests after which clients that have been quiet are forgotten.
 const FORGET_EVERY: u32 = 10_000;
 /// How many times as much as one client may come from one address: many people share some of those.
-const CLIENTS_OF_AN_ADDRESS: NonZeroU32 = NonZeroU32::new(10).unwrap();
+const CLIENTS_OF_AN_ADDRESS: NonZeroU32 = NonZeroU32::MIN.saturating_add(9);
 /// Most credentials that are remembered as good ones.
 const MOST_KNOWN: usize = 10_000;
 

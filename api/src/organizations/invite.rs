@@ -35,7 +35,8 @@ pub(crate) struct NewInvitation {
 /// Invite someone
 ///
 /// For owners. The answer holds a link, good for seven days, to be passed on to the invited person; a second
-/// invitation to the same address takes the place of the first.
+/// invitation to the same address takes the place of the first. Skypanel sends no mail, so the address is not verified:
+/// whoever has the link and no account yet makes one under that address. It gives no right but membership here.
 #[utoipa::path(
     post, path = "/api/organizations/{organization}/invitations", tag = "organizations", request_body = InvitationRequest,
     params(("organization" = String, Path, description = "Name or id.")),

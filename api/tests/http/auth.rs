@@ -82,7 +82,10 @@ async fn cookies_are_of_this_host_alone_and_never_one_of_two() {
     assert_eq!(answered.headers["strict-transport-security"], "max-age=31536000");
     for line in answered.headers.get_all("set-cookie") {
         let line = line.to_str().expect("is text");
-        assert!(line.starts_with("__Host-skypanel_") && line.contains("; Path=/; ") && line.ends_with("; Secure"), "{line}");
+        assert!(
+            line.starts_with("__Host-skypanel_") && line.contains("; Path=/; ") && line.ends_with("; Secure"),
+            "{line}"
+        );
     }
     let session = &browser.cookies["__Host-skypanel_session"];
     let me = |cookie: String| world.get("/api/me").header("cookie", &cookie);

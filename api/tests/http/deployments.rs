@@ -248,22 +248,23 @@ async fn a_user_uploads_two_archives_at_a_time() {
     let world = World::new().await;
     world.app("shop").await;
     let path = "/api/paas/apps/shop/deploy/archive";
-    let silent = || axum::body::Body::from_stream(futures_util::stream::pending::<Result<bytes::Bytes, std::io::Error>>());
-    let two = futures_util::future::join(
-        world.post(path).by("developer").body(silent()).open(),
-        world.post(path).by("developer").body(silent()).open(),
-    );
+    // Each says when it is read, and then nothing more.
+    let silent = || {
+        let (began, begins) = tokio::sync::oneshot::channel();
+        let body = axum::body::Body::from_stream(futures_util::stream::once(async move {
+            began.send(()).expect("is waited for");
+            std::future::pending::<Result<bytes::Bytes, std::io::Error>>().await
+        }));
+        (world.post(path).by("developer").body(body).open(), begins)
+    };
+    let ((first, first_begins), (second, second_begins)) = (silent(), silent());
     let third = async {
-        loop {
-            let answered = world.post(path).by("developer").body("no archive").send().await;
-            if answered.status.as_u16() == 429 {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        first_begins.await.expect("is read");
+        second_begins.await.expect("is read");
+        world.post(path).by("developer").body("no archive").send().await.fails(429, "TOO_MANY_REQUESTS");
     };
     tokio::select! {
-        _ = two => panic!("silent uploads go on"),
+        _ = async { tokio::join!(first, second) } => panic!("silent uploads go on"),
         () = third => {}
     }
     world.post(path).by("developer").body("no archive").send().await.fails(422, "INVALID_INPUT");

@@ -9,7 +9,7 @@ use serde_json::json;
 use skypanel_core::actions::Scope;
 
 use crate::browser::Browser;
-use crate::walk::deployment;
+use crate::things::deployment;
 use crate::world::World;
 
 /// Longest the end of a stream may be waited for: it is looked at every 50 ms.

@@ -94,7 +94,8 @@ async fn a_single_connection_to_the_database_is_enough() {
     let acme = "/api/organizations/acme/invitations";
     let invite = |email: &str| world.post(acme).by("owner").json(&json!({ "email": email, "role": "viewer" }));
     let token = |answered: crate::world::Answered| answered.is(201).json["token"].as_str().expect("is text").to_owned();
-    let (newcomer, loner) = (token(invite("new@example.com").send().await), token(invite("loner@example.com").send().await));
+    let (newcomer, loner) =
+        (token(invite("new@example.com").send().await), token(invite("loner@example.com").send().await));
     let mut held: Vec<_> = std::iter::from_fn(|| world.store().pool().try_acquire()).collect();
     while let Ok(connection) = tokio::time::timeout(Duration::from_millis(500), world.store().pool().acquire()).await {
         held.push(connection.expect("connects"));
