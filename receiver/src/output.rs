@@ -135,7 +135,7 @@ pub(crate) fn log_cause(error: &Error) {
 
 /// An error as programs read it. What breaks rules is named by its field, as in the HTTP API's errors.
 fn document_of(error: &Error) -> Value {
-    let mut document = json!({ "error": error.code(), "message": error.to_string() });
+    let mut document = json!({ "error": error.to_string(), "code": error.code() });
     let fields: serde_json::Map<String, Value> = match error {
         Error::InvalidFields(fields) => {
             fields.iter().map(|field| (field.field.clone(), field.problem.as_str().into())).collect()
@@ -168,10 +168,10 @@ mod tests {
     #[test]
     fn programs_read_the_code_and_the_fields_of_an_error() {
         let unknown = Error::NotFound("There is no app \"x\".".to_owned());
-        let expected = json!({ "error": "NOT_FOUND", "message": "There is no app \"x\"." });
+        let expected = json!({ "error": "There is no app \"x\".", "code": "NOT_FOUND" });
         assert_eq!(document_of(&unknown), expected);
         let broken = document_of(&Error::field("name", "Use 1 to 60 characters."));
-        assert_eq!(broken["error"], "INVALID_INPUT");
+        assert_eq!(broken["code"], "INVALID_INPUT");
         assert_eq!(broken["details"]["fields"]["name"], "Use 1 to 60 characters.");
     }
 }

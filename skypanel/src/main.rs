@@ -111,7 +111,7 @@ fn main() -> ExitCode {
     outcome.unwrap_or_else(|error| {
         if as_json {
             // As the platform's commands do.
-            eprintln!("{}", serde_json::json!({ "error": error.code(), "message": error.to_string() }));
+            eprintln!("{}", serde_json::json!({ "error": error.to_string(), "code": error.code() }));
         } else {
             eprintln!(" !     {}", error.to_string().replace('\n', "\n !     "));
         }

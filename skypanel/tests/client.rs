@@ -61,7 +61,7 @@ async fn a_denied_login_leaves_nothing_behind() {
     assert_eq!(said.status, Some(1));
     let error: Value = serde_json::from_str(&said.stderr).expect("is JSON");
     assert_eq!(
-        (&error["error"], &error["message"]),
+        (&error["code"], &error["error"]),
         (&"FORBIDDEN".into(), &"The login was refused in the browser.".into())
     );
     assert!(!platform.path("config/skypanel").exists());

@@ -94,8 +94,8 @@ impl Said {
         assert_eq!(self.status, Some(1), "{self:#?}");
         let last = self.stderr.lines().last().unwrap_or_default();
         let error: Value = serde_json::from_str(last).unwrap_or_else(|error| panic!("{error}: {self:#?}"));
-        assert_eq!(error["error"], code, "{self:#?}");
-        assert!(error["message"].as_str().is_some_and(|message| !message.is_empty()), "{self:#?}");
+        assert_eq!(error["code"], code, "{self:#?}");
+        assert!(error["error"].as_str().is_some_and(|message| !message.is_empty()), "{self:#?}");
         self
     }
 
