@@ -65,14 +65,7 @@ impl Store {
     }
 
     async fn present_credentials(&self, app: AppId) -> Result<(Option<GitUrl>, Credentials)> {
-        type Row = (
-            OrganizationId,
-            Option<GitUrl>,
-            Option<Vec<u8>>,
-            Option<String>,
-            Option<Vec<u8>>,
-            Option<String>,
-        );
+        type Row = (OrganizationId, Option<GitUrl>, Option<Vec<u8>>, Option<String>, Option<Vec<u8>>, Option<String>);
         let row: Option<Row> = sqlx::query_as(
             "SELECT organization_id, git_url, token, token_username, deploy_key_private, host_keys
              FROM paas_applications JOIN paas_repositories ON application_id = id WHERE id = $1",

@@ -6,8 +6,8 @@ mod console;
 mod ends;
 mod meanwhile;
 mod operators;
-mod suspended;
 #[path = "../support/mod.rs"]
 mod support;
+mod suspended;
 mod turns;
 mod world;
