@@ -123,6 +123,9 @@ impl Actions {
         let old = plans::plan(&mut change.transaction, change.app.plan_id).await?;
         let new = plan_named(&mut change.transaction, plan).await?;
         let cost = cost_of_plan(&mut change.transaction, &change.app, &new).await?;
+        if cost.after > cost.before && change.app.status.should_run() {
+            change.ensure_may_run().await?;
+        }
         let price = change.app.price_per_hour;
         apps::change_plan(&mut change.transaction, change.app.id, new.id, change.now).await?;
         let terms = |name: &str, price| json!({ "plan": name, "price_per_hour": price });
