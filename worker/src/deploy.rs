@@ -73,7 +73,7 @@ impl Job for Deploy {
             };
             tokio::select! {
                 biased;
-                outcome = work.deploy() => outcome,
+                outcome = Box::pin(work.deploy()) => outcome,
                 never = watch_for_cancel(&worker.store, deployment.id, &cancel) => match never {},
             }
         };
@@ -178,7 +178,7 @@ impl Run<'_> {
             // Clean-up may have dropped the release between our reading of it and our writing down that we need it.
             self.existing_artifact().await?;
         }
-        self.release(&settings, &artifact).await?;
+        Box::pin(self.release(&settings, &artifact)).await?;
         if built && settings.cache_enabled {
             self.worker.jobs.add(SaveCache { app: self.app.id, deployment: self.deployment.id }).await?;
         }

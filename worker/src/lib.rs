@@ -180,8 +180,10 @@ impl<P: Job> TaskHandler for Task<P> {
         let worker = context.get_ext::<Worker>().ok_or("the queue was started without its worker")?.clone();
         let attempt = *context.job().attempts();
         let span = tracing::info_span!("job", task = P::TASK, request_id = self.request_id.as_deref().unwrap_or(""));
+        // A job is a large future, which those around it would hold on the stack several times over.
+        let job = Box::pin(self.payload.run(worker, attempt));
         let work = async {
-            self.payload.run(worker, attempt).await.map_err(|error| {
+            job.await.map_err(|error| {
                 tracing::error!(attempt, error = %failure::chain(&error), "a job failed");
                 "see Skypanel's log"
             })

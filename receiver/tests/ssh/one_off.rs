@@ -1,5 +1,7 @@
 //! `run`: one-off processes with and without a terminal.
 
+use skypanel_core::model::AppStatus;
+
 use crate::world::{World, eventually};
 
 async fn released(world: &World) {
@@ -33,9 +35,10 @@ async fn outputs_stay_apart_and_the_status_comes_back() {
 async fn nothing_runs_of_an_app_that_is_stopped_or_held() {
     let world = World::new().await;
     released(&world).await;
-    world.ssh("ps:stop -a shop").await.ok();
+    let shop = world.store().app_by_slug(&"shop".parse().expect("is a slug")).await.expect("reads").expect("is there");
+    world.store().set_app_status(shop.id, AppStatus::Stopped).await.expect("stops");
     world.ssh("run -a shop ls").await.failed().says(&["shop is stopped", "ps:start -a shop"]);
-    world.ssh("ps:start -a shop").await.ok();
+    world.store().set_app_status(shop.id, AppStatus::Running).await.expect("starts");
     world.ssh("run -a shop ls").await;
     let held = "UPDATE organizations SET suspended_at = now()";
     sqlx::query(held).execute(world.store().pool()).await.expect("suspends");
