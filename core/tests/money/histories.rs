@@ -287,9 +287,10 @@ impl History<'_> {
     async fn hold(&mut self, hold: bool) {
         let (system, named) = (Actor::system(), OrganizationRef::Id(self.organizations[0].id));
         let actions = &self.world.actions;
-        let done = match hold {
-            true => actions.suspend_organization(&system, &named, None).await,
-            false => actions.resume_organization(&system, &named).await,
+        let done = if hold {
+            actions.suspend_organization(&system, &named, None).await
+        } else {
+            actions.resume_organization(&system, &named).await
         };
         done.expect("does it");
         for app in self.apps.iter_mut().flatten().filter(|app| app.owner == 0 && app.running) {
