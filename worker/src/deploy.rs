@@ -44,7 +44,8 @@ impl Job for Deploy {
             return end_stream_of_finished(&worker.store, &deployment, log).await;
         }
         // Also what is fetched takes time and room, so the turn comes before.
-        let builds = deployment.artifact().is_none() && !matches!(deployment.trigger, Trigger::Rollback | Trigger::Config);
+        let builds =
+            deployment.artifact().is_none() && !matches!(deployment.trigger, Trigger::Rollback | Trigger::Config);
         if let Turn::Later { again } = worker.store.take_turn(deployment.id, builds).await? {
             if !again {
                 log.step("Waiting for other builds of the organisation, which builds as much as it may").await;

@@ -10,8 +10,8 @@ use crate::model::{
     AppRef, Application, CommitHash, DeploymentId, DeploymentSource, GitBranch, NewDeployment, PushEvent, Repository,
     Stage, StreamId, Trigger,
 };
-use crate::source::{ArchiveSource, Snapshot, SourceLimits, pack_archive};
 use crate::settings::Settings;
+use crate::source::{ArchiveSource, Snapshot, SourceLimits, pack_archive};
 use crate::store::{Access, AuditEntry, audit, deployments, repositories};
 use crate::{Error, Result};
 

@@ -271,10 +271,10 @@ pub(crate) async fn process_types(
     connection: &mut PgConnection,
     id: DeploymentId,
 ) -> Result<Option<BTreeMap<ProcessType, String>>> {
-    let row: Option<(Option<Json<BTreeMap<ProcessType, String>>>,)> =
-        sqlx::query_as("SELECT process_types FROM paas_deployments WHERE id = $1")
+    let types: Option<Option<Json<BTreeMap<ProcessType, String>>>> =
+        sqlx::query_scalar("SELECT process_types FROM paas_deployments WHERE id = $1")
             .bind(id)
             .fetch_optional(connection)
             .await?;
-    Ok(row.and_then(|(types,)| types).map(|types| types.0))
+    Ok(types.flatten().map(|types| types.0))
 }

@@ -5,9 +5,7 @@ use skypanel_core::actions::{
     AppSettings, ArchiveDeploy, ConfigChanges, Login, NewApp, OrganizationLimits, RepositoryChange, RepositoryDeploy,
     Scope, UserChange,
 };
-use skypanel_core::model::{
-    Formation, LedgerKind, Month, NewLedgerEntry, OrganizationRef, Role, WebhookProvider,
-};
+use skypanel_core::model::{Formation, LedgerKind, Month, NewLedgerEntry, OrganizationRef, Role, WebhookProvider};
 use skypanel_core::store::AuditFilter;
 use skypanel_core::webhook::{Call, sign_generic};
 use skypanel_core::{Error, Result};

@@ -108,14 +108,8 @@ async fn an_archive_is_queued_with_the_time_that_receiving_it_took() {
 async fn sessions_that_are_over_are_forgotten() {
     use skypanel_core::actions::Login;
     let world = World::new().await;
-    let log_in = |password| Login {
-        email: "dev@x.io",
-        password,
-        code: None,
-        user_agent: None,
-        address: None,
-        request_id: None,
-    };
+    let log_in =
+        |password| Login { email: "dev@x.io", password, code: None, user_agent: None, address: None, request_id: None };
     let left = async || -> (i64, i64, i64) {
         sqlx::query_as(
             "SELECT (SELECT count(*) FROM user_sessions), (SELECT count(*) FROM user_refresh_tokens),

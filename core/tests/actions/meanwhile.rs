@@ -107,7 +107,8 @@ async fn scaling_costs_what_it_changes() {
     let worker: Formation = [("worker".parse().expect("is a type"), 1)].into();
     let mut scaling = Box::pin(world.actions.scale(&world.developer, &world.shop, &worker, false));
     until_it_waits(world.pool(), &mut scaling).await;
-    let without = "UPDATE paas_deployments SET process_types = '{\"web\": \"serve\"}', slug_bytes = $2 WHERE application_id = $1";
+    let without =
+        "UPDATE paas_deployments SET process_types = '{\"web\": \"serve\"}', slug_bytes = $2 WHERE application_id = $1";
     run(&mut transaction, without, &world, 1).await;
     transaction.commit().await.expect("commits");
     let refused = scaling.as_mut().await.expect_err("is refused");
@@ -163,7 +164,8 @@ async fn a_connection_that_another_has_changed_is_not_overwritten() {
     let (changed, ()) = tokio::join!(changing, meanwhile);
     let refused = changed.expect_err("is refused");
     assert!(matches!(&refused, Error::Conflict(words) if words.contains("changed by somebody else")), "{refused}");
-    let kept: (Vec<u8>,) = sqlx::query_as("SELECT token FROM paas_repositories").fetch_one(world.pool()).await.expect("reads");
+    let kept: (Vec<u8>,) =
+        sqlx::query_as("SELECT token FROM paas_repositories").fetch_one(world.pool()).await.expect("reads");
     assert_eq!(kept.0, [0]);
     world.close().await;
 }

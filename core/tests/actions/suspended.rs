@@ -28,7 +28,10 @@ async fn what_stood_still_does_not_start() {
     let fresh = world.app_named("fresh").await;
     let deployments = world.store().releases(world.app.id, 9).await.expect("lists").len();
     suspend(&world).await;
-    assert_eq!((world.status(world.app.id).await, world.status(fresh.id).await), (AppStatus::Stopped, AppStatus::Inactive));
+    assert_eq!(
+        (world.status(world.app.id).await, world.status(fresh.id).await),
+        (AppStatus::Stopped, AppStatus::Inactive)
+    );
 
     refused(actions.start(developer, shop).await);
     refused(actions.start(&world.admin, shop).await);
