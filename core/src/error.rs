@@ -54,7 +54,9 @@ pub enum Error {
     #[error("{0}")]
     Conflict(String),
     /// The wallet of the organisation is empty, or lasts for less than an hour of what would run.
-    #[error("The wallet of organisation \"{0}\" is empty, or has less than an hour of this costs. Top it up, then try again.")]
+    #[error(
+        "The wallet of organisation \"{0}\" is empty, or has less than an hour of this costs. Top it up, then try again."
+    )]
     InsufficientFunds(String),
     /// Too many attempts or requests.
     #[error("{message}")]

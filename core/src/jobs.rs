@@ -271,6 +271,18 @@ pub async fn apply_within(connection: &mut PgConnection, apps: &[AppId]) -> Resu
     Ok(jobs.into_iter().map(|job| job.stream).collect())
 }
 
+/// Enqueues, as part of a transaction, that an app's build cache goes; answers the stream of its progress.
+pub(crate) async fn purge_cache_within(connection: &mut PgConnection, app: AppId) -> Result<StreamId> {
+    let stream = StreamId::new();
+    sqlx::query("INSERT INTO paas_streams (id, application_id) VALUES ($1, $2)")
+        .bind(stream)
+        .bind(app)
+        .execute(&mut *connection)
+        .await?;
+    add_within(connection, &[PurgeCache { app, stream }]).await?;
+    Ok(stream)
+}
+
 /// Key of the job that tells its progress on a stream of its own, by which the queue is asked about it.
 pub(crate) fn operation_key(stream: StreamId) -> String {
     format!("operation:{stream}")

@@ -1,6 +1,7 @@
 //! The tables of docs/settings.md come from the registry: `SKYPANEL_UPDATE_DOCS=1` writes them anew, and without it a
 //! table that is not what the registry says fails the test.
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use skypanel_core::settings::{SettingInfo, SettingKind, Settings};
@@ -58,7 +59,7 @@ fn table(groups: &[&str]) -> String {
         if info.needs_restart {
             what += " Counts after a restart.";
         }
-        text += &format!("| `{}` | {} | {default} | {what} |\n", info.key, takes(info));
+        let _ = writeln!(text, "| `{}` | {} | {default} | {what} |", info.key, takes(info));
     }
     text
 }

@@ -49,6 +49,7 @@ impl Api {
     }
 
     /// The same user's client of the API at another port of this machine.
+    #[must_use]
     pub fn at(&self, port: u16) -> Self {
         Self { port, ..self.clone() }
     }

@@ -1,5 +1,6 @@
 //! HTTP/1.1 through the edge, with nothing in between that would retry or follow.
 
+use std::fmt::Write as _;
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpStream};
 use std::sync::Arc;
@@ -61,10 +62,10 @@ impl Connection {
     ) -> io::Result<Response> {
         let mut request = format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: skypanel-e2e\r\n");
         if !body.is_empty() {
-            request.push_str(&format!("Content-Length: {}\r\n", body.len()));
+            let _ = write!(request, "Content-Length: {}\r\n", body.len());
         }
         for (name, value) in headers {
-            request.push_str(&format!("{name}: {value}\r\n"));
+            let _ = write!(request, "{name}: {value}\r\n");
         }
         request.push_str("\r\n");
         self.0.get_mut().write_all(&[request.as_bytes(), body].concat())?;

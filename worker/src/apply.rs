@@ -41,10 +41,9 @@ impl Job for Apply {
 /// Asks no more for what could not be rolled out, and makes sure that what was asked for before runs.
 async fn take_back(job: &Apply, worker: &Worker, log: &StreamWriter) -> Result<()> {
     let words = match worker.store.take_back_rollout(job.app).await {
-        Ok(TakenBack::Nothing) => return Ok(()),
+        Ok(TakenBack::Nothing) | Err(Error::NotFound(_)) => return Ok(()),
         Ok(TakenBack::Terms) => "The change was taken back: the plan, its price and the scale are as before.",
         Ok(TakenBack::Stopped) => "The app is stopped. `logs` shows why it did not start; `ps:start` tries again.",
-        Err(Error::NotFound(_)) => return Ok(()),
         Err(error) => return Err(error),
     };
     log.error(words).await;

@@ -5,6 +5,7 @@ mod cancel;
 mod deploy;
 mod list;
 mod log;
+mod purge_cache;
 mod rollback;
 mod show;
 mod stream;
@@ -28,6 +29,7 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(deploy::deploy_app))
         .routes(routes!(list::list_deployments))
         .routes(routes!(log::show_deployment_log))
+        .routes(routes!(purge_cache::purge_cache))
         .routes(routes!(rollback::roll_back))
         .routes(routes!(show::show_deployment))
         .routes(routes!(stream::stream_deployment_log))

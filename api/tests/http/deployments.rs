@@ -1,7 +1,5 @@
 //! Deployments: listed, shown with their log, superseded, cancelled, rolled back to.
 
-use std::time::Duration;
-
 use insta::assert_json_snapshot;
 use serde_json::{Value, json};
 use skypanel_core::model::DeploymentStatus;

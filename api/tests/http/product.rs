@@ -85,7 +85,7 @@ async fn made_up_credentials_are_counted_by_their_address() {
     world.router = skypanel_api::router(world.actions.clone(), options);
     let made_up = |number: u8| {
         let call = world.get("/api/health").header("x-forwarded-for", "203.0.113.50, 198.51.100.1");
-        if number % 2 == 0 {
+        if number.is_multiple_of(2) {
             call.header("authorization", &format!("Bearer skp_{number}"))
         } else {
             call.header("cookie", &format!("skypanel_session={number}"))

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use sqlx::PgConnection;
 
 use super::apps::plan_named;
 use super::change::{AppChange, why_suspended};
 use super::plans::{cost_of_plan, cost_of_scaling, process_types};
 use super::{Actions, Actor, CostChange};
+use crate::jobs;
 use crate::model::{AppRef, AppStatus, Application, Formation, ProcessType, StreamId};
 use crate::store::{Access, apps, plans};
 use crate::{Error, Result};
@@ -66,6 +67,14 @@ impl Actions {
         let before = change.app.status;
         apps::set_status(&mut change.transaction, change.app.id, status, change.now).await?;
         change.audit(action, json!({ "status": before }), json!({ "status": status })).await
+    }
+
+    /// Throws the app's build cache away.
+    pub async fn purge_cache(&self, actor: &Actor, app: &AppRef) -> Result<Begun> {
+        let mut change = self.change(actor, app, Access::Change).await?;
+        let job = Some(jobs::purge_cache_within(&mut change.transaction, change.app.id).await?);
+        change.audit("app.purge_cache", Value::Null, Value::Null).await?;
+        Ok(Begun { app: change.commit().await?, job })
     }
 
     /// Replaces all running processes by new ones of the same release, without a gap.

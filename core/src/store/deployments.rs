@@ -9,8 +9,8 @@ use sqlx::types::Json;
 use super::Store;
 pub(crate) use super::deployment_ends::{Cancelled, cancel, report};
 use crate::model::{
-    AppId, Artifact, Deployment, DeploymentId, DeploymentStatus, NewDeployment, ProcessType, ReleaseVersion, Sha256Digest, Stage,
-    StageTiming,
+    AppId, Artifact, Deployment, DeploymentId, DeploymentStatus, NewDeployment, ProcessType, ReleaseVersion,
+    Sha256Digest, Stage, StageTiming,
 };
 use crate::{Error, Result};
 

@@ -1,5 +1,7 @@
 //! What invoices are made of: what was charged in a month, and the balances around it.
 
+use chrono::{DateTime, Utc};
+
 use super::Store;
 use super::usage::Row;
 use crate::Result;
@@ -23,15 +25,14 @@ impl Store {
 
     /// Whether all that an organisation used up to the end of a month is settled.
     pub async fn is_settled(&self, organization: OrganizationId, month: Month) -> Result<bool> {
-        let (open,): (bool,) = sqlx::query_as(
-            "SELECT EXISTS (SELECT 1 FROM paas_metering WHERE organization_id = $1
-                 AND (ended_at IS NULL OR settled_until < ended_at) AND settled_until < $2)",
+        let (first,): (Option<DateTime<Utc>>,) = sqlx::query_as(
+            "SELECT min(settled_until) FROM paas_metering
+             WHERE organization_id = $1 AND (ended_at IS NULL OR settled_until < ended_at)",
         )
         .bind(organization)
-        .bind(month.end())
         .fetch_one(&self.pool)
         .await?;
-        Ok(!open)
+        Ok(first.is_none_or(|first| first >= month.end()))
     }
 
     /// What was in a wallet before a month: all payments until then, less what the months before were charged.

@@ -65,10 +65,15 @@ impl Store {
             "SELECT DISTINCT organization_id FROM paas_metering
              WHERE (ended_at IS NULL OR settled_until < ended_at) AND settled_until < $1
              UNION
-             SELECT app.organization_id FROM paas_applications AS app JOIN organizations AS o ON o.id = app.organization_id
-             WHERE CASE WHEN wallet_balance <= 0 AND EXISTS (SELECT 1 FROM paas_billing_periods WHERE ended_at IS NULL)
-                 THEN app.status IN ('building', 'deploying', 'running', 'failed')
-                 ELSE app.suspended_reason = 'wallet' END",
+             SELECT o.id FROM organizations AS o, LATERAL (
+                 SELECT wallet_balance <= 0 AND EXISTS (SELECT 1 FROM paas_billing_periods WHERE ended_at IS NULL) AS is_empty
+             ) AS wallet, LATERAL (
+                 (SELECT 1 FROM paas_applications WHERE organization_id = o.id AND is_empty
+                  AND status IN ('building', 'deploying', 'running', 'failed') LIMIT 1)
+                 UNION ALL
+                 (SELECT 1 FROM paas_applications WHERE organization_id = o.id AND NOT is_empty
+                  AND suspended_reason = 'wallet' LIMIT 1)
+             ) AS app",
         )
         .bind(until.begin())
         .fetch_all(&self.pool)

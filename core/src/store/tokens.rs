@@ -111,9 +111,8 @@ pub(crate) async fn revoke_presented(
     presented: &str,
     now: DateTime<Utc>,
 ) -> Result<Option<ApiToken>> {
-    let sql = format!(
-        "UPDATE api_tokens SET revoked_at = $2 WHERE hash = $1 AND revoked_at IS NULL RETURNING {COLUMNS}"
-    );
+    let sql =
+        format!("UPDATE api_tokens SET revoked_at = $2 WHERE hash = $1 AND revoked_at IS NULL RETURNING {COLUMNS}");
     Ok(sqlx::query_as(sqlx::AssertSqlSafe(sql))
         .bind(credentials::hash(presented))
         .bind(now)

@@ -213,7 +213,7 @@ async fn create(context: &Context, arguments: &CreateArguments) -> Result<u32, F
 }
 
 async fn edit(context: &Context, arguments: &EditArguments) -> Result<u32, Failure> {
-    let app = context.chosen(&arguments.choice)?;
+    let app = arguments.choice.named()?;
     let branch = arguments.settings.branch.clone();
     let settings = AppSettings {
         name: arguments.title.clone(),

@@ -4,13 +4,12 @@ use std::fmt::Write as _;
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
-use skypanel_core::jobs;
-use skypanel_core::model::{DeploymentId, DeploymentStatus, StreamId};
-use skypanel_core::store::{Access, DeploymentView};
+use skypanel_core::model::{DeploymentId, DeploymentStatus};
+use skypanel_core::store::DeploymentView;
 use uuid::Uuid;
 
 use crate::commands::context::{AppChoice, Context, Failure};
-use crate::commands::shown::{id, listed};
+use crate::commands::shown::{begun, id, listed};
 use crate::commands::table::{plain, time};
 
 /// What can be done with builds.
@@ -76,7 +75,7 @@ pub(crate) async fn run(context: &Context, command: &Command) -> Result<u32, Fai
 }
 
 async fn list(context: &Context, arguments: &ListArguments) -> Result<u32, Failure> {
-    let app = context.chosen(&arguments.choice)?;
+    let app = arguments.choice.named()?;
     let views = context.actions().deployments(context.actor(), &app, None, i64::from(arguments.num)).await?;
     let empty = format!("{app} was never deployed.");
     let rows = views.iter().map(|view| {
@@ -94,7 +93,7 @@ async fn list(context: &Context, arguments: &ListArguments) -> Result<u32, Failu
 }
 
 async fn cancel(context: &Context, arguments: &CancelArguments) -> Result<u32, Failure> {
-    let app = context.chosen(&arguments.choice)?;
+    let app = arguments.choice.named()?;
     let only = arguments.build.map(DeploymentId);
     let cancelled = context.actions().cancel_deployment(context.actor(), &app, only).await?;
     let mut items = Vec::new();
@@ -111,7 +110,7 @@ async fn cancel(context: &Context, arguments: &CancelArguments) -> Result<u32, F
 }
 
 async fn log(context: &Context, arguments: &LogArguments) -> Result<u32, Failure> {
-    let app = context.chosen(&arguments.choice)?;
+    let app = arguments.choice.named()?;
     let id = context.deployment(&app, arguments.build.as_deref()).await?;
     let (bytes, complete) = context.actions().deployment_log(context.actor(), &app, id).await?;
     let log = String::from_utf8_lossy(&bytes);
@@ -120,12 +119,10 @@ async fn log(context: &Context, arguments: &LogArguments) -> Result<u32, Failure
 }
 
 async fn purge_cache(context: &Context, arguments: &PurgeArguments) -> Result<u32, Failure> {
-    let app = context.app(&arguments.choice, Access::Change).await?;
-    context.step(&format!("-----> Throwing away the build cache of {}", app.slug)).await?;
-    let stream = StreamId::new();
-    context.actions().streams.create(stream, app.id).await?;
-    context.actions().jobs.add(jobs::PurgeCache { app: app.id, stream }).await?;
-    context.follow(stream).await
+    let app = arguments.choice.named()?;
+    let purge = context.actions().purge_cache(context.actor(), &app).await?;
+    context.tell(begun(&purge), format!("-----> Throwing away the build cache of {app}")).await?;
+    context.follow_job(purge.job).await
 }
 
 /// A deployment as programs read it.

@@ -98,7 +98,7 @@ pub(crate) async fn run(context: &mut Context, command: &Command) -> Result<u32,
 }
 
 async fn list(context: &Context, arguments: &ListArguments) -> Result<u32, Failure> {
-    let app = context.chosen(&arguments.choice)?;
+    let app = arguments.choice.named()?;
     let vars = context.actions().config(context.actor(), &app).await?;
     let rows =
         vars.into_iter().map(|(key, at)| (json!({ "key": key, "updated_at": at }), vec![key.to_string(), time(at)]));
@@ -106,21 +106,21 @@ async fn list(context: &Context, arguments: &ListArguments) -> Result<u32, Failu
 }
 
 async fn export(context: &Context, arguments: &ExportArguments) -> Result<u32, Failure> {
-    let app = context.chosen(&arguments.choice)?;
+    let app = arguments.choice.named()?;
     let vars = context.actions().config(context.actor(), &app).await?;
     let text = dotenv::template(vars.iter().map(|(key, _)| key));
     context.tell(json!({ "text": text }), &text).await
 }
 
 async fn import(context: &mut Context, arguments: &ImportArguments) -> Result<u32, Failure> {
-    let app = context.chosen(&arguments.choice)?;
+    let app = arguments.choice.named()?;
     let text = Zeroizing::new(context.read_up_to(MAX_FILE).await?);
     let wanted = ConfigChanges { set: dotenv::parse(&text)?, replace: arguments.replace, ..ConfigChanges::default() };
     change(context, &app, &wanted).await
 }
 
 async fn set(context: &Context, arguments: &SetArguments) -> Result<u32, Failure> {
-    let app = context.chosen(&arguments.choice)?;
+    let app = arguments.choice.named()?;
     let mut values: BTreeMap<ConfigKey, Zeroizing<Vec<u8>>> = BTreeMap::new();
     for assignment in &arguments.assignments {
         let (name, value) = assignment.split_once('=').ok_or_else(|| {
@@ -135,7 +135,7 @@ async fn set(context: &Context, arguments: &SetArguments) -> Result<u32, Failure
 }
 
 async fn unset(context: &Context, arguments: &UnsetArguments) -> Result<u32, Failure> {
-    let app = context.chosen(&arguments.choice)?;
+    let app = arguments.choice.named()?;
     let names = arguments.names.iter().map(|name| name_alone(name)).collect::<Result<Vec<_>, _>>()?;
     change(context, &app, &ConfigChanges { unset: names, ..ConfigChanges::default() }).await
 }

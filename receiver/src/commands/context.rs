@@ -55,6 +55,17 @@ pub(crate) struct AppChoice {
     pub(crate) app: Option<String>,
 }
 
+impl AppChoice {
+    /// The app, for an action that checks what the user may do with it.
+    pub(crate) fn named(&self) -> Result<AppRef, Failure> {
+        let Some(name) = &self.app else {
+            let text = "Say which app it is about: -a NAME. The command apps lists yours.";
+            return Err(Error::Invalid(text.to_owned()).into());
+        };
+        Ok(AppRef::Slug(name.parse::<AppSlug>()?))
+    }
+}
+
 /// Which organisation a command is about.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct OrganizationChoice {
@@ -73,18 +84,9 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    /// The chosen app, for an action that checks what the user may do with it.
-    pub(crate) fn chosen(&self, choice: &AppChoice) -> Result<AppRef, Failure> {
-        let Some(name) = &choice.app else {
-            let text = "Say which app it is about: -a NAME. The command apps lists yours.";
-            return Err(Error::Invalid(text.to_owned()).into());
-        };
-        Ok(AppRef::Slug(name.parse::<AppSlug>()?))
-    }
-
     /// The chosen app, if the user may have that access to it.
     pub(crate) async fn app(&self, choice: &AppChoice, access: Access) -> Result<Application, Failure> {
-        Ok(self.actions().app_of(&self.actor, &self.chosen(choice)?, access).await?)
+        Ok(self.actions().app_of(&self.actor, &choice.named()?, access).await?)
     }
 
     /// The chosen organisation, or else the only one the user is in.
@@ -161,14 +163,6 @@ impl Context {
         let (items, rows): (Vec<Value>, Vec<Vec<String>>) = items.into_iter().unzip();
         let text = if rows.is_empty() { empty.to_owned() } else { table(headings, &rows) };
         self.tell(listed(items), text).await
-    }
-
-    /// Tells people, and only them, what happens next.
-    pub(crate) async fn step(&self, line: &str) -> Result<(), Failure> {
-        if !self.output.is_json() {
-            self.output.line(line).await?;
-        }
-        Ok(())
     }
 
     /// Asks people, and only them, for what [`Context::read`] is to read.

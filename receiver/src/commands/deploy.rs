@@ -61,7 +61,7 @@ pub(crate) async fn run(context: &mut Context, command: &Command) -> Result<u32,
 }
 
 async fn repository(context: &Context, arguments: &RepositoryArguments) -> Result<u32, Failure> {
-    let app = context.chosen(&arguments.choice)?;
+    let app = arguments.choice.named()?;
     let commit = arguments.commit.as_deref().map(str::parse).transpose()?;
     let what = RepositoryDeploy { commit, no_cache: arguments.no_cache };
     let started = context.actions().deploy_from_repository(context.actor(), &app, what).await?;
@@ -69,7 +69,7 @@ async fn repository(context: &Context, arguments: &RepositoryArguments) -> Resul
 }
 
 async fn archive(context: &mut Context, arguments: &ArchiveArguments) -> Result<u32, Failure> {
-    let app = context.chosen(&arguments.choice)?;
+    let app = arguments.choice.named()?;
     if context.output.is_terminal() {
         let text = "Give the archive on standard input, without a terminal: deploy:archive -a APP < source.tar.gz";
         return Err(Error::Invalid(text.to_owned()).into());

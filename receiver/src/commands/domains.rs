@@ -86,7 +86,7 @@ pub(crate) async fn run(context: &Context, command: &Command) -> Result<u32, Fai
 }
 
 async fn list(context: &Context, arguments: &ListArguments) -> Result<u32, Failure> {
-    let app = context.chosen(&arguments.choice)?;
+    let app = arguments.choice.named()?;
     let domains = context.actions().domains(context.actor(), &app).await?;
     let rows: Vec<Vec<String>> = domains
         .custom
@@ -120,7 +120,7 @@ async fn list(context: &Context, arguments: &ListArguments) -> Result<u32, Failu
 }
 
 async fn add(context: &Context, arguments: &AddArguments) -> Result<u32, Failure> {
-    let app = context.chosen(&arguments.choice)?;
+    let app = arguments.choice.named()?;
     let added = context.actions().add_domain(context.actor(), &app, &arguments.domain.parse()?).await?;
     let name = added.domain.domain.for_people();
     let mut text = format!("-----> Added {name}\n       Put this into the DNS of its zone:\n\n");
@@ -140,13 +140,13 @@ async fn add(context: &Context, arguments: &AddArguments) -> Result<u32, Failure
 }
 
 async fn remove(context: &Context, arguments: &RemoveArguments) -> Result<u32, Failure> {
-    let app = context.chosen(&arguments.choice)?;
+    let app = arguments.choice.named()?;
     let removed = context.actions().remove_domain(context.actor(), &app, &arguments.domain.parse()?).await?;
     context.done(format!("-----> Removed {}", removed.domain.for_people())).await
 }
 
 async fn verify(context: &Context, arguments: &VerifyArguments) -> Result<u32, Failure> {
-    let app = context.chosen(&arguments.choice)?;
+    let app = arguments.choice.named()?;
     let (view, checked) = context.actions().verify_domain(context.actor(), &app, &arguments.domain.parse()?).await?;
     let yes = |is: bool| if is { "yes" } else { "no" }.to_owned();
     let shown = [
@@ -166,7 +166,7 @@ async fn verify(context: &Context, arguments: &VerifyArguments) -> Result<u32, F
 }
 
 async fn redirect(context: &Context, arguments: &RedirectArguments) -> Result<u32, Failure> {
-    let app = context.chosen(&arguments.choice)?;
+    let app = arguments.choice.named()?;
     let on = arguments.redirect.is_on();
     context.actions().set_https_redirect(context.actor(), &app, on).await?;
     let how = if on { "redirects to HTTPS where there is a certificate" } else { "answers over plain HTTP, too" };

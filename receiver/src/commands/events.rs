@@ -21,7 +21,7 @@ pub(crate) struct EventsArguments {
 pub(crate) async fn list(context: &Context, arguments: &EventsArguments) -> Result<u32, Failure> {
     let rows = i64::from(arguments.num);
     let events = if arguments.app.app.is_some() {
-        let app = context.chosen(&arguments.app)?;
+        let app = arguments.app.named()?;
         context.actions().app_events(context.actor(), &app, None, rows).await?
     } else {
         let organization = context.organization(&arguments.organization)?;

@@ -79,14 +79,13 @@ async fn list(context: &Context, arguments: &ListArguments) -> Result<u32, Failu
 }
 
 async fn accept(context: &mut Context, arguments: &AcceptArguments) -> Result<u32, Failure> {
-    let given = match &arguments.invitation {
-        Some(invitation) => invitation.clone(),
-        None => {
-            if context.output.is_terminal() {
-                context.ask("Paste the invitation: ").await?;
-            }
-            context.read().await?
+    let given = if let Some(invitation) = &arguments.invitation {
+        invitation.clone()
+    } else {
+        if context.output.is_terminal() {
+            context.ask("Paste the invitation: ").await?;
         }
+        context.read().await?
     };
     let token = given.trim();
     let token = token.split_once('#').map_or(token, |(_, token)| token);

@@ -143,7 +143,7 @@ async fn help(context: &Context, arguments: &HelpArguments) -> Result<u32, Failu
         context.shared.hint("COMMAND [-a APP] ..."),
         parse::list()
     );
-    context.tell(listed(commands.collect()), text).await
+    context.tell(listed(commands), text).await
 }
 
 async fn explain(context: &Context, command: &str) -> Result<u32, Failure> {

@@ -118,7 +118,7 @@ async fn list(context: &Context, arguments: &ListArguments) -> Result<u32, Failu
     for state in &states {
         by_type.entry(&state.process).or_default().push(state);
     }
-    let items = listed(states.iter().map(item).collect());
+    let items = listed(states.iter().map(item));
     if by_type.is_empty() {
         let why = match app.status {
             AppStatus::Inactive => "it was never released".to_owned(),
@@ -157,7 +157,7 @@ async fn scale(context: &Context, arguments: &ScaleArguments) -> Result<u32, Fai
         let formation = complete(&context.actions().store.formation(app.id).await?, &known);
         return context.tell(json!({ "formation": formation }), numbers(&formation)).await;
     }
-    let app = context.chosen(&arguments.choice)?;
+    let app = arguments.choice.named()?;
     let mut change = Formation::new();
     for argument in &arguments.changes {
         let (process, replicas) = parse_change(argument)?;
@@ -168,7 +168,7 @@ async fn scale(context: &Context, arguments: &ScaleArguments) -> Result<u32, Fai
 }
 
 async fn plan(context: &Context, arguments: &PlanArguments) -> Result<u32, Failure> {
-    let app = context.chosen(&arguments.choice)?;
+    let app = arguments.choice.named()?;
     let Some(plan) = &arguments.plan else {
         let view = context.actions().app_view(context.actor(), &app).await?;
         let price = view.app.price_per_hour;
@@ -202,14 +202,14 @@ async fn changed(context: &Context, priced: &Priced, what: &str, dry_run: bool) 
 }
 
 async fn restart(context: &Context, arguments: &RestartArguments) -> Result<u32, Failure> {
-    let app = context.chosen(&arguments.choice)?;
+    let app = arguments.choice.named()?;
     let restarted = context.actions().restart(context.actor(), &app).await?;
     context.tell(begun(&restarted), format!("-----> Restarting {app}")).await?;
     context.follow_job(restarted.job).await
 }
 
 async fn stop(context: &Context, arguments: &StopArguments) -> Result<u32, Failure> {
-    let app = context.chosen(&arguments.choice)?;
+    let app = arguments.choice.named()?;
     let stopped = context.actions().stop(context.actor(), &app).await?;
     let text = match stopped.job {
         Some(_) => format!("-----> Stopping {app}"),
@@ -220,7 +220,7 @@ async fn stop(context: &Context, arguments: &StopArguments) -> Result<u32, Failu
 }
 
 async fn start(context: &Context, arguments: &StartArguments) -> Result<u32, Failure> {
-    let app = context.chosen(&arguments.choice)?;
+    let app = arguments.choice.named()?;
     let started = context.actions().start(context.actor(), &app).await?;
     context.tell(begun(&started), format!("-----> Starting {app}")).await?;
     context.follow_job(started.job).await

@@ -67,7 +67,7 @@ pub(crate) async fn run(context: &Context, command: &Command) -> Result<u32, Fai
 
 async fn list(context: &Context, arguments: &ListArguments) -> Result<u32, Failure> {
     let app = context.app(&arguments.choice, Access::Read).await?;
-    let reference = context.chosen(&arguments.choice)?;
+    let reference = arguments.choice.named()?;
     let most = arguments.num as usize;
     let mut releases: Vec<DeploymentView> = Vec::new();
     let mut before = None;
@@ -106,7 +106,7 @@ fn state(view: &DeploymentView) -> String {
 }
 
 async fn info(context: &Context, arguments: &InfoArguments) -> Result<u32, Failure> {
-    let app = context.chosen(&arguments.choice)?;
+    let app = arguments.choice.named()?;
     let id = context.deployment(&app, arguments.version.as_deref()).await?;
     let shown = context.actions().deployment(context.actor(), &app, id).await?;
     let deployment = &shown.view.deployment;
@@ -185,7 +185,7 @@ fn took(stage: &StageTiming) -> String {
 }
 
 async fn rollback(context: &Context, arguments: &RollbackArguments) -> Result<u32, Failure> {
-    let app = context.chosen(&arguments.choice)?;
+    let app = arguments.choice.named()?;
     let version = arguments.version.as_deref().map(str::parse).transpose()?;
     let begun = context.actions().rollback(context.actor(), &app, version).await?;
     let json = json!({ "deployment_id": begun.deployment, "superseded": [] });

@@ -71,20 +71,20 @@ pub(crate) async fn run(context: &mut Context, command: &Command) -> Result<u32,
 }
 
 async fn show(context: &Context, arguments: &ShowArguments) -> Result<u32, Failure> {
-    let app = context.chosen(&arguments.choice)?;
+    let app = arguments.choice.named()?;
     let repository = context.actions().repository(context.actor(), &app).await?;
     context.tell(item(&repository), described(&repository)).await
 }
 
 async fn check(context: &Context, arguments: &ShowArguments) -> Result<u32, Failure> {
-    let app = context.chosen(&arguments.choice)?;
+    let app = arguments.choice.named()?;
     let repository = context.actions().check_repository(context.actor(), &app).await?;
     let text = format!("-----> The repository can be reached and has the branch {}", repository.git_branch);
     context.tell(item(&repository), text).await
 }
 
 async fn make_key(context: &Context, arguments: &ShowArguments) -> Result<u32, Failure> {
-    let app = context.chosen(&arguments.choice)?;
+    let app = arguments.choice.named()?;
     let key = context.actions().create_deploy_key(context.actor(), &app).await?;
     let text = format!(
         "-----> Made a deploy key for {app}\n       Add it to the repository at its host, for reading:\n\n{key}\n"
@@ -93,7 +93,7 @@ async fn make_key(context: &Context, arguments: &ShowArguments) -> Result<u32, F
 }
 
 async fn set(context: &mut Context, arguments: &SetArguments) -> Result<u32, Failure> {
-    let app = context.chosen(&arguments.choice)?;
+    let app = arguments.choice.named()?;
     let token = if arguments.token {
         if context.output.is_terminal() {
             context.ask("Paste the token: ").await?;

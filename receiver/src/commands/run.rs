@@ -51,7 +51,7 @@ pub(crate) async fn run(
     one_off: OneOff,
     requests: Requests,
 ) -> Result<u32, Failure> {
-    let app = context.chosen(&arguments.choice)?;
+    let app = arguments.choice.named()?;
     // Dropped with this future, when the client goes away: the container goes with it.
     let session = timeout(START_LIMIT, context.actions().run_one_off(context.actor(), &app, one_off))
         .await

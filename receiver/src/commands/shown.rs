@@ -20,8 +20,8 @@ impl Switch {
 }
 
 /// A list. It is never continued: the cursor is there because it is in the HTTP API's lists.
-pub(crate) fn listed(items: Vec<Value>) -> Value {
-    json!({ "items": items, "next_cursor": null })
+pub(crate) fn listed(items: impl IntoIterator<Item = Value>) -> Value {
+    json!({ "items": Value::Array(items.into_iter().collect()), "next_cursor": null })
 }
 
 /// A change to what runs.

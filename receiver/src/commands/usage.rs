@@ -33,16 +33,13 @@ pub(crate) struct UsageArguments {
 pub(crate) async fn show(context: &Context, arguments: &UsageArguments) -> Result<u32, Failure> {
     let actions = context.actions();
     let month = arguments.month.unwrap_or_else(|| Month::of(actions.clock.now()));
-    let (organization, app) = match &arguments.only {
-        Some(name) => {
-            let app = AppRef::Slug(name.parse::<AppSlug>()?);
-            let app = actions.app_of(context.actor(), &app, Access::Read).await?;
-            (app.organization_id, Some(app.id))
-        }
-        None => {
-            let named = context.organization(&arguments.choice)?;
-            (actions.organization_for(context.actor(), &named, Access::Read).await?.id, None)
-        }
+    let (organization, app) = if let Some(name) = &arguments.only {
+        let app = AppRef::Slug(name.parse::<AppSlug>()?);
+        let app = actions.app_of(context.actor(), &app, Access::Read).await?;
+        (app.organization_id, Some(app.id))
+    } else {
+        let named = context.organization(&arguments.choice)?;
+        (actions.organization_for(context.actor(), &named, Access::Read).await?.id, None)
     };
     if arguments.csv {
         let bounds = (Hour::of(month.begin()), Hour::of(month.end()));

@@ -92,7 +92,7 @@ pub(crate) async fn run(context: &Context, command: &Command) -> Result<u32, Fai
 }
 
 async fn list(context: &Context, arguments: &ListArguments) -> Result<u32, Failure> {
-    let app = context.chosen(&arguments.choice)?;
+    let app = arguments.choice.named()?;
     let webhooks = context.actions().webhooks(context.actor(), &app).await?;
     let rows = webhooks.iter().map(|webhook| {
         let row = vec![
@@ -107,13 +107,13 @@ async fn list(context: &Context, arguments: &ListArguments) -> Result<u32, Failu
 }
 
 async fn create(context: &Context, arguments: &CreateArguments) -> Result<u32, Failure> {
-    let app = context.chosen(&arguments.choice)?;
+    let app = arguments.choice.named()?;
     let new = context.actions().create_webhook(context.actor(), &app, arguments.provider).await?;
     told_once(context, &new, "Made a webhook").await
 }
 
 async fn rotate(context: &Context, arguments: &WebhookArguments) -> Result<u32, Failure> {
-    let app = context.chosen(&arguments.choice)?;
+    let app = arguments.choice.named()?;
     let new = context.actions().rotate_webhook(context.actor(), &app, WebhookId(arguments.webhook)).await?;
     told_once(context, &new, "Gave the webhook a new secret").await
 }
@@ -131,13 +131,13 @@ async fn told_once(context: &Context, new: &NewWebhook, what: &str) -> Result<u3
 }
 
 async fn remove(context: &Context, arguments: &WebhookArguments) -> Result<u32, Failure> {
-    let app = context.chosen(&arguments.choice)?;
+    let app = arguments.choice.named()?;
     context.actions().remove_webhook(context.actor(), &app, WebhookId(arguments.webhook)).await?;
     context.done(format!("-----> Removed the webhook {}", arguments.webhook)).await
 }
 
 async fn deliveries(context: &Context, arguments: &DeliveriesArguments) -> Result<u32, Failure> {
-    let app = context.chosen(&arguments.webhook.choice)?;
+    let app = arguments.webhook.choice.named()?;
     let webhook = WebhookId(arguments.webhook.webhook);
     let deliveries =
         context.actions().webhook_deliveries(context.actor(), &app, webhook, None, i64::from(arguments.num)).await?;
@@ -155,7 +155,7 @@ async fn deliveries(context: &Context, arguments: &DeliveriesArguments) -> Resul
 }
 
 async fn replay(context: &Context, arguments: &ReplayArguments) -> Result<u32, Failure> {
-    let app = context.chosen(&arguments.webhook.choice)?;
+    let app = arguments.webhook.choice.named()?;
     let (webhook, delivery) = (WebhookId(arguments.webhook.webhook), WebhookDeliveryId(arguments.delivery));
     let delivery = context.actions().replay_delivery(context.actor(), &app, webhook, delivery).await?;
     let text = format!("-----> {}: {}", delivery.outcome, plain(&delivery.reason));

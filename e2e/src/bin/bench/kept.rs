@@ -92,15 +92,14 @@ impl Kept<'_> {
     }
 
     fn exchange(&mut self, path: &str) -> io::Result<(u16, Vec<u8>)> {
-        let mut stream = match self.stream.take() {
-            Some(stream) => stream,
-            None => {
-                let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.caller.port));
-                let stream = TcpStream::connect_timeout(&address, LIMIT)?;
-                stream.set_read_timeout(Some(LIMIT))?;
-                stream.set_nodelay(true)?;
-                BufReader::new(stream)
-            }
+        let mut stream = if let Some(stream) = self.stream.take() {
+            stream
+        } else {
+            let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.caller.port));
+            let stream = TcpStream::connect_timeout(&address, LIMIT)?;
+            stream.set_read_timeout(Some(LIMIT))?;
+            stream.set_nodelay(true)?;
+            BufReader::new(stream)
         };
         let token = self.caller.token;
         let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n");

@@ -207,7 +207,7 @@ pub(super) async fn billing(context: &Context) -> Result<u32, Failure> {
         "month_charged": totals.month_charged,
         "cost_per_hour": totals.cost_per_hour,
         "settled_until": totals.settled_until,
-        "organizations": listed(items.collect()),
+        "organizations": listed(items),
     });
     let text = format!(
         "{}\n{}",

@@ -59,7 +59,7 @@ async fn change(context: &Context, changes: &SettingChanges) -> Result<u32, Fail
 /// Shows all settings, or to people only those that were changed.
 async fn show(context: &Context, settings: &Settings, only: Option<&SettingChanges>) -> Result<u32, Failure> {
     let defaults = Settings::default();
-    let items = Settings::REGISTRY.iter().map(|info| item(info, settings, &defaults)).collect();
+    let items = Settings::REGISTRY.iter().map(|info| item(info, settings, &defaults));
     let chosen = Settings::REGISTRY.iter().filter(|info| only.is_none_or(|only| only.contains_key(info.key)));
     let rows: Vec<Vec<String>> =
         chosen.map(|info| vec![info.key.to_owned(), plain(&settings.show(info.key).unwrap_or_default())]).collect();
