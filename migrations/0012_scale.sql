@@ -69,6 +69,10 @@ CREATE INDEX device_logins_user ON device_logins (user_id) WHERE user_id IS NOT 
 CREATE INDEX paas_applications_held ON paas_applications (organization_id, suspended_reason)
     WHERE suspended_reason IS NOT NULL;
 
+-- Up to when all of an organisation is settled.
+CREATE INDEX paas_metering_settled ON paas_metering (organization_id, settled_until)
+    WHERE ended_at IS NULL OR settled_until < ended_at;
+
 -- The few admins among all users.
 CREATE INDEX users_admins ON users (id) WHERE is_admin;
 

@@ -105,8 +105,9 @@ FROM past, large_apps AS app, generate_series(1, 10) AS version,
     LATERAL (SELECT version < 10 OR number % 100 > 0 AS done,
         past.now - (10 - version) * interval '30 hours' - number * interval '1 minute' AS created_at) AS deployment;
 
-UPDATE paas_applications AS app SET last_version = 10, current_deployment_id = pg_temp.id('deployment ' || number || ' 10')
-FROM large_apps WHERE large_apps.id = app.id AND number % 100 > 0;
+UPDATE paas_applications AS app SET last_version = version, current_deployment_id = pg_temp.id('deployment ' || number || ' ' || version)
+FROM (SELECT id, number, CASE WHEN number % 100 > 0 THEN 10 ELSE 9 END AS version FROM large_apps) AS released
+WHERE released.id = app.id;
 
 INSERT INTO paas_deployment_stages (deployment_id, stage, started_at, finished_at)
 SELECT id, stage, created_at, finished_at FROM paas_deployments, unnest(ARRAY['receive', 'build', 'package', 'deploy']) AS stage;

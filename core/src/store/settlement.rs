@@ -180,9 +180,10 @@ async fn settle_batch(
 ) -> Result<(Settled, Option<Money>, bool)> {
     // An app that moved to another organisation is held as well: its history here must not change either.
     let held: Vec<(AppId,)> = sqlx::query_as(
-        "SELECT id FROM paas_applications WHERE organization_id = $1 OR id IN (
-             SELECT application_id FROM paas_metering
-             WHERE organization_id = $1 AND (ended_at IS NULL OR settled_until < ended_at))
+        "SELECT id FROM paas_applications WHERE id = ANY (ARRAY (
+             SELECT id FROM paas_applications WHERE organization_id = $1
+             UNION SELECT application_id FROM paas_metering
+             WHERE organization_id = $1 AND (ended_at IS NULL OR settled_until < ended_at)))
          ORDER BY id FOR NO KEY UPDATE",
     )
     .bind(organization)
