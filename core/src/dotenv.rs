@@ -17,7 +17,7 @@ use crate::model::ConfigKey;
 use crate::{Error, Result};
 
 const BAD_NAME: &str = "What stands before the = is no name that can be set. Use capital letters, digits and underscores; \
-                        names that Skypanel sets itself are not for you to set.";
+                        PORT, DYNO, PS and HOME are set by Skypanel itself.";
 
 /// Reads `.env` text. Of a name that is set twice the last value counts. What cannot be read is told by its line, without
 /// its text, which may be part of a secret.

@@ -99,6 +99,7 @@ const LOOKS: &[&str] = &[
     "config",
     "config:export",
     "domains",
+    "events",
     "help",
     "invitations",
     "invoices",
