@@ -1,5 +1,7 @@
 //! The HTTP API, as a program with a token uses it.
 
+use std::cell::Cell;
+
 use serde_json::Value;
 
 use crate::http::Connection;
@@ -8,7 +10,8 @@ use crate::{Instance, User};
 /// A client of the API.
 #[derive(Clone, Debug)]
 pub struct Api {
-    port: u16,
+    ports: Vec<u16>,
+    asked: Cell<usize>,
     token: String,
 }
 
@@ -45,13 +48,13 @@ impl Api {
         let made = user.command("tokens:create e2e --scope manage --days 1 --json").success().out();
         let made: Value = serde_json::from_str(&made).unwrap_or_else(|error| panic!("{error}: {made}"));
         let token = made["token"].as_str().unwrap_or_else(|| panic!("no token in {made}")).to_owned();
-        Self { port: instance.api_port, token }
+        Self { ports: vec![instance.api_port], asked: Cell::new(0), token }
     }
 
-    /// The same user's client of the API at another port of this machine.
+    /// The same user's client of other processes of the API, one after the other, at these ports of this machine.
     #[must_use]
-    pub fn at(&self, port: u16) -> Self {
-        Self { port, ..self.clone() }
+    pub fn at(&self, ports: &[u16]) -> Self {
+        Self { ports: ports.to_vec(), ..self.clone() }
     }
 
     /// GET.
@@ -81,7 +84,8 @@ impl Api {
         let request = format!("{method} {path}");
         let bearer = format!("Bearer {}", self.token);
         let headers = [headers, &[("Authorization", bearer.as_str())]].concat();
-        let response = Connection::open(self.port)
+        let port = self.ports[self.asked.replace(self.asked.get() + 1) % self.ports.len()];
+        let response = Connection::open(port)
             .and_then(|mut connection| connection.send(method, "localhost", path, &headers, body))
             .unwrap_or_else(|error| panic!("{request}: {error}"));
         let json = serde_json::from_slice(&response.body).unwrap_or(Value::Null);

@@ -2,14 +2,32 @@
 //! was delivered, and a wallet that runs dry.
 
 use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde_json::{Value, json};
 use skypanel_e2e::{Api, App, COMMAND_LIMIT, Engine, Instance, PUSH_LIMIT, SETTLE_LIMIT, User, run, until, until_some};
 
 #[test]
 fn an_app_lives_and_goes_over_http_alone() {
+    life_over_http(&Api::of);
+}
+
+#[test]
+fn a_webhook_builds_the_commit_it_tells_of() {
+    webhook(&Api::of);
+}
+
+#[test]
+fn an_empty_wallet_stops_an_app_and_a_top_up_brings_it_back() {
+    wallet(&Api::of);
+}
+
+/// How a test comes by a client of the API.
+type Client<'a> = &'a dyn Fn(&Instance, &User) -> Api;
+
+pub(crate) fn life_over_http(client: Client<'_>) {
     let app = App::probe("http");
-    let api = Api::of(&app.instance, &app.user);
+    let api = client(&app.instance, &app.user);
     let made = api.post("/api/paas/apps", &json!({ "slug": app.slug, "organization": app.instance.organization }));
     let path = format!("/api/paas/apps/{}", made.is(201)["slug"].as_str().expect("has a slug"));
     let var = json!({ "vars": { "GREETING": "hello" } });
@@ -50,14 +68,13 @@ fn an_app_lives_and_goes_over_http_alone() {
     }
 }
 
-#[test]
-fn a_webhook_builds_the_commit_it_tells_of() {
+pub(crate) fn webhook(client: Client<'_>) {
     // The platform is the Git host, too: one app's repository is what the other is built from.
     let origin = App::probe("origin");
     origin.push().live();
     let _network = origin.instance.set("network.allowed", "127.0.0.0/8");
     let app = App::probe("hooked");
-    let api = Api::of(&app.instance, &app.user);
+    let api = client(&app.instance, &app.user);
     api.post("/api/paas/apps", &json!({ "slug": app.slug, "organization": app.instance.organization })).is(201);
     let path = format!("/api/paas/apps/{}", app.slug);
     let key = api.post(&format!("{path}/repository/deploy-key"), &Value::Null).is(201);
@@ -88,24 +105,23 @@ fn a_webhook_builds_the_commit_it_tells_of() {
     );
 }
 
-#[test]
-fn an_empty_wallet_stops_an_app_and_a_top_up_brings_it_back() {
+pub(crate) fn wallet(client: Client<'_>) {
     let instance = Instance::attach();
-    let organization = "prepaid";
-    let owner = User::member(&instance, organization, "owner");
+    let organization = reference("prepaid");
+    let owner = User::member(&instance, &organization, "owner");
     let app = App::with_user(instance.clone(), owner, "wallet");
     app.repository.copy_from(&skypanel_e2e::root().join("e2e/apps/probe"));
     app.version("one");
     app.push().live();
-    let admin = Api::of(&instance, &User::admin(&instance));
+    let admin = client(&instance, &User::admin(&instance));
     let ledger = format!("/api/admin/paas/organizations/{organization}/ledger");
     let move_money = |kind: &str, amount: &str, reference: &str| {
         admin.post(&ledger, &json!({ "kind": kind, "amount": amount, "reference": reference })).is(201)
     };
-    let _ = move_money("top_up", "5", "first");
+    let _ = move_money("top_up", "5", &reference("first"));
     let _billing = instance.set("billing.enabled", "true");
     let engine = Engine::of(&instance);
-    let _ = move_money("adjustment", "-5", "correction");
+    let _ = move_money("adjustment", "-5", &reference("correction"));
     until("it stopped", PUSH_LIMIT, || engine.tasks(&app.slug, "web").is_empty());
     let page = app.get("/");
     assert!(page.status == 503 && page.text().to_lowercase().contains("suspended"), "{page:?}");
@@ -113,9 +129,15 @@ fn an_empty_wallet_stops_an_app_and_a_top_up_brings_it_back() {
     assert!(info.contains("suspended") && info.contains("wallet"), "{info}");
     app.version("two");
     assert!(!app.push().0.ok(), "nothing is deployed while the wallet is empty");
-    let _ = move_money("top_up", "5", "second");
+    let _ = move_money("top_up", "5", &reference("second"));
     app.wait_for_page("one");
     assert_eq!(engine.tasks(&app.slug, "web").len(), 1);
+}
+
+/// A name that no other run has: payments are taken once, and each wallet begins empty.
+fn reference(name: &str) -> String {
+    static RUN: AtomicU32 = AtomicU32::new(0);
+    format!("{name}-{}-{}", std::process::id(), RUN.fetch_add(1, Ordering::Relaxed))
 }
 
 /// Posts a GitHub push as GitHub does.

@@ -6,6 +6,8 @@ use serde_json::{Value, json};
 use skypanel_e2e::{Api, App, Instance, PUSH_LIMIT, Running, User, until, until_some};
 use tempfile::TempDir;
 
+use crate::control;
+
 const API_PORT: u16 = 18090;
 /// Within this time every process must know a changed setting.
 const SEEN_WITHIN: Duration = Duration::from_secs(1);
@@ -57,10 +59,10 @@ fn both_processes_know_a_changed_setting_within_a_second() {
     let instance = Instance::attach();
     let _second = Second::start(&instance);
     let first = Api::of(&instance, &User::admin(&instance));
-    let second = first.at(API_PORT);
+    let second = first.at(&[API_PORT]);
     // What a setting does, not only what is stored: who may create apps.
     let user = User::member(&instance, "several", "owner");
-    let (one, two) = (Api::of(&instance, &user), Api::of(&instance, &user).at(API_PORT));
+    let (one, two) = (Api::of(&instance, &user), Api::of(&instance, &user).at(&[API_PORT]));
     let refused = |api: &Api| {
         let answer = api.post("/api/paas/apps", &json!({}));
         if answer.status == 201 {
@@ -78,6 +80,15 @@ fn both_processes_know_a_changed_setting_within_a_second() {
         }
         assert!(changed.elapsed() < SEEN_WITHIN, "{:?}", changed.elapsed());
     }
+}
+
+#[test]
+fn everything_holds_with_two_of_each() {
+    let _second = Second::start(&Instance::attach());
+    let both = |instance: &Instance, user: &User| Api::of(instance, user).at(&[instance.api_port, API_PORT]);
+    control::life_over_http(&both);
+    control::webhook(&both);
+    control::wallet(&both);
 }
 
 #[test]
