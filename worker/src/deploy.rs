@@ -79,7 +79,7 @@ impl Job for Deploy {
             }
         };
         // What was interrupted, or cancelled or struck by trouble of ours when it had rolled out already, has to be
-        // taken back. A failed rollout has done so itself, where the engine let it.
+        // taken back. A rollout that failed for the app's sake has done so itself.
         let has_rolled = attempt > MAX_ATTEMPTS || has_begun_to_roll.load(Ordering::Relaxed);
         if outcome.is_err() && (has_rolled || matches!(outcome, Err(Failure::Cancelled))) {
             worker.store.forget_rollout(app.id).await?;
@@ -282,7 +282,13 @@ impl Run<'_> {
             let formation = resolve_formation(&artifact.processes, &now.scaled);
             let release = Release { app: &now.app, plan: &plan, formation: &formation, ..release };
             let rollout = async { deployer.rollout(&release).await.map_err(Failure::from) };
-            self.stage(Stage::Deploy, DeploymentStatus::Deploying, rollout).await?;
+            let rolled = self.stage(Stage::Deploy, DeploymentStatus::Deploying, rollout).await;
+            if let Err(Failure::Told { .. }) = &rolled {
+                // It has put back what it found, which is left alone: nothing else was rolled out.
+                self.has_begun_to_roll.store(false, Ordering::Relaxed);
+                store.forget_rollout(self.app.id).await?;
+            }
+            rolled?;
         }
         if !store.complete_deployment(self.deployment.id).await? {
             return Err(Failure::Cancelled);

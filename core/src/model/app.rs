@@ -128,7 +128,7 @@ impl Plan {
             if *replicas > self.max_replicas {
                 return Err(Error::PlanLimitReached(format!(
                     "The plan \"{}\" allows {} replica(s) of a process type; {process}={replicas} is more. \
-                     Choose a larger plan.",
+                     Scale it down first, or choose a larger plan.",
                     self.name, self.max_replicas
                 )));
             }

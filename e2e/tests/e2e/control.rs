@@ -78,7 +78,8 @@ pub(crate) fn webhook(client: Client<'_>) {
     api.post("/api/paas/apps", &json!({ "slug": app.slug, "organization": app.instance.organization })).is(201);
     let path = format!("/api/paas/apps/{}", app.slug);
     let key = api.post(&format!("{path}/repository/deploy-key"), &Value::Null).is(201);
-    api.post("/api/me/ssh-keys", &json!({ "public_key": key["public_key"] })).is(201);
+    let reader = client(&app.instance, &User::member(&app.instance, &app.instance.organization, "viewer"));
+    reader.post("/api/me/ssh-keys", &json!({ "public_key": key["public_key"] })).is(201);
     let repository = json!({ "git_url": app.user.remote(&origin.slug), "git_branch": "main", "auto_deploy": true });
     api.json("PATCH", &format!("{path}/repository"), &repository).is(200);
     let hook = api.post(&format!("{path}/webhooks"), &json!({ "provider": "github" })).is(201);

@@ -14,7 +14,7 @@ fn a_larger_plan_has_more_replicas_and_memory() {
     let memory =
         || Engine::service(&app.slug, "web")["Spec"]["TaskTemplate"]["Resources"]["Limits"]["MemoryBytes"].clone();
     let refused = app.command("ps:scale", &["web=2", "worker=1"]);
-    refused.says(1, "Choose a larger plan");
+    refused.says(1, "or choose a larger plan");
     assert!(admin(&[]).success().out().lines().any(|line| line.starts_with("* hobby ")));
     admin(&["gold"]).says(1, "Plans are: hobby, standard, pro, business.");
     app.instance.admin(&["app:plan", "no-such-app", "pro"]).says(1, "There is no app");

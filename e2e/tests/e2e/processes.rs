@@ -133,7 +133,7 @@ fn one_off_processes_have_status_streams_and_input_of_their_own() {
 fn a_one_off_process_has_the_clients_terminal() {
     let app = App::probe("terminal");
     app.push().live();
-    let script = r#"test -t 0 && echo "size $(stty size) $TERM"; trap 'echo "now $(stty size)"; exit 5' WINCH; while :; do sleep 0.1; done"#;
+    let script = r#"test -t 0 && echo "size $(stty size) $TERM"; trap 'echo "now $(stty size)"; test "$(stty size)" = "12 44" && exit 5' WINCH; while :; do sleep 0.1; done"#;
     let mut terminal = Terminal::start(&app, script);
     terminal.0.wait_for("size 31 97 xterm-256color", COMMAND_LIMIT);
     terminal.resize();
