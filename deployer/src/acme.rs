@@ -17,6 +17,10 @@ const MOUNTED: &str = "/acme";
 /// The bundle that the authority's own certificate is checked by, in the edge's directory.
 const BUNDLE: &str = "acme-ca.pem";
 
+/// How long the edge waits before it lets the authority ask. It renews at its start, when its routes are not read yet:
+/// an authority that asks at once would find nothing, and the next try would be a day later.
+const CHALLENGE_DELAY: &str = "2s";
+
 /// Account key and certificates: the one part of the edge's directory that is not written anew.
 fn directory(parts: &Parts) -> PathBuf {
     edge::directory(parts).join("acme")
@@ -47,7 +51,7 @@ pub(crate) fn static_config(acme: &AcmeOptions, mounted: &Path) -> Value {
         "caServer": acme.directory,
         "storage": format!("{MOUNTED}/acme.json"),
         "keyType": "EC256",
-        "httpChallenge": { "entryPoint": routes::HTTP },
+        "httpChallenge": { "entryPoint": routes::HTTP, "delay": CHALLENGE_DELAY },
     });
     if !acme.email.is_empty() {
         config["email"] = json!(acme.email);

@@ -1,6 +1,8 @@
 //! Custom domains, with a real name server and a real database: added, proven, lost, taken over, removed.
 
 mod name_server;
+#[path = "../ports/mod.rs"]
+mod ports;
 #[path = "../support/mod.rs"]
 mod support;
 

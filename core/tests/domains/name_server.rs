@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
+
+use crate::ports::free_port;
 
 pub(crate) struct NameServer {
     child: Child,
@@ -17,7 +19,7 @@ pub(crate) struct NameServer {
 
 impl NameServer {
     pub(crate) async fn start() -> Self {
-        let (address, management) = (free_address().await, free_address().await);
+        let [address, management] = [free_port(), free_port()].map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
         let child = Command::new("pebble-challtestsrv")
             .args(["-dns01", &address.to_string(), "-management", &management.to_string()])
             .args(["-http01", "", "-https01", "", "-tlsalpn01", "", "-defaultIPv4", "", "-defaultIPv6", ""])
@@ -79,10 +81,6 @@ impl Drop for NameServer {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-pub(crate) async fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").await.expect("binds").local_addr().expect("is bound")
 }
 
 pub(crate) async fn until_open(address: SocketAddr) {

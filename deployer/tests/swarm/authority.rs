@@ -8,7 +8,8 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, 
 use serde_json::json;
 use skypanel_deployer::AcmeOptions;
 
-use crate::name_server::{NameServer, free_address, until_open};
+use crate::name_server::{NameServer, until_open};
+use crate::ports::free_port;
 
 /// How long its certificates hold, in seconds: less than what the edge renews them before, so that it renews them
 /// whenever it starts.
@@ -24,7 +25,7 @@ pub(crate) struct Authority {
 impl Authority {
     /// One that finds domains by this name server, and asks them on this port.
     pub(crate) async fn start(dns: &NameServer, http_port: u16) -> Self {
-        let (address, management) = (free_address().await, free_address().await);
+        let [address, management] = [free_port(), free_port()].map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
         let directory = tempfile::tempdir().expect("makes a directory");
         let path = |name: &str| directory.path().join(name);
         // By whom its own address is certified has nothing to do with what it issues.

@@ -1,24 +1,26 @@
 //! Custom domains from end to end: a real authority asks the real edge, and who trusts it reaches the app over HTTPS.
 
 use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use bollard::query_parameters::RestartContainerOptions;
-use chrono::{DateTime, Utc};
+use chrono::Utc;
 use skypanel_core::actions::{Actor, check_domain};
 use skypanel_core::model::{AppStatus, Application, CertificateStatus, Domain, DomainId};
 use skypanel_core::store::SeenCertificate;
 
 use crate::authority::{Authority, curl};
 use crate::name_server::NameServer;
+use crate::ports::free_port;
 use crate::task::command;
-use crate::world::{World, free_port};
+use crate::world::World;
 
 const DOMAIN: &str = "www.example.com";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_custom_domain_gets_a_certificate_and_keeps_it() {
-    let (http, https) = (free_port().await, free_port().await);
+    let (http, https) = (free_port(), free_port());
     let dns = NameServer::start().await;
     let mut authority = Authority::start(&dns, http).await;
     let mut world = World::with_ports(Some(authority.options()), http, https).await;
@@ -61,12 +63,16 @@ async fn a_custom_domain_gets_a_certificate_and_keeps_it() {
     let restart = world.engine.restart_container(&edge, None::<RestartContainerOptions>);
     restart.await.expect("restarts");
     let before = seen.expires_at.expect("ends");
-    until(|| async {
-        let now = Utc::now();
-        let seen = world.deployer.served_certificate(&domain, now).await;
-        seen.is_ok_and(|seen| seen.expires_at.is_some_and(|at: DateTime<Utc>| at > before))
-    })
-    .await;
+    let begun = Instant::now();
+    while !world
+        .deployer
+        .served_certificate(&domain, Utc::now())
+        .await
+        .is_ok_and(|seen| seen.expires_at.is_some_and(|at| at > before))
+    {
+        assert!(begun.elapsed() < Duration::from_secs(60), "is not renewed; the edge says:\n{}", log_of(&edge));
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
     assert_eq!(until_trusted(&secure, https, &root).await.0, "200");
 
     // The certificate is there again when the authority is not.
@@ -107,6 +113,11 @@ async fn look(world: &World, domain: &Domain) -> SeenCertificate {
     let seen = world.deployer.served_certificate(domain, now).await.expect("answers");
     world.database.store().note_certificate(domain.id, &seen, now).await.expect("is noted");
     seen
+}
+
+fn log_of(container: &str) -> String {
+    let output = Command::new("docker").args(["logs", "--tail", "20", container]).output().expect("runs");
+    String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
 }
 
 async fn until_trusted(url: &str, port: u16, root: &Path) -> (String, String) {

@@ -7,6 +7,8 @@ mod load;
 #[expect(dead_code, reason = "these tests need fewer kinds of records")]
 #[path = "../../../core/tests/domains/name_server.rs"]
 mod name_server;
+#[path = "../../../core/tests/ports/mod.rs"]
+mod ports;
 mod registry;
 #[path = "../../../core/tests/support/mod.rs"]
 mod support;

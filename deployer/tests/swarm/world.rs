@@ -26,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
 use crate::image::Image;
+use crate::ports::free_port;
 use crate::support::Database;
 use crate::{load, registry};
 
@@ -51,7 +52,7 @@ pub(crate) struct Installation(String);
 
 impl World {
     pub(crate) async fn new() -> Self {
-        Self::with_ports(None, free_port().await, free_port().await).await
+        Self::with_ports(None, free_port(), free_port()).await
     }
 
     /// With an edge that gets certificates, on ports that the authority was told.
@@ -343,10 +344,6 @@ pub(crate) struct Prepared {
 
 pub(crate) fn process(name: &str) -> ProcessType {
     name.parse().expect("a process type")
-}
-
-pub(crate) async fn free_port() -> u16 {
-    TcpListener::bind("0.0.0.0:0").await.expect("binds").local_addr().expect("is bound").port()
 }
 
 fn edge_archive() -> PathBuf {
