@@ -2,6 +2,8 @@
 
 #[path = "../../core/tests/git_hosts/mod.rs"]
 mod git_hosts;
+#[path = "../../core/tests/ports/mod.rs"]
+mod ports;
 #[path = "../../core/tests/support/mod.rs"]
 mod support;
 

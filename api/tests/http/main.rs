@@ -27,6 +27,8 @@ mod operations;
 mod organizations;
 mod pages;
 mod plans;
+#[path = "../../../core/tests/ports/mod.rs"]
+mod ports;
 mod processes;
 mod product;
 mod races;

@@ -2,8 +2,6 @@
 #![allow(dead_code, reason = "each test program uses a part of this")]
 
 pub(crate) mod http;
-#[path = "../ports/mod.rs"]
-mod ports;
 pub(crate) mod ssh;
 
 use std::path::{Path, PathBuf};

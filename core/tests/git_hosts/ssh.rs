@@ -20,7 +20,7 @@ impl SshHost {
         let directory = tempfile::tempdir().expect("makes a directory");
         // Where sshd puts its unprivileged half, if it runs as root.
         let _ = std::fs::create_dir_all("/run/sshd");
-        let mut host = Self { port: super::ports::free_port(), directory, process: None };
+        let mut host = Self { port: crate::ports::free_port(), directory, process: None };
         host.new_host_key();
         std::fs::write(host.path("authorized_keys"), authorized).expect("writes");
         host.run();

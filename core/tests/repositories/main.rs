@@ -4,6 +4,8 @@
 mod git_hosts;
 mod over_http;
 mod over_ssh;
+#[path = "../ports/mod.rs"]
+mod ports;
 
 use std::net::IpAddr;
 use std::path::Path;

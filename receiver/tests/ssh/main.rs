@@ -15,6 +15,8 @@ mod money;
 mod name_server;
 mod one_off;
 mod people;
+#[path = "../../../core/tests/ports/mod.rs"]
+mod ports;
 mod push;
 mod refs;
 mod sessions;
