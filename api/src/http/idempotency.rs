@@ -8,6 +8,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
+use http_body_util::LengthLimitError;
 use skypanel_core::actions::Actor;
 use skypanel_core::credentials;
 use skypanel_core::model::UserId;
@@ -48,8 +49,13 @@ async fn once(shared: &Shared, request: Request, next: Next) -> Result<Response,
             "The header \"Idempotency-Key\" must have 1 to {MAX_KEY} characters."
         )));
     }
-    let body = to_bytes(body, input::MAX_BODY).await.map_err(|_| {
-        ApiError::malformed("A call with the header \"Idempotency-Key\" can have a body of 1 MiB at most.")
+    let body = to_bytes(body, input::MAX_BODY).await.map_err(|error| {
+        // Not the body of a stream that broke off, which nobody waits for.
+        if std::error::Error::source(&error).is_some_and(|source| source.is::<LengthLimitError>()) {
+            let message = "A call with the header \"Idempotency-Key\" can have a body of 1 MiB at most.";
+            return ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "BODY_TOO_LARGE", message);
+        }
+        ApiError::malformed("The body could not be read to its end.")
     })?;
     let came_with = came_with(&mut parts, shared, &actor).await?;
     let hash = credentials::hash(&format!("{came_with} {} {} {}", parts.method, parts.uri, hex_of(&body)));
@@ -62,7 +68,13 @@ async fn once(shared: &Shared, request: Request, next: Next) -> Result<Response,
         Known::Begun => Err(ApiError::new(
             StatusCode::CONFLICT,
             "IDEMPOTENCY_KEY_IN_USE",
-            "The call with that idempotency key is being answered. Look whether it was made before you take a fresh one.",
+            "The call with that idempotency key is being answered. Try again in a moment.",
+        )),
+        Known::Lost => Err(ApiError::new(
+            StatusCode::CONFLICT,
+            "IDEMPOTENCY_ANSWER_LOST",
+            "The call with that idempotency key was made, but Skypanel stopped before it had answered. Look at what it \
+             made; nothing was done twice.",
         )),
         Known::Answered { status, content_type, body } => {
             let mut response = (StatusCode::from_u16(status).unwrap_or(StatusCode::OK), body).into_response();
@@ -75,11 +87,14 @@ async fn once(shared: &Shared, request: Request, next: Next) -> Result<Response,
         }
         Known::New => {
             let request = Request::from_parts(parts, Body::from(body));
-            // A task of its own: a client that goes away must not leave a call half-made under its key.
+            // A task of its own: a client that goes away must not leave a call half-made under its key. It ends before
+            // anybody takes it for one that was cut off.
             let call = request::carried_on(call(shared.clone(), user, key, request, next));
-            tokio::spawn(call).await.map_err(|_| {
-                ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "SYSTEM_ERROR", "This call broke down.")
-            })?
+            match tokio::spawn(tokio::time::timeout(request::TIME_LIMIT, call)).await {
+                Ok(Ok(answer)) => answer,
+                Ok(Err(_)) => Err(request::given_up(request::TIME_LIMIT)),
+                Err(_) => Err(request::broke_down()),
+            }
         }
     }
 }

@@ -1,12 +1,14 @@
 //! Around every request: its id, its line in the log, its time limit, and the headers that every answer has.
 
 use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
+use futures_util::FutureExt as _;
 use tracing::Instrument as _;
 
 use crate::error::ApiError;
@@ -14,7 +16,7 @@ use crate::http::Shared;
 use crate::http::client::Client;
 
 /// Longest a request may take until its answer begins. Live streams begin at once and go on longer.
-const TIME_LIMIT: Duration = Duration::from_secs(60);
+pub(crate) const TIME_LIMIT: Duration = Duration::from_secs(60);
 /// The same for uploads of archives, which also have to keep coming.
 const UPLOAD_LIMIT: Duration = Duration::from_secs(3600);
 /// Where those go.
@@ -68,15 +70,7 @@ pub(crate) async fn answer(State(shared): State<Shared>, mut request: Request, n
     let answered = CURRENT.scope(
         Context { id: id.clone() },
         async {
-            let mut response = match tokio::time::timeout(limit, next.run(request)).await {
-                Ok(response) => response,
-                Err(_) => ApiError::new(
-                    StatusCode::GATEWAY_TIMEOUT,
-                    "TIMEOUT",
-                    format!("This took longer than {} s and was given up. Try again.", limit.as_secs()),
-                )
-                .into_response(),
-            };
+            let mut response = bounded(limit, next.run(request)).await;
             let milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
             tracing::info!(status = response.status().as_u16(), milliseconds, "answered");
             response.headers_mut().insert(REQUEST_ID, header_id);
@@ -87,6 +81,31 @@ pub(crate) async fn answer(State(shared): State<Shared>, mut request: Request, n
     );
     // The jobs that follow from it know it, too.
     skypanel_core::request::within(id, answered).await
+}
+
+/// The answer, or what there is to say when there is none.
+async fn bounded(limit: Duration, work: impl Future<Output = Response>) -> Response {
+    // What a panic left behind is dropped with its request; everything shared is behind transactions or locks.
+    match tokio::time::timeout(limit, AssertUnwindSafe(work).catch_unwind()).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(_)) => {
+            tracing::error!("a handler panicked");
+            broke_down().into_response()
+        }
+        Err(_) => given_up(limit).into_response(),
+    }
+}
+
+/// The error of a request that panicked.
+pub(crate) fn broke_down() -> ApiError {
+    let message = "Skypanel failed at this. The operator finds the reason in its log under this request id.";
+    ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "SYSTEM_ERROR", message)
+}
+
+/// The error of a request that took too long.
+pub(crate) fn given_up(limit: Duration) -> ApiError {
+    let message = format!("This took longer than {} s and was given up. Try again.", limit.as_secs());
+    ApiError::new(StatusCode::GATEWAY_TIMEOUT, "TIMEOUT", message)
 }
 
 /// Longest that a request of this route may take.
@@ -122,5 +141,25 @@ mod tests {
         assert!(crate::openapi().paths.paths.contains_key(UPLOADS), "is a route");
         assert_eq!(time_limit(UPLOADS), UPLOAD_LIMIT);
         assert_eq!(time_limit("/api/paas/apps/{app}/deploy"), TIME_LIMIT);
+    }
+
+    async fn answered(work: impl Future<Output = Response>) -> (StatusCode, serde_json::Value) {
+        let response = bounded(Duration::from_millis(10), work).await;
+        let status = response.status();
+        let body = axum::body::to_bytes(response.into_body(), 10_000).await.expect("ends");
+        (status, serde_json::from_slice(&body).expect("is JSON"))
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_answered() {
+        let (status, body) = answered(async { panic!("on purpose") }).await;
+        assert_eq!((status, &body["code"]), (StatusCode::INTERNAL_SERVER_ERROR, &"SYSTEM_ERROR".into()));
+        assert!(!body.to_string().contains("on purpose"), "{body}");
+    }
+
+    #[tokio::test]
+    async fn what_takes_too_long_is_given_up() {
+        let (status, body) = answered(std::future::pending()).await;
+        assert_eq!((status, &body["code"]), (StatusCode::GATEWAY_TIMEOUT, &"TIMEOUT".into()));
     }
 }

@@ -1,8 +1,10 @@
 //! What every part of the API has: calls that can be repeated, tags on what is read, limits, its own description.
 
 use std::num::NonZeroU32;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use axum::http::Method;
 use serde_json::json;
 use skypanel_api::ApiOptions;
 use skypanel_core::actions::Scope;
@@ -121,21 +123,152 @@ async fn an_answer_is_repeated_to_the_credential_it_was_given_to() {
 }
 
 #[tokio::test]
-async fn a_call_that_was_cut_off_with_its_process_can_be_made_again() {
+async fn a_call_whose_answer_was_lost_is_not_made_twice() {
     let world = World::new().await;
     let body = json!({ "name": "CI", "scope": "read" });
     let create = || world.post("/api/me/tokens").by("owner").header("idempotency-key", "one").json(&body);
     create().send().await.is(201);
-    sqlx::query("UPDATE idempotency_keys SET status = NULL, body = NULL")
+    let made = tokens_of_owner(&world).await;
+    forget_answers(&world).await;
+    create().send().await.fails(409, "IDEMPOTENCY_KEY_IN_USE");
+    world.actions.clock.advance(Duration::from_secs(120));
+    create().send().await.fails(409, "IDEMPOTENCY_ANSWER_LOST");
+    assert_eq!(tokens_of_owner(&world).await, made);
+    world.close().await;
+}
+
+#[tokio::test]
+async fn a_call_that_was_cut_off_before_it_changed_anything_can_be_made_again() {
+    let world = World::new().await;
+    let body = json!({ "name": "CI", "scope": "read" });
+    let create = || world.post("/api/me/tokens").by("owner").header("idempotency-key", "one").json(&body);
+    create().send().await.is(201);
+    forget_answers(&world).await;
+    sqlx::query("UPDATE idempotency_keys SET request_id = 'of a process that was killed'")
         .execute(world.store().pool())
         .await
-        .expect("is as if it had no answer");
-    create().send().await.fails(409, "IDEMPOTENCY_KEY_IN_USE");
+        .expect("is as if it had changed nothing");
     world.actions.clock.advance(Duration::from_secs(120));
     create().send().await.is(201);
     let again = create().send().await.is(201);
     assert_eq!(again.headers["idempotency-replayed"], "true");
     world.close().await;
+}
+
+async fn forget_answers(world: &World) {
+    sqlx::query("UPDATE idempotency_keys SET status = NULL, body = NULL")
+        .execute(world.store().pool())
+        .await
+        .expect("is as if its process had been killed");
+}
+
+async fn tokens_of_owner(world: &World) -> usize {
+    let tokens = world.get("/api/me/tokens").by("owner").send().await.is(200).json;
+    tokens["items"].as_array().expect("is a list").len()
+}
+
+#[tokio::test]
+async fn of_equal_calls_at_once_one_is_made() {
+    let world = World::new().await;
+    let before = tokens_of_owner(&world).await;
+    let body = json!({ "name": "CI", "scope": "read" });
+    let create = || world.post("/api/me/tokens").by("owner").header("idempotency-key", "one").json(&body).send();
+    let answers = futures_util::future::join_all((0..8).map(|_| create())).await;
+    for answer in answers {
+        if answer.status != 201 {
+            answer.fails(409, "IDEMPOTENCY_KEY_IN_USE");
+        }
+    }
+    assert_eq!(tokens_of_owner(&world).await, before + 1);
+    world.close().await;
+}
+
+#[tokio::test]
+async fn a_body_that_is_too_large_is_called_so_with_a_key_as_without() {
+    let world = World::new().await;
+    let body = json!({ "name": "x".repeat(2 << 20), "scope": "read" });
+    let create = || world.post("/api/me/tokens").by("owner").json(&body);
+    create().send().await.fails(413, "BODY_TOO_LARGE");
+    create().header("idempotency-key", "one").send().await.fails(413, "BODY_TOO_LARGE");
+    world.close().await;
+}
+
+#[tokio::test]
+async fn every_answer_has_the_headers_that_hold_browsers_back() {
+    let world = World::new().await;
+    let token = |body: &str| world.post("/api/me/tokens").by("owner").body(body.to_owned());
+    for answer in [
+        world.get("/api/health").send().await.is(200),
+        world.get("/api/me").send().await.is(401),
+        world.get("/api/admin/paas/overview").by("owner").send().await.is(403),
+        world.get("/api/nothing").by("owner").send().await.is(404),
+        world.post("/api/health").send().await.is(405),
+        token("{}").send().await.is(415),
+        token("{").header("content-type", "application/json").send().await.is(400),
+        token("{}").header("content-type", "application/json").send().await.is(422),
+        world.get("/api/me").by("owner").header("origin", "https://elsewhere.example").send().await.is(200),
+        world.call(Method::OPTIONS, "/api/me").header("origin", "https://elsewhere.example").send().await.is(405),
+    ] {
+        for (name, value) in [
+            ("x-content-type-options", "nosniff"),
+            ("x-frame-options", "DENY"),
+            ("referrer-policy", "no-referrer"),
+            ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
+            ("cross-origin-resource-policy", "same-origin"),
+        ] {
+            assert_eq!(answer.headers.get(name).map(|value| value.as_bytes()), Some(value.as_bytes()), "{answer:#?}");
+        }
+        let id = answer.headers["x-request-id"].to_str().expect("is text").to_owned();
+        if answer.status != 200 {
+            assert_eq!(answer.json["request_id"], id, "{answer:#?}");
+        }
+        assert!(!answer.headers.keys().any(|name| name.as_str().starts_with("access-control-")), "{answer:#?}");
+    }
+    world.close().await;
+}
+
+#[tokio::test]
+async fn the_log_names_request_and_user_and_no_secret() {
+    let world = World::new().await;
+    let token = world.token("owner", Scope::Read).await;
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt().json().with_writer(move || writer.clone()).finish();
+    // One thread runs all of this test.
+    let guard = tracing::subscriber::set_default(subscriber);
+    let answer = world.get("/api/me").token(&token).send().await.is(200);
+    drop(guard);
+    let text = log.text();
+    let line = text.lines().find(|line| line.contains("answered")).unwrap_or_else(|| panic!("no line: {text}"));
+    let line: serde_json::Value = serde_json::from_str(line).expect("is JSON");
+    assert_eq!(line["span"]["id"], answer.headers["x-request-id"].to_str().expect("is text"));
+    assert_eq!(line["span"]["user"], world.users["owner"].id.to_string());
+    assert_eq!((&line["span"]["route"], &line["span"]["method"]), (&json!("/api/me"), &json!("GET")));
+    assert_eq!(line["fields"]["status"], 200);
+    assert!(line["fields"]["milliseconds"].is_u64(), "{line}");
+    assert!(!text.contains(&token), "{text}");
+    world.close().await;
+}
+
+/// What was logged.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().expect("is whole").clone()).expect("is text")
+    }
+}
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().expect("is whole").extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 #[tokio::test]

@@ -6,11 +6,12 @@ use chrono::TimeDelta;
 use super::Store;
 use crate::model::UserId;
 use crate::secrets::Owner;
-use crate::{Error, Result};
+use crate::{Error, Result, request};
 
 /// How long a key is remembered.
 const LIFETIME: TimeDelta = TimeDelta::days(1);
-/// How long a call may take. One that has no answer after that was cut off with its process, and can be made again.
+/// How long a call is waited for; the API gives each of them up before. One that has no answer after that was cut off
+/// with its process, and can be made again unless the audit log, which is written with what a call changes, has it.
 const LEASE: TimeDelta = TimeDelta::minutes(2);
 
 /// What is known of a key.
@@ -20,6 +21,8 @@ pub enum Known {
     New,
     /// The same call is being made at this moment, or was cut off with its process within the last two minutes.
     Begun,
+    /// The same call was made, and its answer was lost with its process.
+    Lost,
     /// It was for something else.
     Other,
     /// What was answered.
@@ -40,10 +43,11 @@ struct Kept {
     status: Option<i16>,
     content_type: Option<String>,
     body: Option<Vec<u8>>,
+    is_made: bool,
 }
 
 impl Store {
-    /// Begins a call under a key, or says what became of it.
+    /// Begins a call under a key for the request that this task answers, or says what became of it.
     pub async fn begin_call(&self, user: UserId, key: &str, request_hash: &[u8]) -> Result<Known> {
         let now = self.clock.now();
         sqlx::query("DELETE FROM idempotency_keys WHERE created_at < $1")
@@ -51,33 +55,42 @@ impl Store {
             .execute(&self.pool)
             .await?;
         let begun = sqlx::query(
-            "INSERT INTO idempotency_keys (user_id, key, request_hash, created_at) VALUES ($1, $2, $3, $4)
-             ON CONFLICT (user_id, key) DO UPDATE SET created_at = excluded.created_at
+            "INSERT INTO idempotency_keys (user_id, key, request_hash, created_at, request_id)
+             VALUES ($1, $2, $3, $4, $6)
+             ON CONFLICT (user_id, key) DO UPDATE
+             SET created_at = excluded.created_at, request_id = excluded.request_id
              WHERE idempotency_keys.status IS NULL AND idempotency_keys.request_hash = excluded.request_hash
-             AND idempotency_keys.created_at <= $5",
+             AND idempotency_keys.created_at <= $5
+             AND NOT EXISTS (SELECT FROM paas_audit_log made WHERE made.request_id = idempotency_keys.request_id)",
         )
         .bind(user)
         .bind(key)
         .bind(request_hash)
         .bind(now)
         .bind(now - LEASE)
+        .bind(request::current())
         .execute(&self.pool)
         .await?;
         if begun.rows_affected() == 1 {
             return Ok(Known::New);
         }
         let found: Option<Kept> = sqlx::query_as(
-            "SELECT request_hash, status, content_type, body FROM idempotency_keys WHERE user_id = $1 AND key = $2",
+            "SELECT request_hash, status, content_type, body, created_at <= $3 AND EXISTS
+                 (SELECT FROM paas_audit_log made WHERE made.request_id = idempotency_keys.request_id) AS is_made
+             FROM idempotency_keys WHERE user_id = $1 AND key = $2",
         )
         .bind(user)
         .bind(key)
+        .bind(now - LEASE)
         .fetch_optional(&self.pool)
         .await?;
         let Some(kept) = found else { return Ok(Known::Begun) };
         if kept.request_hash != request_hash {
             return Ok(Known::Other);
         }
-        let (Some(status), Some(body)) = (kept.status, kept.body) else { return Ok(Known::Begun) };
+        let (Some(status), Some(body)) = (kept.status, kept.body) else {
+            return Ok(if kept.is_made { Known::Lost } else { Known::Begun });
+        };
         let body = self.secrets.open(Owner::Platform, &belongs_to(user, key), &body)?.to_vec();
         let status = u16::try_from(status).map_err(|_| Error::System("A stored answer has no status.".to_owned()))?;
         Ok(Known::Answered { status, content_type: kept.content_type, body })
