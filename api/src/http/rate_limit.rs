@@ -42,6 +42,18 @@ enum Who {
     Network(Option<IpAddr>),
 }
 
+/// What a request too many came up against.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct TooMany {
+    per_minute: NonZeroU32,
+    retry_after: Duration,
+}
+
+/// How many may come from one address, whoever sends them.
+fn altogether(per_minute: NonZeroU32) -> NonZeroU32 {
+    per_minute.saturating_mul(CLIENTS_OF_AN_ADDRESS)
+}
+
 /// The counts of one process.
 pub(crate) struct Limits {
     clients: Limiter<Who>,
@@ -56,10 +68,9 @@ pub(crate) struct Limits {
 impl Limits {
     /// So many requests of a client a minute, in any rhythm.
     pub(crate) fn per_minute(per_minute: NonZeroU32) -> Self {
-        let altogether = per_minute.saturating_mul(CLIENTS_OF_AN_ADDRESS);
         Self {
             clients: RateLimiter::keyed(Quota::per_minute(per_minute)).with_middleware(),
-            networks: RateLimiter::keyed(Quota::per_minute(altogether)).with_middleware(),
+            networks: RateLimiter::keyed(Quota::per_minute(altogether(per_minute))).with_middleware(),
             per_minute,
             clock: DefaultClock::default(),
             counted: AtomicU32::new(0),
@@ -81,9 +92,9 @@ impl Limits {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).remove(&credentials::hash(credential));
     }
 
-    /// What is left of the client's requests, or when to come again. A credential that nobody has seen to be good is
+    /// What is left of the client's requests, or what they came up against. A credential that nobody has seen to be good is
     /// none: whoever makes up a new one for each request gains nothing by it.
-    fn count(&self, credential: Option<&str>, address: Option<IpAddr>) -> Result<u32, Duration> {
+    fn count(&self, credential: Option<&str>, address: Option<IpAddr>) -> Result<u32, TooMany> {
         if self.counted.fetch_add(1, Ordering::Relaxed) % FORGET_EVERY == FORGET_EVERY - 1 {
             self.clients.retain_recent();
             self.networks.retain_recent();
@@ -92,15 +103,15 @@ impl Limits {
         let account = credential.and_then(|credential| {
             self.known.lock().unwrap_or_else(PoisonError::into_inner).get(&credentials::hash(credential)).copied()
         });
-        let left = self.check(&self.clients, account.map_or(network, Who::Account))?;
-        self.check(&self.networks, network)?;
+        let left = self.check(&self.clients, account.map_or(network, Who::Account), self.per_minute)?;
+        self.check(&self.networks, network, altogether(self.per_minute))?;
         Ok(left)
     }
 
-    fn check(&self, limiter: &Limiter<Who>, who: Who) -> Result<u32, Duration> {
+    fn check(&self, limiter: &Limiter<Who>, who: Who, per_minute: NonZeroU32) -> Result<u32, TooMany> {
         match limiter.check_key(&who) {
             Ok(state) => Ok(state.remaining_burst_capacity()),
-            Err(refused) => Err(refused.wait_time_from(self.clock.now())),
+            Err(refused) => Err(TooMany { per_minute, retry_after: refused.wait_time_from(self.clock.now()) }),
         }
     }
 }
@@ -118,12 +129,11 @@ pub(crate) async fn limit(State(shared): State<Shared>, request: Request, next: 
     let Some(limits) = shared.limits.clone() else { return next.run(request).await };
     let address = request.extensions().get::<Client>().map(|client| client.0);
     let counted = limits.count(caller::credential(request.headers(), &shared), address);
-    let limit = limits.per_minute.get();
-    let (mut response, left) = match counted {
-        Ok(left) => (next.run(request).await, left),
-        Err(retry_after) => {
-            let message = format!("That is more than {limit} requests a minute. Send fewer.");
-            (ApiError::from(Error::TooMany { message, retry_after }).into_response(), 0)
+    let (mut response, left, limit) = match counted {
+        Ok(left) => (next.run(request).await, left, limits.per_minute.get()),
+        Err(TooMany { per_minute, retry_after }) => {
+            let message = format!("That is more than {per_minute} requests a minute. Send fewer.");
+            (ApiError::from(Error::TooMany { message, retry_after }).into_response(), 0, per_minute.get())
         }
     };
     // A token comes back every 60/limit seconds; all are there again when the used ones have come back.
@@ -152,7 +162,7 @@ mod tests {
         let (one, other) = (Some([192, 0, 2, 7].into()), Some([192, 0, 2, 8].into()));
         let counts = ["a", "b", "c"].map(|made_up| limits.count(Some(made_up), one));
         assert_eq!(counts, [Ok(2), Ok(1), Ok(0)]);
-        let wait = limits.count(Some("d"), one).expect_err("is too much");
+        let wait = limits.count(Some("d"), one).expect_err("is too much").retry_after;
         assert!(wait > Duration::from_secs(15) && wait <= Duration::from_secs(20), "{wait:?}");
         assert_eq!(limits.count(None, other), Ok(2));
     }
@@ -187,6 +197,9 @@ mod tests {
             taken += (0..3).filter(|_| limits.count(Some(&credential), address).is_ok()).count();
         }
         assert_eq!(taken, 30);
+        limits.learn("one more", UserId::new());
+        let refused = limits.count(Some("one more"), address).expect_err("is too much");
+        assert_eq!(refused.per_minute.get(), 30, "the limit of the address is the one that is told");
     }
 
     #[test]
