@@ -8,6 +8,7 @@ use skypanel_core::model::{AppRef, DomainRef};
 use utoipa::ToSchema;
 
 use super::DomainItem;
+use crate::error::ErrorBody;
 use crate::http::{Answer, Caller, PathOf};
 
 /// What DNS says about a domain.
@@ -34,7 +35,10 @@ pub(crate) struct VerifiedDomain {
         ("app" = String, Path, description = "Slug or id of the app"),
         ("domain" = String, Path, description = "Name or id of the domain"),
     ),
-    responses((status = OK, body = VerifiedDomain))
+    responses(
+        (status = OK, body = VerifiedDomain),
+        (status = BAD_GATEWAY, description = "The name servers do not answer.", body = ErrorBody)
+    )
 )]
 pub(crate) async fn verify_domain(
     State(actions): State<Actions>,

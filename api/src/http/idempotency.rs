@@ -51,7 +51,7 @@ async fn once(shared: &Shared, request: Request, next: Next) -> Result<Response,
     }
     let body = to_bytes(body, input::MAX_BODY).await.map_err(|error| {
         // Not the body of a stream that broke off, which nobody waits for.
-        if std::error::Error::source(&error).is_some_and(|source| source.is::<LengthLimitError>()) {
+        if error.into_inner().is::<LengthLimitError>() {
             let message = "A call with the header \"Idempotency-Key\" can have a body of 1 MiB at most.";
             return ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "BODY_TOO_LARGE", message);
         }

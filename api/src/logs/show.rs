@@ -8,6 +8,7 @@ use skypanel_core::model::AppRef;
 use tokio::time::timeout;
 
 use super::{ENGINE_LIMIT, LogItem, WantedLines, lines, silent};
+use crate::error::ErrorBody;
 use crate::http::{Answer, Caller, Listed, PathOf, QueryOf};
 
 /// Show an app's logs
@@ -18,7 +19,10 @@ use crate::http::{Answer, Caller, Listed, PathOf, QueryOf};
     path = "/api/paas/apps/{app}/logs",
     tag = "logs",
     params(("app" = String, Path, description = "Its slug or id"), WantedLines),
-    responses((status = OK, body = Listed<LogItem>))
+    responses(
+        (status = OK, body = Listed<LogItem>),
+        (status = BAD_GATEWAY, description = "The container engine does not answer.", body = ErrorBody)
+    )
 )]
 pub(crate) async fn show_logs(
     State(actions): State<Actions>,

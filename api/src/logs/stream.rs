@@ -6,7 +6,7 @@ use skypanel_core::model::AppRef;
 use skypanel_core::store::Access;
 
 use super::{LogItem, WantedLines, lines};
-use crate::error::ApiError;
+use crate::error::{ApiError, ErrorBody};
 use crate::http::watch::Follower;
 use crate::http::{PathOf, QueryOf};
 use crate::jobs::live::{LiveEvents, events};
@@ -20,7 +20,10 @@ use crate::jobs::live::{LiveEvents, events};
     path = "/api/paas/apps/{app}/logs/stream",
     tag = "logs",
     params(("app" = String, Path, description = "Its slug or id"), WantedLines),
-    responses((status = OK, body = crate::http::schema::LiveEvent, content_type = "text/event-stream"))
+    responses(
+        (status = OK, body = crate::http::schema::LiveEvent, content_type = "text/event-stream"),
+        (status = BAD_GATEWAY, description = "The container engine does not answer.", body = ErrorBody)
+    )
 )]
 pub(crate) async fn stream_logs(
     follower: Follower,

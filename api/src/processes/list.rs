@@ -12,6 +12,7 @@ use skypanel_core::model::AppRef;
 use skypanel_core::store::Access;
 use utoipa::ToSchema;
 
+use crate::error::ErrorBody;
 use crate::http::{Answer, Caller, Listed, PathOf};
 
 /// Longest the engine may take to say what runs.
@@ -40,7 +41,10 @@ pub(crate) struct ProcessItem {
     path = "/api/paas/apps/{app}/processes",
     tag = "processes",
     params(("app" = String, Path, description = "Its slug or id")),
-    responses((status = OK, body = Listed<ProcessItem>))
+    responses(
+        (status = OK, body = Listed<ProcessItem>),
+        (status = BAD_GATEWAY, description = "The container engine does not answer.", body = ErrorBody)
+    )
 )]
 pub(crate) async fn list_processes(
     State(actions): State<Actions>,

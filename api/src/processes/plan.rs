@@ -34,6 +34,7 @@ pub(crate) struct PlanChoice {
     responses(
         (status = OK, body = PricedChange, description = "What it would cost; nothing was changed."),
         (status = ACCEPTED, body = PricedChange),
+        (status = PAYMENT_REQUIRED, body = ErrorBody),
         (status = CONFLICT, body = ErrorBody),
     )
 )]

@@ -1,9 +1,13 @@
 //! What runs of an app, and what that costs.
 
+use std::sync::Arc;
+
 use insta::assert_json_snapshot;
 use serde_json::json;
+use skypanel_core::console::NoConsole;
 
 use crate::releases::{audited, queued, running};
+use crate::serving::options;
 use crate::world::World;
 
 #[tokio::test]
@@ -84,9 +88,27 @@ async fn scaling_says_what_it_costs_before_it_does_anything() {
 async fn an_empty_wallet_starts_nothing() {
     let world = World::new().await;
     running(&world, "shop").await;
+    running(&world, "blog").await;
     world.post("/api/paas/apps/shop/stop").by("owner").send().await.is(202);
     world.store().set_setting("billing.enabled", "true").await.expect("sets");
     world.post("/api/paas/apps/shop/start").by("owner").send().await.fails(402, "INSUFFICIENT_FUNDS");
+    let dearer = json!({ "plan": "standard" });
+    let moved = world.post("/api/paas/apps/blog/plan").by("owner").json(&dearer).send().await;
+    moved.fails(402, "INSUFFICIENT_FUNDS");
+    world.close().await;
+}
+
+#[tokio::test]
+async fn an_engine_that_does_not_answer_is_said_to() {
+    let mut world = World::new().await;
+    running(&world, "shop").await;
+    world.actions.console = Arc::new(NoConsole);
+    world.router = skypanel_api::router(world.actions.clone(), options());
+    for path in ["processes", "logs", "logs/stream", "metrics"] {
+        let path = format!("/api/paas/apps/shop/{path}");
+        world.get(&path).by("viewer").send().await.fails(502, "UPSTREAM_FAILED");
+    }
+    world.get("/api/admin/paas/nodes").by("admin").send().await.fails(502, "UPSTREAM_FAILED");
     world.close().await;
 }
 

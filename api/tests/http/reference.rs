@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
@@ -29,6 +29,38 @@ fn the_reference_is_what_the_document_says() {
         "docs/api.md is not what the OpenAPI document says. Write it anew: \
          SKYPANEL_UPDATE_DOCS=1 cargo test -p skypanel-api --test http reference::"
     );
+}
+
+#[test]
+fn the_table_of_errors_has_all_codes_that_are_answered() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let guide = std::fs::read_to_string(root.join("../docs/api.md")).expect("reads");
+    let table: String = guide.lines().filter(|line| line.starts_with("| ")).collect();
+    let mut codes = Vec::new();
+    for file in sources(&root.join("src")) {
+        let text = std::fs::read_to_string(file).expect("reads");
+        codes.extend(text.split("ApiError::new(").skip(1).filter_map(code));
+    }
+    let errors = std::fs::read_to_string(root.join("../core/src/error.rs")).expect("reads");
+    let (_, named) = errors.split_once("fn code(&self)").expect("names the codes");
+    codes.extend(named.split("=> ").skip(1).filter_map(code));
+    assert!(codes.len() > 30, "{codes:?}");
+    for code in codes {
+        assert!(table.contains(&format!("`{code}`")), "docs/api.md says nothing of {code}");
+    }
+}
+
+/// The first text in quotes, if it is all of capitals.
+fn code(text: &str) -> Option<String> {
+    let code = text.split('"').nth(1)?;
+    code.chars().all(|char| char.is_ascii_uppercase() || char == '_').then(|| code.to_owned())
+}
+
+fn sources(directory: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(directory).expect("lists").map(|entry| entry.expect("is there").path());
+    let (directories, files): (Vec<_>, Vec<_>) = entries.partition(|path| path.is_dir());
+    let files = files.into_iter().filter(|path| path.extension().is_some_and(|extension| extension == "rs"));
+    files.chain(directories.iter().flat_map(|directory| sources(directory))).collect()
 }
 
 fn reference(document: &Value) -> String {

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use utoipa::openapi::PathItem;
 
 use crate::serving::options;
-use crate::things::deployment;
+use crate::things::{Things, things};
 use crate::world::World;
 
 /// Requests to generate for each operation beside those that cover its parameters one by one.
@@ -48,15 +48,14 @@ async fn world() -> World {
 /// Serves the API on a port and runs the program against it.
 async fn hold(world: &World, token: Option<&str>) {
     let directory = tempfile::tempdir().expect("makes a directory");
-    let app = world.app("shop").await;
-    let deployment = deployment(world, &app).await;
+    let things = things(world).await;
     let options = ApiOptions { requests_per_minute: None, ..options() };
     let api = Api::bind(world.actions.clone(), options).await.expect("binds");
     let (address, _) = api.addresses().expect("has addresses");
     let cancel = CancellationToken::new();
     let running = tokio::spawn(api.run(cancel.clone()));
     let configuration = directory.path().join("schemathesis.toml");
-    std::fs::write(&configuration, configure(world, &deployment.to_string(), token)).expect("writes");
+    std::fs::write(&configuration, configure(world, &things, token)).expect("writes");
     let mut command = Command::new(program());
     command
         .arg("--config-file")
@@ -91,10 +90,18 @@ fn program() -> PathBuf {
     if fetched.exists() { fetched } else { PathBuf::from("schemathesis") }
 }
 
-fn configure(world: &World, deployment: &str, token: Option<&str>) -> String {
+fn configure(world: &World, things: &Things, token: Option<&str>) -> String {
     // Not the admin, who must not be locked out on the way.
     let users = ["owner", "developer", "viewer", "outsider", "loner"];
     let users = users.map(|name| format!("\"{}\"", world.users[name].id)).join(", ");
+    // One of each of what the owner has; what is not the caller's is answered as the document says, too.
+    let named = ["domain", "webhook", "delivery", "fingerprint", "user_code", "month", "plan"];
+    let mut dictionaries = String::new();
+    for name in named.into_iter().chain(["deployment"]) {
+        write!(dictionaries, "\n[dictionaries.{name}]\nvalues = [\"{}\"]\n", things.get(name)).expect("is text");
+    }
+    let parameters: String =
+        named.map(|name| format!("\"path.{name}\" = {{ dictionary = \"{name}\", probability = 0.8 }}\n")).concat();
     let keys = (0..2_000).map(|number| format!("\"key-{number}\"")).collect::<Vec<_>>().join(", ");
     let mut text = format!(
         r#"
@@ -126,11 +133,10 @@ checks.positive_data_acceptance.expected-statuses = [200, 400, 403, 422, 429]
 "path.app" = {{ dictionary = "apps", probability = 0.8 }}
 "path.organization" = {{ dictionary = "organizations", probability = 0.8 }}
 "path.user" = {{ dictionary = "users", probability = 0.8 }}
-"path.deployment" = {{ dictionary = "deployments", probability = 0.8 }}
-"path.id" = {{ dictionary = "deployments", probability = 0.3 }}
-"path.plan" = {{ dictionary = "plans", probability = 0.8 }}
-"path.month" = {{ dictionary = "months", probability = 0.8 }}
-"header.Idempotency-Key" = {{ dictionary = "keys", probability = 0.9 }}
+"path.deployment" = {{ dictionary = "deployment", probability = 0.8 }}
+"path.id" = {{ dictionary = "deployment", probability = 0.3 }}
+"path.key" = {{ dictionary = "vars", probability = 0.8 }}
+{parameters}"header.Idempotency-Key" = {{ dictionary = "keys", probability = 0.9 }}
 
 [dictionaries.apps]
 values = ["shop"]
@@ -138,21 +144,15 @@ values = ["shop"]
 [dictionaries.organizations]
 values = ["acme", "globex"]
 
-[dictionaries.plans]
-values = ["00000000-0000-4000-8000-000000000001", "00000000-0000-4000-8000-000000000002"]
-
-[dictionaries.months]
-values = ["2026-02", "2026-03"]
+[dictionaries.vars]
+values = ["NAME"]
 
 [dictionaries.keys]
 values = [{keys}]
 
 [dictionaries.users]
 values = [{users}]
-
-[dictionaries.deployments]
-values = ["{deployment}"]
-"#
+{dictionaries}"#
     );
     if let Some(token) = token {
         write!(text, "\n[auth.openapi.token]\nbearer = \"{token}\"\n").expect("is text");

@@ -180,9 +180,9 @@ impl Call<'_> {
         let (method, uri) = (request.method().clone(), request.uri().to_string());
         let response = self.world.router.clone().oneshot(request).await.expect("answers");
         let (parts, body) = response.into_parts();
-        document::holds(&method, &uri, parts.status, &parts.headers);
         let bytes = axum::body::to_bytes(body, 16 * 1024 * 1024).await.expect("ends");
         let json = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+        document::holds(&method, &uri, parts.status, &parts.headers, &json);
         Answered { status: parts.status, headers: parts.headers, json, text: String::from_utf8_lossy(&bytes).into() }
     }
 }
