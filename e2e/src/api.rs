@@ -81,14 +81,20 @@ impl Api {
     /// When there is no answer.
     #[track_caller]
     pub fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+        self.try_send(method, path, headers, body).unwrap_or_else(|error| panic!("{method} {path}: {error}"))
+    }
+
+    /// Any request, to a process that may be ending.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub fn try_send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> std::io::Result<Answer> {
         let request = format!("{method} {path}");
         let bearer = format!("Bearer {}", self.token);
         let headers = [headers, &[("Authorization", bearer.as_str())]].concat();
         let port = self.ports[self.asked.replace(self.asked.get() + 1) % self.ports.len()];
-        let response = Connection::open(port)
-            .and_then(|mut connection| connection.send(method, "localhost", path, &headers, body))
-            .unwrap_or_else(|error| panic!("{request}: {error}"));
+        let response = Connection::open(port)?.send(method, "localhost", path, &headers, body)?;
         let json = serde_json::from_slice(&response.body).unwrap_or(Value::Null);
-        Answer { request, status: response.status, json }
+        Ok(Answer { request, status: response.status, json })
     }
 }

@@ -1,5 +1,7 @@
 //! Two processes of the API and two workers on one database. These run alone.
 
+use std::sync::mpsc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -89,6 +91,45 @@ fn everything_holds_with_two_of_each() {
     control::life_over_http(&both);
     control::webhook(&both);
     control::wallet(&both);
+}
+
+#[test]
+fn what_a_killed_process_has_answered_is_kept() {
+    let instance = Instance::attach();
+    let mut second = Second::start(&instance);
+    let user = User::member(&instance, "several-writes", "owner");
+    let first = Api::of(&instance, &user);
+    let app = first.post("/api/paas/apps", &json!({})).is(201);
+    let [app, id] = ["slug", "id"].map(|name| app[name].as_str().expect("is text").to_owned());
+    let path = format!("/api/paas/apps/{app}/env");
+    let (written, heard) = mpsc::channel();
+    let (writing, writes_to) = (first.at(&[API_PORT]), path.clone());
+    let writer = thread::spawn(move || {
+        for number in 0.. {
+            let key = format!("WRITE_{number}");
+            let body = json!({ "vars": { &key: "value" } }).to_string();
+            let headers = [("Content-Type", "application/json")];
+            let Ok(answer) = writing.try_send("PATCH", &writes_to, &headers, body.as_bytes()) else { return };
+            answer.is(200);
+            written.send(key).expect("is heard");
+        }
+    });
+    let mut answered: Vec<String> = heard.iter().take(20).collect();
+    second.kill();
+    writer.join().expect("ends with its connection");
+    answered.extend(heard.try_iter());
+    let vars = first.get(&path).is(200);
+    let kept: Vec<&str> =
+        vars["items"].as_array().expect("a list").iter().filter_map(|var| var["key"].as_str()).collect();
+    for key in &answered {
+        assert!(kept.contains(&key.as_str()), "{key} was answered: {kept:?}");
+    }
+    // The one under way may be there as well, and then as a whole.
+    assert!(kept.len() <= answered.len() + 1, "{kept:?}");
+    let told =
+        instance.query(&format!("SELECT 1 FROM paas_audit_log WHERE action = 'config.change' AND target = '{id}'"));
+    assert_eq!(told.len(), kept.len(), "each change has its line in the audit log");
+    first.json("DELETE", &format!("/api/paas/apps/{app}"), &json!({ "confirm": app })).is(202);
 }
 
 #[test]
