@@ -2,16 +2,15 @@
 //! thing it executes.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use bytes::Bytes;
 use russh::server::{Handle, Msg};
 use russh::{Channel, ChannelMsg, ChannelReadHalf};
+use skypanel_core::Error;
 use skypanel_core::actions::Actor;
 use skypanel_core::console::Terminal;
-use skypanel_core::{Error, Result};
-use zeroize::Zeroizing;
 
+use crate::client::Client;
 use crate::exec::Exec;
 use crate::output::Output;
 use crate::{Shared, commands, git};
@@ -23,46 +22,6 @@ pub(crate) struct Setup {
     pub(crate) terminal: Option<Terminal>,
     /// Value of `GIT_PROTOCOL`, if it is one we pass on.
     pub(crate) git_protocol: Option<String>,
-}
-
-/// What a client showed to be who it is.
-pub(crate) enum Proof {
-    /// A registered key of this fingerprint.
-    Key(String),
-    /// An API token.
-    Token(Zeroizing<String>),
-}
-
-/// Who is at the other end of a connection.
-pub(crate) struct Client {
-    actor: Arc<Actor>,
-    proof: Proof,
-    since: Instant,
-}
-
-impl Client {
-    pub(crate) fn new(actor: Actor, proof: Proof) -> Self {
-        Self { actor: Arc::new(actor), proof, since: Instant::now() }
-    }
-
-    /// Who it is by now. A connection may be kept open for hours, in which a key is removed, a token revoked or a role
-    /// changed.
-    async fn actor(&self, shared: &Shared) -> Result<Arc<Actor>> {
-        if self.since.elapsed() < shared.limits.identity_time {
-            return Ok(Arc::clone(&self.actor));
-        }
-        let address = self.actor.address;
-        let actor = match &self.proof {
-            Proof::Key(fingerprint) => {
-                let identity = shared.actions.store.identify(fingerprint).await?;
-                let gone = || Error::Forbidden("Your key is not registered any more.".to_owned());
-                let actor = Actor::ssh(identity.ok_or_else(gone)?, address);
-                Actor { request_id: self.actor.request_id.clone(), ..actor }
-            }
-            Proof::Token(token) => shared.actions.by_token(token, address, self.actor.request_id.clone()).await?,
-        };
-        Ok(Arc::new(actor))
-    }
 }
 
 /// What a client sends once something runs.
@@ -127,7 +86,7 @@ pub(crate) async fn serve(shared: Arc<Shared>, client: Arc<Client>, handle: Hand
             }
             Some(ChannelMsg::RequestShell { .. }) => {
                 let output = Output::new(handle, id, setup.terminal.is_some());
-                return greet(&shared, &client.actor, &output).await;
+                return greet(&shared, client.first_actor(), &output).await;
             }
             Some(ChannelMsg::Exec { command, .. }) => {
                 return execute(&shared, &client, handle, id, &command, setup, Requests(requests)).await;
@@ -140,7 +99,7 @@ pub(crate) async fn serve(shared: Arc<Shared>, client: Arc<Client>, handle: Hand
 
 async fn execute(
     shared: &Arc<Shared>,
-    client: &Client,
+    client: &Arc<Client>,
     handle: Handle,
     id: russh::ChannelId,
     command: &[u8],
@@ -157,15 +116,15 @@ async fn execute(
     match Exec::parse(command) {
         Ok(Exec::ReceivePack(slug)) => {
             let output = Output::new(handle, id, false);
-            git::receive_pack(shared, actor, slug, output, requests).await;
+            git::receive_pack(shared, client, actor, slug, output, requests).await;
         }
         Ok(Exec::UploadPack(slug)) => {
             let output = Output::new(handle, id, false);
-            git::upload_pack(shared, &actor, &slug, setup.git_protocol, &output, requests).await;
+            git::upload_pack(shared, client, &actor, &slug, setup.git_protocol, &output, requests).await;
         }
         Ok(Exec::Command(line)) => {
             let output = Output::new(handle, id, setup.terminal.is_some());
-            commands::run(shared, actor, line, setup.terminal, output, requests).await;
+            commands::run(shared, client, actor, line, setup.terminal, output, requests).await;
         }
         Err(error) => {
             let output = Output::new(handle, id, setup.terminal.is_some());

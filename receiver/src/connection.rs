@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
-use crate::channel::Client;
+use crate::client::Client;
 use crate::handler::{Callbacks, Event};
 use crate::server::Place;
 use crate::stream::EndableStream;

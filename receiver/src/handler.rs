@@ -14,7 +14,7 @@ use skypanel_core::credentials::TOKEN_PREFIX;
 use tokio::sync::mpsc;
 use zeroize::Zeroizing;
 
-use crate::channel::Proof;
+use crate::client::Proof;
 use crate::{Shared, keys};
 
 /// What a connection's loop is told.

@@ -4,6 +4,7 @@
 //! the job's live stream. One task per connection owns that connection's state.
 
 mod channel;
+mod client;
 mod commands;
 mod connection;
 mod exec;
@@ -79,6 +80,9 @@ pub struct Limits {
     /// Time after connecting in which a client is taken for who it was then; later its key is looked up anew
     /// for every command, because keys are removed and roles change.
     pub identity_time: Duration,
+    /// Time after which it is looked again whether whoever runs a command, or watches something, still may. Pushes
+    /// go on once they have begun.
+    pub recheck_time: Duration,
     /// Commands at once on one connection.
     pub channels: usize,
     /// Time a push may wait until the ones to the same app before it have ended.
@@ -101,6 +105,7 @@ impl Default for Limits {
             idle_time: Duration::from_mins(5),
             total_time: Duration::from_hours(24),
             identity_time: Duration::from_secs(30),
+            recheck_time: Duration::from_secs(30),
             channels: 10,
             turn_time: Duration::from_hours(2),
             receive_time: Duration::from_hours(2),

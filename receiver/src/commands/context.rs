@@ -17,6 +17,7 @@ use skypanel_core::stream::StreamItem;
 use tokio::sync::mpsc;
 
 use crate::Shared;
+use crate::client::{Client, Right};
 use crate::commands::shown::{Characters, listed, organization_named};
 use crate::commands::table::table;
 use crate::output::{ClientGone, Output};
@@ -77,6 +78,7 @@ pub(crate) struct OrganizationChoice {
 /// A command being run.
 pub(crate) struct Context {
     pub(crate) shared: Arc<Shared>,
+    pub(crate) client: Arc<Client>,
     pub(crate) actor: Arc<Actor>,
     pub(crate) output: Output,
     /// What the client types; ends with its input.
@@ -181,8 +183,21 @@ impl Context {
         }
     }
 
-    /// Shows a stream to its end; answers the exit status.
+    /// The outcome of `work`, which is ended when that right is taken away meanwhile.
+    pub(crate) async fn while_allowed<T>(
+        &self,
+        right: Right,
+        work: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        self.client.while_allowed(&self.shared, right, work).await
+    }
+
+    /// Shows a stream to its end, or for as long as the user may see it; answers the exit status.
     pub(crate) async fn follow(&self, stream: StreamId) -> Result<u32, Failure> {
+        self.while_allowed(Right::Stream(stream), self.show(stream)).await
+    }
+
+    async fn show(&self, stream: StreamId) -> Result<u32, Failure> {
         let mut follower = self.actions().streams.follow(stream, 0);
         let mut characters = Characters::default();
         let succeeded = loop {

@@ -2,13 +2,16 @@
 
 use std::fs::File;
 use std::io::{Seek as _, Write as _};
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use skypanel_core::Error;
 use skypanel_core::actions::{ArchiveDeploy, RepositoryDeploy, Started, Upload};
+use skypanel_core::store::Access;
 use tokio::time::timeout;
 
+use crate::client::Right;
 use crate::commands::context::{AppChoice, Context, Failure};
 use crate::commands::shown::queued;
 
@@ -76,7 +79,9 @@ async fn archive(context: &mut Context, arguments: &ArchiveArguments) -> Result<
     }
     // Before any of it is read.
     let upload = context.actions().begin_upload(context.actor(), &app).await?;
-    let file = receive(context, upload).await?;
+    let right = Right::App(context.app(&arguments.choice, Access::Change).await?.id, Access::Change);
+    let (client, shared) = (Arc::clone(&context.client), Arc::clone(&context.shared));
+    let file = client.while_allowed(&shared, right, receive(context, upload)).await?;
     let archive = ArchiveDeploy { file, description: arguments.description.clone(), no_cache: arguments.no_cache };
     let started = context.actions().deploy_from_archive(context.actor(), &app, archive).await?;
     follow(context, &started, &format!("-----> Deploying an archive to {app}")).await

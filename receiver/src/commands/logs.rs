@@ -7,10 +7,12 @@ use futures_util::StreamExt as _;
 use serde_json::json;
 use skypanel_core::Error;
 use skypanel_core::console::{LogLine, LogQuery};
+use skypanel_core::model::Application;
 use skypanel_core::store::Access;
 use skypanel_core::terminal;
 use tokio::time::timeout;
 
+use crate::client::Right;
 use crate::commands::context::{AppChoice, Context, Failure};
 
 /// Longest the engine may take to begin.
@@ -43,14 +45,16 @@ pub(crate) async fn show(context: &Context, arguments: &ShowArguments) -> Result
         follow: arguments.tail,
         process: arguments.ps.as_ref().map(|process| process.parse()).transpose()?,
     };
+    context.while_allowed(Right::App(app.id, Access::Read), tell(context, &app, query)).await
+}
+
+async fn tell(context: &Context, app: &Application, query: LogQuery) -> Result<u32, Failure> {
+    let follow = query.follow;
     let silent = || Error::System("The container engine does not answer. Try again in a minute.".to_owned());
-    let mut lines = timeout(START_LIMIT, context.actions().console.logs(&app, query)).await.map_err(|_| silent())??;
+    let mut lines = timeout(START_LIMIT, context.actions().console.logs(app, query)).await.map_err(|_| silent())??;
     loop {
-        let next = if arguments.tail {
-            lines.next().await
-        } else {
-            timeout(LINE_LIMIT, lines.next()).await.map_err(|_| silent())?
-        };
+        let next =
+            if follow { lines.next().await } else { timeout(LINE_LIMIT, lines.next()).await.map_err(|_| silent())? };
         let Some(line) = next else { return Ok(0) };
         let line = line?;
         if context.output.is_json() {

@@ -43,6 +43,7 @@ use tokio::sync::mpsc;
 
 use crate::Shared;
 use crate::channel::{Input, Requests};
+use crate::client::{Client, Right};
 use crate::commands::context::{Context, Failure};
 use crate::commands::parse::{Answer, Command, HelpArguments, Parsed};
 use crate::commands::shown::listed;
@@ -57,6 +58,7 @@ const CTRL_C: u8 = 3;
 /// Runs a command for a client, to the exit status.
 pub(crate) async fn run(
     shared: &Arc<Shared>,
+    client: &Arc<Client>,
     actor: Arc<Actor>,
     line: CommandLine,
     terminal: Option<Terminal>,
@@ -66,7 +68,8 @@ pub(crate) async fn run(
     let words = parse::words(&line);
     let output = output.read_by_program(parse::is_json(&words));
     let (input, typed) = mpsc::channel(64);
-    let context = Context { shared: Arc::clone(shared), actor, output: output.clone(), input: typed };
+    let context =
+        Context { shared: Arc::clone(shared), client: Arc::clone(client), actor, output: output.clone(), input: typed };
     let status = match parse::parse(&words, shared) {
         Err(Answer::Explanation(command)) => explain(&context, &command).await,
         Err(Answer::Refusal(error)) => Err(error.into()),
@@ -81,8 +84,10 @@ pub(crate) async fn run(
         Ok(Parsed { command, .. }) => {
             let interactive = output.is_terminal();
             let reads = command.reads_input();
+            // On the heap: it is as large as the largest command.
+            let work = Box::pin(dispatch(context, command));
             tokio::select! {
-                result = dispatch(context, command) => result,
+                result = client.while_allowed(shared, Right::Enter, work) => result,
                 ended = attend(requests, input, interactive, reads) => match ended {
                     Ended::Gone => return,
                     Ended::Interrupted => {

@@ -7,10 +7,13 @@ use bytes::Bytes;
 use clap::Args;
 use skypanel_core::Error;
 use skypanel_core::console::{OneOff, Output as Written, Terminal};
+use skypanel_core::model::AppRef;
+use skypanel_core::store::Access;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 use crate::channel::{Input, Requests};
+use crate::client::Right;
 use crate::commands::context::{AppChoice, Context, Failure};
 use crate::exec::CommandLine;
 use crate::output::Output;
@@ -51,9 +54,14 @@ pub(crate) async fn run(
     one_off: OneOff,
     requests: Requests,
 ) -> Result<u32, Failure> {
-    let app = arguments.choice.named()?;
-    // Dropped with this future, when the client goes away: the container goes with it.
-    let session = timeout(START_LIMIT, context.actions().run_one_off(context.actor(), &app, one_off))
+    let app = context.app(&arguments.choice, Access::Change).await?;
+    let right = Right::App(app.id, Access::Change);
+    context.while_allowed(right, attend(context, &AppRef::Id(app.id), one_off, requests)).await
+}
+
+async fn attend(context: &Context, app: &AppRef, one_off: OneOff, requests: Requests) -> Result<u32, Failure> {
+    // Dropped with this future, when the client goes away or may not any more: the container goes with it.
+    let session = timeout(START_LIMIT, context.actions().run_one_off(context.actor(), app, one_off))
         .await
         .map_err(|_| Error::System("The container did not start in two minutes. Try again.".to_owned()))??;
     let output = &context.output;

@@ -14,6 +14,7 @@ use tracing::Instrument as _;
 
 use crate::Shared;
 use crate::channel::Requests;
+use crate::client::{Client, Right};
 use crate::git::GitProcess;
 use crate::output::Output;
 use crate::push::Push;
@@ -29,6 +30,7 @@ const TIDY_LIMIT: Duration = Duration::from_mins(10);
 /// Serves `git fetch` and `git clone`.
 pub(crate) async fn upload_pack(
     shared: &Arc<Shared>,
+    client: &Client,
     actor: &Actor,
     slug: &AppSlug,
     protocol: Option<String>,
@@ -48,10 +50,13 @@ pub(crate) async fn upload_pack(
             process = process.env("GIT_PROTOCOL", protocol);
         }
         let running = process.start().map_err(|error| not_started(&error))?;
-        timeout(FETCH_LIMIT, running.attend(output, requests))
-            .await
-            .map_err(|_| Error::System("The fetch took too long and was stopped.".to_owned()))?
-            .map_err(|error| not_started(&error))
+        let attended = async {
+            timeout(FETCH_LIMIT, running.attend(output, requests))
+                .await
+                .map_err(|_| Error::System("The fetch took too long and was stopped.".to_owned()))?
+                .map_err(|error| not_started(&error))
+        };
+        client.while_allowed(shared, Right::App(app.id, Access::Read), attended).await
     };
     // A fetch belongs to its connection: when that ends, this future is dropped and Git is killed with it.
     let status = tokio::select! {
@@ -64,7 +69,8 @@ pub(crate) async fn upload_pack(
 /// Serves `git push`. Once the pack is received it goes on even when the client goes away.
 pub(crate) async fn receive_pack(
     shared: &Arc<Shared>,
-    actor: Arc<Actor>,
+    client: &Client,
+    mut actor: Arc<Actor>,
     slug: AppSlug,
     output: Output,
     mut requests: Requests,
@@ -74,6 +80,7 @@ pub(crate) async fn receive_pack(
         let Some((turn, waited)) = take_turn(shared, &app, &output, &mut requests).await? else { return Ok(None) };
         if waited {
             // What was true before the wait may not be any more.
+            actor = client.actor(shared).await?;
             app = app_to_push_to(shared, &actor, &slug).await?.0;
         }
         Ok(Some((app, created, turn)))

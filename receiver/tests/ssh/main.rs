@@ -19,6 +19,7 @@ mod people;
 mod ports;
 mod push;
 mod refs;
+mod rights;
 mod sessions;
 mod sources;
 #[path = "../../../core/tests/support/mod.rs"]

@@ -22,7 +22,7 @@ const BY_PASSWORD: &[&str] = &[
 ];
 
 /// Makes a token `skp_NAME` for a user.
-async fn token(world: &World, user: &User, name: &str, scope: &str) -> String {
+pub(crate) async fn token(world: &World, user: &User, name: &str, scope: &str) -> String {
     let token = format!("skp_{name}");
     sqlx::query(
         "INSERT INTO api_tokens (id, user_id, name, hash, prefix, scope, created_at, expires_at)
@@ -48,10 +48,19 @@ fn ask(world: &World, command: &mut Command, password: &str) {
     command.env("SSH_ASKPASS", program).env("SSH_ASKPASS_REQUIRE", "force");
 }
 
-async fn ssh(world: &World, token: &str, extra: &[&str], command: &str) -> Said {
+/// `ssh` by a token, not started yet.
+pub(crate) fn ssh_command(world: &World, token: &str, command: &str) -> Command {
+    with_token(world, token, &[], command)
+}
+
+fn with_token(world: &World, token: &str, extra: &[&str], command: &str) -> Command {
     let mut ssh = world.ssh_command("user", &[BY_PASSWORD, extra].concat(), command);
     ask(world, &mut ssh, token);
-    run(ssh).await
+    ssh
+}
+
+async fn ssh(world: &World, token: &str, extra: &[&str], command: &str) -> Said {
+    run(with_token(world, token, extra, command)).await
 }
 
 async fn git(world: &World, token: &str, directory: &Path, arguments: &[&str]) -> Said {
