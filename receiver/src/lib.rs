@@ -87,6 +87,8 @@ pub struct Limits {
     pub channels: usize,
     /// Time a push may wait until the ones to the same app before it have ended.
     pub turn_time: Duration,
+    /// Time between two looks for repositories of apps that are gone.
+    pub collect_time: Duration,
     /// Time a push may take until its pack is received.
     pub receive_time: Duration,
     /// Time that commands and pushes have to end when Skypanel stops.
@@ -108,6 +110,7 @@ impl Default for Limits {
             recheck_time: Duration::from_secs(30),
             channels: 10,
             turn_time: Duration::from_hours(2),
+            collect_time: Duration::from_mins(1),
             receive_time: Duration::from_hours(2),
             shutdown_time: Duration::from_secs(5),
         }

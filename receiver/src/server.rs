@@ -11,13 +11,14 @@ use russh::server::Config;
 use russh::{MethodKind, MethodSet, Preferred, SshId, cipher, compression, kex, mac};
 use skypanel_core::Result;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::{Limits, Shared, connection, host_key};
 
-/// How often repositories of apps that are gone are looked for, and the host key is told.
-const COLLECT_EVERY: Duration = Duration::from_hours(1);
+/// How often the host key is told.
+const TELL_EVERY: Duration = Duration::from_hours(1);
 /// A client that answers nothing for this long three times over is gone.
 const KEEPALIVE: Duration = Duration::from_secs(20);
 /// Window of a channel in bytes: enough that a push over a long, fast line is never held up by it.
@@ -63,25 +64,13 @@ pub(crate) async fn run(
     host_key: PrivateKey,
     cancel: CancellationToken,
 ) -> Result<()> {
-    let public_key = host_key::public_line(&host_key);
+    let connections = TaskTracker::new();
+    connections.spawn(keep_house(Arc::clone(&shared), host_key::public_line(&host_key)));
     let config = Arc::new(configuration(&shared.limits, host_key));
     let doors = Arc::new(Doors::default());
-    let connections = TaskTracker::new();
-    let mut collect = tokio::time::interval(COLLECT_EVERY);
     loop {
         tokio::select! {
             () = cancel.cancelled() => break,
-            _ = collect.tick() => {
-                let (shared, host_key) = (Arc::clone(&shared), public_key.clone());
-                // Reading a directory of many repositories must not hold up a push.
-                connections.spawn(async move {
-                    let actions = &shared.actions;
-                    if let Err(error) = actions.store.note_host_key(&host_key, actions.clock.now()).await {
-                        tracing::warn!(%error, "clients cannot be told the SSH host key");
-                    }
-                    shared.repositories.collect(&actions.store).await;
-                });
-            }
             accepted = listener.accept() => match accepted {
                 Ok((stream, peer)) => match doors.enter(peer.ip(), &shared.limits) {
                     Ok(place) => {
@@ -109,6 +98,24 @@ pub(crate) async fn run(
         tracing::warn!("some connections did not end in time");
     }
     Ok(())
+}
+
+/// Tells the host key and removes the repositories of apps that are gone, until Skypanel stops. Apps are destroyed by
+/// workers, which may be on other machines, so it looks by itself.
+async fn keep_house(shared: Arc<Shared>, host_key: String) {
+    let store = &shared.actions.store;
+    let mut tell = tokio::time::interval(TELL_EVERY);
+    let mut collect = tokio::time::interval(shared.limits.collect_time);
+    collect.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = shared.stopping.cancelled() => return,
+            _ = tell.tick() => if let Err(error) = store.note_host_key(&host_key, shared.actions.clock.now()).await {
+                tracing::warn!(%error, "clients cannot be told the SSH host key");
+            },
+            _ = collect.tick() => shared.repositories.collect(store).await,
+        }
+    }
 }
 
 fn configuration(limits: &Limits, host_key: PrivateKey) -> Config {

@@ -80,6 +80,14 @@ impl Store {
         Ok(sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(ids).fetch_all(&self.pool).await?)
     }
 
+    /// Those of `apps` that are not there, or not any more.
+    pub async fn gone_apps(&self, apps: &[AppId]) -> Result<Vec<AppId>> {
+        let sql = "SELECT asked.id FROM unnest($1::uuid[]) AS asked (id)
+                   WHERE NOT EXISTS (SELECT FROM paas_applications AS app WHERE app.id = asked.id)";
+        let ids: Vec<uuid::Uuid> = apps.iter().map(|app| app.0).collect();
+        Ok(sqlx::query_scalar(sql).bind(ids).fetch_all(&self.pool).await?)
+    }
+
     /// The organisation in which a caller's new app goes: the one named, or else the only one they may change.
     pub fn organization_for_new_app<'a>(&self, caller: &'a Identity, named: Option<&str>) -> Result<&'a Organization> {
         let allowed: Vec<&Organization> = caller

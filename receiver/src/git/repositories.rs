@@ -141,13 +141,13 @@ impl Repositories {
             .flatten()
             .filter_map(|entry| entry.file_name().to_str()?.strip_suffix(".git")?.parse().ok().map(AppId))
             .collect();
-        // Listed after the directory: an app made meanwhile is in the list.
-        let apps = match store.apps(None).await {
-            Ok(apps) => apps,
-            Err(error) => return tracing::warn!(%error, "the apps could not be listed to clean up repositories"),
-        };
-        for gone in found.into_iter().filter(|id| !apps.iter().any(|app| app.id == *id)) {
-            self.remove(gone);
+        if found.is_empty() {
+            return;
+        }
+        // An app is there before its repository is, so that of what is found here none is yet to come.
+        match store.gone_apps(&found).await {
+            Ok(gone) => gone.into_iter().for_each(|app| self.remove(app)),
+            Err(error) => tracing::warn!(%error, "the apps could not be looked up to clean up repositories"),
         }
     }
 }

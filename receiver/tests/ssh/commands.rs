@@ -1,9 +1,13 @@
 //! The commands, as typed into `ssh`.
 
-use skypanel_core::model::{AppStatus, Trigger};
+use std::time::Duration;
+
+use skypanel_core::actions::Actor;
+use skypanel_core::model::{AppRef, AppStatus, Trigger};
+use skypanel_receiver::{Limits, SourceLimits};
 
 use crate::worker::Script;
-use crate::world::{Said, World};
+use crate::world::{Said, World, eventually};
 
 /// Every command there is to be, in the order `help` lists them.
 const COMMANDS: &str = "\
@@ -52,6 +56,24 @@ async fn a_destroyed_app_takes_its_repository_along() {
     assert!(repository.is_dir());
     world.ssh("apps:destroy shop --confirm shop").await.ok();
     assert!(!repository.exists());
+    world.close().await;
+}
+
+#[tokio::test]
+async fn an_app_destroyed_elsewhere_takes_its_repository_along_too() {
+    let limits = Limits { collect_time: Duration::from_millis(50), ..Limits::default() };
+    let world = World::with(limits, SourceLimits::default()).await;
+    for app in ["shop", "other"] {
+        released(&world, app).await;
+    }
+    let repository = async |app: &str| world.data().join(format!("repositories/{}.git", world.app(app).await.id));
+    let (shop, other) = (repository("shop").await, repository("other").await);
+    let owner = world.store().identity(world.user.id).await.expect("answers").expect("is a user");
+    let owner = Actor::browser(owner, None, None);
+    let app = AppRef::Id(world.app("shop").await.id);
+    world.actions.destroy_app(&owner, &app, "shop").await.expect("destroys");
+    eventually("it is gone", async || !shop.exists()).await;
+    assert!(other.is_dir());
     world.close().await;
 }
 
