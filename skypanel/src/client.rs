@@ -43,7 +43,7 @@ pub(crate) fn run(words: &[String], as_json: bool) -> Result<ExitCode> {
     let line = ClientLine::new(&words, address.app.as_deref());
     let login = logins.of(&address);
     let mut command = ssh::command(&logins, login)?;
-    let terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
+    let terminal = std::io::stdin().is_terminal() && (std::io::stdout().is_terminal() || line.reads_secret());
     command.arg(if terminal && line.wants_terminal() { "-t" } else { "-T" });
     if let Some(port) = address.port {
         command.arg("-p").arg(port.to_string());

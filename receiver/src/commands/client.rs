@@ -1,9 +1,9 @@
 //! What the client needs to know of a command before it sends it. The platform's own parser says it, so that both
 //! read a command line in the same way.
 
-use clap::CommandFactory as _;
+use clap::{CommandFactory as _, Parser as _};
 
-use crate::commands::parse::{self, Parsed};
+use crate::commands::parse::{self, Command, Parsed};
 
 /// A command line as the client sends it to the platform.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +30,17 @@ impl ClientLine {
         self.words.first().map_or("help", String::as_str)
     }
 
+    /// Whether the answer is to be JSON.
+    pub fn is_json(&self) -> bool {
+        parse::is_json(&self.words)
+    }
+
+    /// Whether the command reads a password. The user's terminal would show it, if it were not handed over.
+    pub fn reads_secret(&self) -> bool {
+        let parsed = Parsed::try_parse_from(&self.words);
+        matches!(parsed, Ok(Parsed { command: Command::Account(command), .. }) if command.reads_secret())
+    }
+
     /// Whether the command is better off with the user's terminal, if there is one: because it asks something, is
     /// colourful, or is for working in. Programs that read JSON want none.
     pub fn wants_terminal(&self) -> bool {
@@ -39,9 +50,10 @@ impl ClientLine {
             let command = platform.find_subcommand(command);
             command.is_some_and(|command| command.get_arguments().any(|argument| argument.get_id() == "confirm"))
         };
-        let is_json = || self.words.iter().any(|word| word == "--json");
+        let is_json = || self.is_json();
         match command {
             "run" => true,
+            _ if self.reads_secret() => true,
             "logs" | "keys:add" | "invitations:accept" | "repo:set" => !is_json(),
             _ => !is_json() && asks(),
         }
@@ -124,6 +136,9 @@ mod tests {
             ("run ls --json", true),
             ("logs -t", true),
             ("logs --json", false),
+            ("password", true),
+            ("2fa setup --json", true),
+            ("2fa:confirm 123456", false),
             ("apps:destroy", true),
             ("apps destroy --json", false),
             ("apps", false),

@@ -15,6 +15,7 @@ use skypanel_core::model::{
 use skypanel_core::store::Access;
 use skypanel_core::stream::StreamItem;
 use tokio::sync::mpsc;
+use zeroize::Zeroizing;
 
 use crate::Shared;
 use crate::client::{Client, Right};
@@ -73,6 +74,13 @@ pub(crate) struct OrganizationChoice {
     /// The organisation, by name or id; needed if you are in several
     #[arg(long, value_name = "ORGANISATION")]
     org: Option<String>,
+}
+
+/// What a terminal shows of what is typed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Echo {
+    Typed,
+    Nothing,
 }
 
 /// A command being run.
@@ -216,6 +224,28 @@ impl Context {
         Ok(u32::from(!succeeded))
     }
 
+    /// Reads secrets: each typed at its question without being shown, or a line each of the client's input.
+    pub(crate) async fn secrets<const N: usize>(
+        &mut self,
+        questions: [&str; N],
+    ) -> Result<[Zeroizing<String>; N], Failure> {
+        let mut read = Vec::with_capacity(N);
+        if self.output.is_terminal() {
+            for question in questions {
+                self.ask(question).await?;
+                read.push(Zeroizing::new(self.read_with(MAX_INPUT, Echo::Nothing).await?));
+            }
+        } else {
+            let input = Zeroizing::new(self.read().await?);
+            read.extend(input.lines().map(|line| Zeroizing::new(line.to_owned())));
+        }
+        read.try_into().map_err(|_| {
+            let asked = questions.map(|question| question.trim_end_matches(": ").to_lowercase()).join(", ");
+            Error::Invalid(format!("Give this on standard input, a line each, or use a terminal (ssh -t): {asked}."))
+                .into()
+        })
+    }
+
     /// Reads everything the client sends, to the end of its input or to the end of the line it types.
     pub(crate) async fn read(&mut self) -> Result<String, Failure> {
         self.read_up_to(MAX_INPUT).await
@@ -223,8 +253,12 @@ impl Context {
 
     /// The same, with room for so many bytes.
     pub(crate) async fn read_up_to(&mut self, most: usize) -> Result<String, Failure> {
+        self.read_with(most, Echo::Typed).await
+    }
+
+    async fn read_with(&mut self, most: usize, echo: Echo) -> Result<String, Failure> {
         let read = async {
-            if self.output.is_terminal() { self.read_typed(most).await } else { self.read_to_end(most).await }
+            if self.output.is_terminal() { self.read_typed(most, echo).await } else { self.read_to_end(most).await }
         };
         let bytes = tokio::time::timeout(ANSWER_LIMIT, read)
             .await
@@ -242,7 +276,7 @@ impl Context {
     }
 
     /// The client's terminal is raw, so that we echo, and understand the two keys everybody uses.
-    async fn read_typed(&mut self, most: usize) -> Result<Vec<u8>, Failure> {
+    async fn read_typed(&mut self, most: usize, echo: Echo) -> Result<Vec<u8>, Failure> {
         let mut read: Vec<u8> = Vec::new();
         while let Some(bytes) = self.input.recv().await {
             for byte in bytes {
@@ -253,7 +287,7 @@ impl Context {
                     }
                     // Backspace; Ctrl-D at the start of a line ends the input.
                     8 | 127 => {
-                        if read.pop().is_some() {
+                        if read.pop().is_some() && echo == Echo::Typed {
                             self.output.text("\x08 \x08").await?;
                         }
                     }
@@ -261,7 +295,9 @@ impl Context {
                     0..32 => {}
                     typed => {
                         read.push(typed);
-                        self.output.raw(Bytes::copy_from_slice(&[typed])).await?;
+                        if echo == Echo::Typed {
+                            self.output.raw(Bytes::copy_from_slice(&[typed])).await?;
+                        }
                     }
                 }
             }

@@ -2,6 +2,7 @@
 //! and answers with what came of it, as text or as JSON; where a job was started, it follows the job's output, and its
 //! exit status is the job's outcome.
 
+mod account;
 mod admin;
 mod apps;
 mod builds;
@@ -18,6 +19,7 @@ mod keys;
 mod login;
 mod logs;
 mod members;
+mod metrics;
 mod orgs;
 mod parse;
 mod plans;
@@ -25,6 +27,7 @@ mod ps;
 mod releases;
 mod repo;
 mod run;
+mod sessions;
 mod shown;
 mod table;
 mod tokens;
@@ -109,6 +112,7 @@ pub(crate) async fn run(
 async fn dispatch(mut context: Context, command: Command) -> Result<u32, Failure> {
     let context = &mut context;
     match command {
+        Command::Account(command) => account::run(context, &command).await,
         Command::Admin(command) => admin::run(context, &command).await,
         Command::Apps(command) => apps::run(context, &command).await,
         Command::Builds(command) => builds::run(context, &command).await,
@@ -124,6 +128,7 @@ async fn dispatch(mut context: Context, command: Command) -> Result<u32, Failure
         Command::Login(command) => login::run(context, &command).await,
         Command::Logs(arguments) => logs::show(context, &arguments).await,
         Command::Members(command) => members::run(context, &command).await,
+        Command::Metrics(arguments) => metrics::show(context, &arguments).await,
         Command::Orgs(command) => orgs::run(context, &command).await,
         Command::Plans => plans::list(context).await,
         Command::Ps(command) => ps::run(context, &command).await,
@@ -131,6 +136,7 @@ async fn dispatch(mut context: Context, command: Command) -> Result<u32, Failure
         Command::Repo(command) => repo::run(context, &command).await,
         // Handled by the caller, who has the client's input.
         Command::Run(_) => Ok(1),
+        Command::Sessions(command) => sessions::run(context, &command).await,
         Command::Tokens(command) => tokens::run(context, &command).await,
         Command::Usage(arguments) => usage::show(context, &arguments).await,
         Command::Wallet(command) => wallet::run(context, &command).await,

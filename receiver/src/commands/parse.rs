@@ -8,8 +8,8 @@ use skypanel_core::Error;
 
 use crate::Shared;
 use crate::commands::{
-    admin, apps, builds, config, deploy, domains, events, invitations, invoices, jobs, keys, login, logs, members,
-    orgs, ps, releases, repo, run, tokens, usage, wallet, webhooks,
+    account, admin, apps, builds, config, deploy, domains, events, invitations, invoices, jobs, keys, login, logs,
+    members, metrics, orgs, ps, releases, repo, run, sessions, tokens, usage, wallet, webhooks,
 };
 use crate::exec::CommandLine;
 
@@ -40,6 +40,8 @@ pub(crate) struct Parsed {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     #[command(flatten)]
+    Account(account::Command),
+    #[command(flatten)]
     Admin(admin::Command),
     #[command(flatten)]
     Apps(apps::Command),
@@ -69,6 +71,8 @@ pub(crate) enum Command {
     Logs(logs::ShowArguments),
     #[command(flatten)]
     Members(members::Command),
+    /// Show what each replica of an app uses: CPU, memory, network
+    Metrics(metrics::MetricsArguments),
     #[command(flatten)]
     Orgs(orgs::Command),
     /// List the plans that an app can be on
@@ -82,6 +86,8 @@ pub(crate) enum Command {
     /// Run a command in a container of the current release
     Run(run::RunArguments),
     #[command(flatten)]
+    Sessions(sessions::Command),
+    #[command(flatten)]
     Tokens(tokens::Command),
     /// Show what an organisation's apps used and what that cost
     Usage(usage::UsageArguments),
@@ -94,6 +100,9 @@ pub(crate) enum Command {
 impl Command {
     /// Whether it reads what the client sends. All others are not held up by what nobody reads.
     pub(crate) fn reads_input(&self) -> bool {
+        if let Self::Account(command) = self {
+            return command.reads_secret();
+        }
         matches!(
             self,
             Self::Apps(apps::Command::Destroy(_))

@@ -53,6 +53,9 @@ pub(crate) struct SetArguments {
     /// The user name that goes with the token
     #[arg(long, value_name = "NAME")]
     token_user: Option<String>,
+    /// The SSH host's keys as ssh-keyscan prints them; an empty text takes those that the host shows next
+    #[arg(long, value_name = "LINES")]
+    host_keys: Option<String>,
     /// What the host is, where its name does not tell: github, gitlab or gitea
     #[arg(long)]
     host: Option<HostKind>,
@@ -110,7 +113,7 @@ async fn set(context: &mut Context, arguments: &SetArguments) -> Result<u32, Fai
         auto_deploy: arguments.auto_deploy.map(Switch::is_on),
         token,
         token_username: arguments.token_user.clone(),
-        host_keys: None,
+        host_keys: arguments.host_keys.clone().map(|keys| Some(keys).filter(|keys| !keys.is_empty())),
         host_kind: arguments.host.map(Some),
         report_status: arguments.report_status.map(Switch::is_on),
     };

@@ -25,13 +25,34 @@ async fn admins_see_all_of_the_platform() {
     released(&world, "shop").await;
     world.store().set_app_status(world.app("shop").await.id, AppStatus::Running).await.expect("sets");
     world.ssh_as("root", "admin:overview").await.ok().says(&["Apps:", "1: 1 running", "An hour costs:", "$0.0069"]);
+    let said = world.ssh_as("root", "admin:overview").await.ok();
+    said.says(&["Nodes:", "1: 1 ready", "waiting, the first for"]);
     world.ssh_as("root", "admin:apps").await.ok().says(&["shop", "running", "acme", "hobby"]);
     assert_eq!(world.ssh_as("root", "admin:apps --search none --json").await.ok().json()["items"], json!([]));
     let organizations = world.ssh_as("root", "admin:orgs --json").await.ok().json();
     assert_eq!((&organizations["items"][0]["name"], &organizations["items"][0]["apps"]), (&json!("acme"), &json!(1)));
     world.ssh_as("root", "admin:orgs --search cm").await.ok().says(&["acme", "active", "1 (1 run)"]);
+    let shown = world.ssh_as("root", "admin:orgs:info acme --json").await.ok().json();
+    assert_eq!(shown, organizations["items"][0]);
+    let said = world.ssh_as("root", "admin:orgs:info acme").await.ok();
+    said.says(&["=== acme", "active", "1, 1 run, 0 are suspended", "$0.0069 an hour", "apps default"]);
+    world.ssh_as("root", "admin:orgs:info nobody --json").await.refused("NOT_FOUND");
+    assert_eq!(world.ssh_as("root", "admin:apps --org acme --json").await.ok().json()["items"][0]["slug"], "shop");
+    world.ssh_as("root", "admin:nodes").await.ok().says(&["one", "manager, leads", "ready", "2.000", "4096 MB"]);
+    let nodes = world.ssh_as("root", "admin:nodes --json").await.ok().json();
+    assert_eq!((&nodes["items"][0]["id"], &nodes["items"][0]["replicas"]), (&json!("node1"), &json!(3)));
     let audit = world.ssh_as("root", "admin:audit --action app.create --json").await.ok().json();
     assert_eq!((&audit["items"][0]["actor"], &audit["items"][0]["via"]), (&json!("ada@example.com"), &json!("ssh")));
+    for (only, is_listed) in [
+        ("--user ada@example.com --org acme --kind app --address 127.0.0.1", true),
+        ("--user root@example.com", false),
+        ("--since 2999-01-01T00:00:00Z", false),
+        ("--until 2999-01-01T00:00:00Z", true),
+        ("--address 192.0.2.1", false),
+    ] {
+        let audit = world.ssh_as("root", &format!("admin:audit --action app.create {only} --json")).await.ok().json();
+        assert_eq!(audit["items"] != json!([]), is_listed, "{only}");
+    }
     world.ssh_as("root", "admin:audit").await.ok().says(&["app.create", "ada@example.com", "ssh"]);
     world.close().await;
 }
@@ -94,6 +115,16 @@ async fn users_settings_and_plans_are_changed() {
     world.ssh_as("root", "admin:settings:set git.max_pack_mb=none --json").await.refused("INVALID_INPUT");
     world.ssh_as("root", "admin:settings:set nonsense").await.failed().says(&["KEY=VALUE"]);
     world.ssh_as("root", "admin:settings:reset git.max_pack_mb").await.ok().says(&["git.max_pack_mb", "512"]);
+    // Tried as if it were saved, and not saved.
+    let bucket = "storage.backend=s3 storage.s3_endpoint=http://127.0.0.1:1 storage.s3_bucket=x";
+    let tried = world.ssh_as("root", &format!("admin:settings:check {bucket} --json")).await;
+    assert_eq!((tried.status, tried.json()["ok"].as_bool()), (Some(1), Some(false)), "{tried:?}");
+    let tried = tried.json();
+    let s3 = tried["checks"].as_array().expect("a list").iter().find(|check| check["part"] == "s3");
+    assert_eq!(s3.expect("is there")["outcome"], "failed");
+    world.ssh_as("root", "admin:settings").await.ok().says_not("127.0.0.1:1");
+    world.ssh_as("root", "admin:settings:check nonsense").await.failed().says(&["KEY=VALUE"]);
+    world.ssh_as("root", "admin:settings:check git.max_pack_mb=none --json").await.refused("INVALID_INPUT");
     let secret = world.ssh_as("root", "admin:settings:set storage.s3_secret_key=s3cr3t storage.s3_bucket=x").await;
     secret.says_not("s3cr3t");
 

@@ -11,16 +11,16 @@ use crate::world::{Said, World, eventually};
 
 /// Every command there is to be, in the order `help` lists them.
 const COMMANDS: &str = "\
-    admin:adjust admin:apps admin:audit admin:billing admin:billing:settle admin:limit admin:orgs \
-    admin:orgs:destroy admin:overview admin:plans admin:plans:create admin:plans:edit admin:plans:remove \
+    2fa 2fa:confirm 2fa:remove 2fa:setup admin:adjust admin:apps admin:audit admin:billing admin:billing:settle \
+    admin:limit admin:nodes admin:orgs admin:orgs:destroy admin:orgs:info admin:overview admin:plans admin:plans:create admin:plans:edit admin:plans:remove \
     admin:refund admin:resume admin:settings admin:settings:check admin:settings:reset admin:settings:set \
     admin:suspend admin:topup admin:users admin:users:edit apps apps:create apps:destroy apps:edit apps:info \
     builds builds:cancel builds:log cache:purge config config:export config:import config:set config:unset deploy \
     deploy:archive domains domains:add domains:redirect domains:remove domains:verify events help invitations \
     invitations:accept invitations:remove invoices invoices:show jobs:follow jobs:info keys keys:add keys:remove \
-    login:approve login:deny logs members members:invite members:remove members:role orgs orgs:create orgs:edit \
-    plans ps ps:plan ps:restart ps:scale ps:start ps:stop releases releases:info repo repo:check repo:key repo:set \
-    rollback run tokens tokens:create tokens:revoke usage wallet wallet:ledger webhooks webhooks:create \
+    login:approve login:deny logs members members:invite members:remove members:role metrics orgs orgs:create orgs:edit \
+    password plans ps ps:plan ps:restart ps:scale ps:start ps:stop releases releases:info repo repo:check repo:key repo:set \
+    rollback run sessions sessions:end tokens tokens:create tokens:revoke usage wallet wallet:ledger webhooks webhooks:create \
     webhooks:deliveries webhooks:remove webhooks:replay webhooks:rotate whoami";
 
 /// Pushes an app, so that it has a release.
@@ -166,6 +166,12 @@ async fn processes_are_shown_scaled_stopped_and_started() {
     world.ssh("ps:scale -a shop web=2").await.failed().says(&["allows 1 replica"]);
     world.ssh("ps:scale -a shop worker=1").await.failed().says(&["no process type \"worker\"", "has: web"]);
     world.ssh("ps:scale -a shop web=x").await.failed().says(&["TYPE=NUMBER"]);
+    world.ssh("metrics -a shop").await.ok().says(&["REPLICA", "web.1", "0.25", "4.00", "512.00"]);
+    let metrics = world.ssh("metrics -a shop --range 6h --json").await.ok().json();
+    assert_eq!((&metrics["range"], metrics["series"].as_array().map(Vec::len)), (&"6h".into(), Some(5)));
+    let cpu = &metrics["series"][0];
+    assert_eq!((&cpu["name"], &cpu["unit"], &cpu["process"]), (&"cpu".into(), &"cores".into(), &"web".into()));
+    assert_eq!(cpu["points"], serde_json::json!([[1_795_323_600.5, 0.25]]));
     world.script([Script::succeeds("-----> Scaled\n"), Script::succeeds("       done\n")]);
     world.ssh("ps scale -a shop web=0").await.ok().says(&["-----> Scaling shop to web=0", "-----> Scaled"]);
     world.ssh("ps:restart -a shop").await.ok().says(&["-----> Restarting shop"]);

@@ -9,8 +9,8 @@ use chrono::DateTime;
 use futures_util::StreamExt as _;
 use futures_util::stream::{self, BoxStream};
 use skypanel_core::Result;
-use skypanel_core::console::{Console, LogLine, LogQuery, OneOff, OneOffSession, Output, ProcessState};
-use skypanel_core::model::{Application, ProcessType};
+use skypanel_core::console::{Console, LogLine, LogQuery, OneOff, OneOffSession, Output, ProcessState, ReplicaUsage};
+use skypanel_core::model::{Application, Node, NodeAvailability, NodeRole, NodeState, ProcessType};
 use tokio::sync::{mpsc, oneshot};
 
 #[derive(Default)]
@@ -49,6 +49,37 @@ impl Console for FakeConsole {
             error: error.map(str::to_owned),
         };
         Ok(vec![state(1, "running", None), state(2, "failed", Some("exit 1"))])
+    }
+
+    async fn usage(&self, _app: &Application) -> Result<Vec<ReplicaUsage>> {
+        Ok(vec![ReplicaUsage {
+            process: ProcessType::web(),
+            replica: 1,
+            at: DateTime::from_timestamp(1_795_323_600, 500_000_000).expect("a time"),
+            cpu_cores: 0.25,
+            memory_bytes: 4 << 20,
+            memory_limit_bytes: 512 << 20,
+            received_bytes: 1 << 20,
+            sent_bytes: 0,
+        }])
+    }
+
+    async fn nodes(&self) -> Result<Vec<Node>> {
+        Ok(vec![Node {
+            id: "node1".to_owned(),
+            name: "one".to_owned(),
+            address: Some("192.0.2.1".to_owned()),
+            role: NodeRole::Manager,
+            is_leader: true,
+            state: NodeState::Ready,
+            message: None,
+            availability: NodeAvailability::Active,
+            engine_version: Some("20.10.24".to_owned()),
+            cpu_millicores: 2_000,
+            memory_bytes: 4 << 30,
+            replicas: 3,
+            joined_at: None,
+        }])
     }
 
     async fn run(&self, _app: &Application, one_off: OneOff) -> Result<OneOffSession> {

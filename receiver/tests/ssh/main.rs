@@ -1,6 +1,7 @@
 //! The receiver against the real clients: every way of pushing, fetching and commanding, and every hostile one.
 
 mod access;
+mod account;
 mod admin;
 mod commands;
 mod console;

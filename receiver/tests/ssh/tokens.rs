@@ -101,6 +101,7 @@ async fn a_token_lets_its_user_in_and_may_push_when_its_scope_is_deploy() {
 
 /// Commands that only look.
 const LOOKS: &[&str] = &[
+    "2fa",
     "apps",
     "apps:info",
     "builds",
@@ -118,6 +119,7 @@ const LOOKS: &[&str] = &[
     "keys",
     "logs",
     "members",
+    "metrics",
     "orgs",
     "plans",
     "ps",
@@ -135,14 +137,19 @@ const LOOKS: &[&str] = &[
 
 /// All others, well-formed.
 const CHANGES: &[&str] = &[
+    "2fa:confirm 123456",
+    "2fa:remove 123456",
+    "2fa:setup",
     "admin:adjust acme -1",
     "admin:apps",
     "admin:audit",
     "admin:billing",
     "admin:billing:settle",
     "admin:limit acme --apps 1",
+    "admin:nodes",
     "admin:orgs",
     "admin:orgs:destroy acme --yes acme --with-apps",
+    "admin:orgs:info acme",
     "admin:overview",
     "admin:plans",
     "admin:plans:create tiny --cores 0.1 --memory 64 --disk 1 --replicas 1 --price 0.001",
@@ -183,6 +190,7 @@ const CHANGES: &[&str] = &[
     "members:role ada@example.com viewer",
     "orgs:create another",
     "orgs:edit --app-creation off",
+    "password",
     "ps:plan -a hello standard",
     "ps:restart -a hello",
     "ps:scale -a hello web=1",
@@ -193,6 +201,8 @@ const CHANGES: &[&str] = &[
     "repo:set -a hello https://git.example.com/x.git",
     "rollback -a hello",
     "run -a hello true",
+    "sessions",
+    "sessions:end --all",
     "tokens:create better --scope manage",
     "tokens:revoke 00000000-0000-4000-8000-000000000001",
     "webhooks:create -a hello github",

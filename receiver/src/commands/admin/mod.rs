@@ -1,5 +1,6 @@
 //! `admin:…`: what admins of the platform see and do.
 
+mod nodes;
 mod organizations;
 mod plans;
 mod platform;
@@ -32,12 +33,18 @@ pub(crate) enum Command {
     /// Limit what an organisation may have
     #[command(name = "admin:limit")]
     Limit(organizations::LimitArguments),
+    /// List the machines that apps run on
+    #[command(name = "admin:nodes")]
+    Nodes,
     /// List all organisations, with what they have and cost
     #[command(name = "admin:orgs")]
     Organizations(organizations::ListArguments),
     /// Delete an organisation
     #[command(name = "admin:orgs:destroy")]
     DestroyOrganization(organizations::DestroyArguments),
+    /// Show what an organisation has, costs and may have
+    #[command(name = "admin:orgs:info")]
+    Organization(organizations::InfoArguments),
     /// Show what there is on the platform and what it uses
     #[command(name = "admin:overview")]
     Overview,
@@ -62,9 +69,9 @@ pub(crate) enum Command {
     /// List the platform's settings
     #[command(name = "admin:settings")]
     Settings,
-    /// Try everything that the settings lead to
+    /// Try everything that the settings lead to, with these changes as if they were saved: KEY=VALUE ...
     #[command(name = "admin:settings:check")]
-    CheckSettings,
+    CheckSettings(settings::CheckArguments),
     /// Set settings back to their defaults: KEY ...
     #[command(name = "admin:settings:reset")]
     ResetSettings(settings::ResetArguments),
@@ -96,6 +103,8 @@ pub(crate) async fn run(context: &Context, command: &Command) -> Result<u32, Fai
         Command::Settle => platform::settle(context).await,
         Command::Adjust(arguments) => organizations::adjust(context, arguments).await,
         Command::Limit(arguments) => organizations::limit(context, arguments).await,
+        Command::Nodes => nodes::list(context).await,
+        Command::Organization(arguments) => organizations::info(context, arguments).await,
         Command::Organizations(arguments) => organizations::list(context, arguments).await,
         Command::DestroyOrganization(arguments) => organizations::destroy(context, arguments).await,
         Command::Overview => platform::overview(context).await,
@@ -106,7 +115,7 @@ pub(crate) async fn run(context: &Context, command: &Command) -> Result<u32, Fai
         Command::Refund(arguments) => organizations::refund(context, arguments).await,
         Command::Resume(arguments) => organizations::resume(context, arguments).await,
         Command::Settings => settings::list(context).await,
-        Command::CheckSettings => settings::check(context).await,
+        Command::CheckSettings(arguments) => settings::check(context, arguments).await,
         Command::ResetSettings(arguments) => settings::reset(context, arguments).await,
         Command::SetSettings(arguments) => settings::set(context, arguments).await,
         Command::Suspend(arguments) => organizations::suspend(context, arguments).await,

@@ -9,7 +9,7 @@ use skypanel_core::store::{Access, AdminOrganization};
 
 use crate::commands::context::{Context, Failure};
 use crate::commands::shown::{Switch, organization_named};
-use crate::commands::table::plain;
+use crate::commands::table::{pairs, plain, time};
 use crate::commands::wallet;
 
 /// Arguments of `admin:orgs`.
@@ -18,6 +18,14 @@ pub(crate) struct ListArguments {
     /// Only those with this in their name
     #[arg(long, value_name = "TEXT")]
     search: Option<String>,
+}
+
+/// Arguments of `admin:orgs:info`.
+#[derive(Args, Debug)]
+pub(crate) struct InfoArguments {
+    /// Its name or id
+    #[arg(value_name = "ORGANISATION")]
+    organization: String,
 }
 
 /// Arguments of `admin:suspend`.
@@ -113,6 +121,39 @@ pub(super) async fn list(context: &Context, arguments: &ListArguments) -> Result
     context.list(&headings, "There are no organisations.", rows).await
 }
 
+pub(super) async fn info(context: &Context, arguments: &InfoArguments) -> Result<u32, Failure> {
+    let named = organization_named(&arguments.organization);
+    let organization = context.actions().admin_organization(context.actor(), &named).await?;
+    let text = pairs(&[
+        ("State", state(&organization).to_owned()),
+        ("Created", time(organization.created_at)),
+        ("Members", organization.members.to_string()),
+        (
+            "Apps",
+            format!(
+                "{}, {} run, {} are suspended",
+                organization.apps, organization.running_apps, organization.suspended_apps
+            ),
+        ),
+        ("Balance", organization.balance.to_string()),
+        ("Cost", format!("{} an hour, {} this month", organization.cost_per_hour, organization.cost_month)),
+        ("Limits", limits_of(&organization)),
+        ("Members may", if organization.allow_app_creation { "create apps" } else { "create no apps" }.to_owned()),
+    ]);
+    context.tell(item(&organization), format!("=== {}\n{text}", organization.name)).await
+}
+
+/// `apps 3, deployments an hour default, builds at once default`.
+fn limits_of(organization: &AdminOrganization) -> String {
+    let shown = |most: Option<i32>| most.map_or_else(|| "default".to_owned(), |most| most.to_string());
+    format!(
+        "apps {}, deployments an hour {}, builds at once {}",
+        shown(organization.max_apps),
+        shown(organization.max_deployments_per_hour),
+        shown(organization.max_concurrent_builds)
+    )
+}
+
 fn state(organization: &AdminOrganization) -> &'static str {
     match (organization.deleting_at, organization.suspended_at) {
         (Some(_), _) => "deleting",
@@ -143,14 +184,7 @@ pub(super) async fn limit(context: &Context, arguments: &LimitArguments) -> Resu
     };
     let named = organization_named(&arguments.organization);
     let organization = context.actions().limit_organization(context.actor(), &named, limits).await?;
-    let shown = |most: Option<i32>| most.map_or_else(|| "default".to_owned(), |most| most.to_string());
-    let text = format!(
-        "-----> Limits of {}: apps {}, deployments an hour {}, builds at once {}",
-        organization.name,
-        shown(organization.max_apps),
-        shown(organization.max_deployments_per_hour),
-        shown(organization.max_concurrent_builds)
-    );
+    let text = format!("-----> Limits of {}: {}", organization.name, limits_of(&organization));
     context.tell(item(&organization), text).await
 }
 

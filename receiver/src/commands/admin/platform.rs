@@ -1,23 +1,25 @@
 //! The platform as a whole: counts, apps, money, and what was done.
 
 use std::fmt::Display;
-use std::time::Duration;
+use std::net::IpAddr;
 
+use chrono::{DateTime, Utc};
 use clap::Args;
 use serde_json::{Map, Value, json};
-use skypanel_core::model::{AppStatus, DeploymentStatus, Month, NodeState};
-use skypanel_core::store::{AdminAppFilter, AuditFilter};
+use skypanel_core::model::{AppStatus, DeploymentStatus, Month, NodeState, OrganizationId, OrganizationRef};
+use skypanel_core::store::{Access, AdminAppFilter, AuditFilter};
 
+use super::{nodes, users};
 use crate::commands::context::{Context, Failure};
-use crate::commands::shown::listed;
+use crate::commands::shown::{listed, organization_named};
 use crate::commands::table::{pairs, plain, table, time};
-
-/// Longest the engine may take to say which nodes there are.
-const ENGINE_LIMIT: Duration = Duration::from_secs(5);
 
 /// Arguments of `admin:apps`.
 #[derive(Args, Debug)]
 pub(crate) struct AppsArguments {
+    /// Only those of this organisation
+    #[arg(long, value_name = "ORGANISATION")]
+    org: Option<String>,
     /// Only those with this in their name
     #[arg(long, value_name = "TEXT")]
     search: Option<String>,
@@ -35,6 +37,24 @@ pub(crate) struct AuditArguments {
     /// Only about the thing of that id or name
     #[arg(long, value_name = "ID|NAME")]
     target: Option<String>,
+    /// Only about things of that kind, such as app
+    #[arg(long)]
+    kind: Option<String>,
+    /// Only about things of this organisation
+    #[arg(long, value_name = "ORGANISATION")]
+    org: Option<String>,
+    /// Only what this user did
+    #[arg(long, value_name = "EMAIL")]
+    user: Option<String>,
+    /// Only what was done from this address
+    #[arg(long)]
+    address: Option<IpAddr>,
+    /// Not before this time, such as 2026-11-22T05:00:00Z
+    #[arg(long, value_name = "TIME")]
+    since: Option<DateTime<Utc>>,
+    /// Before this time
+    #[arg(long, value_name = "TIME")]
+    until: Option<DateTime<Utc>>,
     /// How many
     #[arg(short, long, value_name = "LINES", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     num: u32,
@@ -42,11 +62,10 @@ pub(crate) struct AuditArguments {
 
 pub(super) async fn overview(context: &Context) -> Result<u32, Failure> {
     let actions = context.actions();
-    let nodes = async { tokio::time::timeout(ENGINE_LIMIT, actions.console.nodes()).await.ok()?.ok() };
-    let (platform, queue, nodes) = tokio::join!(actions.store.platform(), actions.store.queue(), nodes);
+    let (platform, queue, nodes) = tokio::join!(actions.store.platform(), actions.store.queue(), nodes::all(context));
     let (platform, queue) = (platform?, queue?);
     let totals = &platform.totals;
-    let nodes = nodes.map(|nodes| {
+    let nodes = nodes.ok().map(|nodes| {
         let states: Vec<(NodeState, i64)> = nodes.iter().map(|node| (node.state, 1)).collect();
         counts(NodeState::ALL, &states)
     });
@@ -71,7 +90,7 @@ pub(super) async fn overview(context: &Context) -> Result<u32, Failure> {
         ("An hour costs", totals.cost_per_hour.to_string()),
         ("Cost", format!("{} today, {} this month", totals.cost_today, totals.cost_month)),
         ("Nodes", nodes.as_ref().map_or_else(|| "no manager answers".to_owned(), in_words)),
-        ("Jobs", format!("{waiting} waiting, {running} running, {failed} failed")),
+        ("Jobs", format!("{waiting} waiting, the first for {oldest} s, {running} running, {failed} failed")),
     ]);
     let json = json!({
         "applications": apps,
@@ -86,7 +105,7 @@ pub(super) async fn overview(context: &Context) -> Result<u32, Failure> {
             "total_cost_today": totals.cost_today,
             "total_cost_month": totals.cost_month,
         },
-        "worker_nodes": nodes,
+        "worker_nodes": nodes.unwrap_or_default(),
         "queue": { "waiting": waiting, "running": running, "failed": failed, "oldest_seconds": oldest },
     });
     context.tell(json, text).await
@@ -108,8 +127,21 @@ fn in_words(counts: &Map<String, Value>) -> String {
     if some.is_empty() { total.to_string() } else { format!("{total}: {}", some.join(", ")) }
 }
 
+/// The id of the organisation that a word names. An id is taken as it is: what was is listed after its organisation.
+async fn organization(context: &Context, named: Option<&str>) -> Result<Option<OrganizationId>, Failure> {
+    let Some(named) = named else { return Ok(None) };
+    match organization_named(named) {
+        OrganizationRef::Id(id) => Ok(Some(id)),
+        named @ OrganizationRef::Name(_) => {
+            let found = context.actions().organization_for(context.actor(), &named, Access::Read).await?;
+            Ok(Some(found.id))
+        }
+    }
+}
+
 pub(super) async fn apps(context: &Context, arguments: &AppsArguments) -> Result<u32, Failure> {
-    let filter = AdminAppFilter { organization: None, status: arguments.status, search: arguments.search.clone() };
+    let organization = organization(context, arguments.org.as_deref()).await?;
+    let filter = AdminAppFilter { organization, status: arguments.status, search: arguments.search.clone() };
     let apps = context.actions().store.admin_apps(&filter, None, i64::from(u32::MAX)).await?;
     let rows = apps.iter().map(|app| {
         let row = vec![
@@ -144,8 +176,20 @@ pub(super) async fn apps(context: &Context, arguments: &AppsArguments) -> Result
 }
 
 pub(super) async fn audit(context: &Context, arguments: &AuditArguments) -> Result<u32, Failure> {
-    let filter =
-        AuditFilter { action: arguments.action.clone(), target: arguments.target.clone(), ..AuditFilter::default() };
+    let user = match &arguments.user {
+        Some(email) => Some(users::named(context, email).await?.id),
+        None => None,
+    };
+    let filter = AuditFilter {
+        organization: organization(context, arguments.org.as_deref()).await?,
+        user,
+        action: arguments.action.clone(),
+        target_kind: arguments.kind.clone(),
+        target: arguments.target.clone(),
+        address: arguments.address,
+        since: arguments.since,
+        until: arguments.until,
+    };
     let lines = context.actions().audit_log(context.actor(), &filter, None, i64::from(arguments.num)).await?;
     let rows = lines.iter().map(|line| {
         let row = vec![

@@ -25,6 +25,21 @@ impl std::fmt::Debug for SetArguments {
     }
 }
 
+/// Arguments of `admin:settings:check`.
+#[derive(Args)]
+pub(crate) struct CheckArguments {
+    /// Settings and the values to try; what is saved counts for all others
+    #[arg(value_name = "KEY=VALUE")]
+    assignments: Vec<String>,
+}
+
+// By hand, likewise.
+impl std::fmt::Debug for CheckArguments {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CheckArguments").finish_non_exhaustive()
+    }
+}
+
 /// Arguments of `admin:settings:reset`.
 #[derive(Args, Debug)]
 pub(crate) struct ResetArguments {
@@ -38,13 +53,13 @@ pub(super) async fn list(context: &Context) -> Result<u32, Failure> {
 }
 
 pub(super) async fn set(context: &Context, arguments: &SetArguments) -> Result<u32, Failure> {
-    let mut changes = SettingChanges::new();
-    for assignment in &arguments.assignments {
-        let (key, value) =
-            assignment.split_once('=').ok_or_else(|| Error::Invalid("Give every setting as KEY=VALUE.".to_owned()))?;
-        changes.insert(key.to_owned(), Some(value.to_owned()));
-    }
-    change(context, &changes).await
+    change(context, &changes(&arguments.assignments)?).await
+}
+
+fn changes(assignments: &[String]) -> Result<SettingChanges, Error> {
+    let form = || Error::Invalid("Give every setting as KEY=VALUE.".to_owned());
+    let pairs = assignments.iter().map(|assignment| assignment.split_once('=').ok_or_else(form));
+    pairs.map(|pair| pair.map(|(key, value)| (key.to_owned(), Some(value.to_owned())))).collect()
 }
 
 pub(super) async fn reset(context: &Context, arguments: &ResetArguments) -> Result<u32, Failure> {
@@ -58,16 +73,14 @@ async fn change(context: &Context, changes: &SettingChanges) -> Result<u32, Fail
 
 /// Shows all settings, or to people only those that were changed.
 async fn show(context: &Context, settings: &Settings, only: Option<&SettingChanges>) -> Result<u32, Failure> {
-    let defaults = Settings::default();
-    let items = Settings::REGISTRY.iter().map(|info| item(info, settings, &defaults));
     let chosen = Settings::REGISTRY.iter().filter(|info| only.is_none_or(|only| only.contains_key(info.key)));
     let rows: Vec<Vec<String>> =
         chosen.map(|info| vec![info.key.to_owned(), plain(&settings.show(info.key).unwrap_or_default())]).collect();
-    context.tell(listed(items), table(&["SETTING", "VALUE"], &rows)).await
+    context.tell(items(settings), table(&["SETTING", "VALUE"], &rows)).await
 }
 
-pub(super) async fn check(context: &Context) -> Result<u32, Failure> {
-    let checks = context.actions().check_settings(context.actor(), &SettingChanges::new()).await?;
+pub(super) async fn check(context: &Context, arguments: &CheckArguments) -> Result<u32, Failure> {
+    let checks = context.actions().check_settings(context.actor(), &changes(&arguments.assignments)?).await?;
     let ok = checks.iter().all(|check| check.outcome != CheckOutcome::Failed);
     let items = checks.iter().map(|check| {
         json!({
@@ -84,6 +97,12 @@ pub(super) async fn check(context: &Context) -> Result<u32, Failure> {
         .collect();
     context.tell(json, table(&["PART", "OUTCOME", "SEEN"], &rows)).await?;
     Ok(u32::from(!ok))
+}
+
+/// All settings as programs read them.
+pub fn items(settings: &Settings) -> Value {
+    let defaults = Settings::default();
+    listed(Settings::REGISTRY.iter().map(|info| item(info, settings, &defaults)))
 }
 
 fn item(info: &SettingInfo, settings: &Settings, defaults: &Settings) -> Value {

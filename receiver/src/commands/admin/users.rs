@@ -49,11 +49,7 @@ pub(super) async fn list(context: &Context, arguments: &ListArguments) -> Result
 }
 
 pub(super) async fn edit(context: &Context, arguments: &EditArguments) -> Result<u32, Failure> {
-    let users = find(context, Some(&arguments.email)).await?;
-    let user = users
-        .into_iter()
-        .find(|user| user.email.eq_ignore_ascii_case(&arguments.email))
-        .ok_or_else(|| Error::NotFound("There is no user with that e-mail address.".to_owned()))?;
+    let user = named(context, &arguments.email).await?;
     let change =
         UserChange { is_admin: arguments.admin.map(Switch::is_on), disabled: arguments.locked.map(Switch::is_on) };
     let user = context.actions().change_user(context.actor(), user.id, change).await?;
@@ -64,6 +60,13 @@ pub(super) async fn edit(context: &Context, arguments: &EditArguments) -> Result
         if user.disabled_at.is_some() { "locked out" } else { "not locked out" }
     );
     context.tell(item(&user), text).await
+}
+
+/// The user with that e-mail address.
+pub(super) async fn named(context: &Context, email: &str) -> Result<AdminUser, Failure> {
+    let users = find(context, Some(email)).await?;
+    let found = users.into_iter().find(|user| user.email.eq_ignore_ascii_case(email));
+    found.ok_or_else(|| Error::NotFound("There is no user with that e-mail address.".to_owned()).into())
 }
 
 async fn find(context: &Context, search: Option<&str>) -> Result<Vec<AdminUser>, Failure> {
