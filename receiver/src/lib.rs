@@ -35,7 +35,7 @@ use tokio_util::task::TaskTracker;
 
 pub use skypanel_core::source::SourceLimits;
 
-pub use crate::commands::{ClientLine, command_help, command_list, platform_commands};
+pub use crate::commands::{ClientLine, answers, command_help, command_list, platform_commands};
 pub use crate::keys::parse_public_key;
 
 use crate::git::Repositories;

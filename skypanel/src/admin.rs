@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::{Args, Subcommand};
+use serde_json::{Value, json};
 use skypanel_core::actions::{Actions, Actor};
 use skypanel_core::blob::LocalBlobs;
 use skypanel_core::clock::Clock;
@@ -14,10 +15,11 @@ use skypanel_core::console::NoConsole;
 use skypanel_core::jobs::Jobs;
 use skypanel_core::model::{AppSlug, Role};
 use skypanel_core::repository::GitClient;
-use skypanel_core::settings::Settings;
+use skypanel_core::settings::{SettingInfo, Settings};
 use skypanel_core::store::{NewUser, Store};
 use skypanel_core::stream::Streams;
 use skypanel_core::{Error, Result};
+use skypanel_receiver::answers;
 
 use crate::config::{Config, Settable};
 use crate::setup;
@@ -26,6 +28,9 @@ use crate::setup;
 pub(crate) struct Admin {
     #[command(flatten)]
     pub(crate) settable: Settable,
+    /// Answer in JSON, for programs
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
     #[command(subcommand)]
     pub(crate) action: Action,
 }
@@ -90,14 +95,31 @@ pub(crate) enum Action {
     },
 }
 
-pub(crate) async fn run(config: Config, action: Action) -> Result<()> {
+/// To whom it is answered.
+#[derive(Clone, Copy)]
+pub(crate) enum Reader {
+    Person,
+    Program,
+}
+
+impl Reader {
+    /// Answers with a result: its JSON to programs, which is that of the platform's own commands, its text to people.
+    fn tell(self, json: &Value, text: impl std::fmt::Display) {
+        match self {
+            Self::Person => println!("{text}"),
+            Self::Program => println!("{json}"),
+        }
+    }
+}
+
+pub(crate) async fn run(config: Config, action: Action, reader: Reader) -> Result<()> {
     setup::data_directory(&config)?;
     let private = config.database_url.is_empty();
     // Held in this order to the end; a running `skypanel up` holds the second for as long as it runs.
     let _turn = if private { Some(setup::turn(&config).await?) } else { None };
     let alone = if private { setup::lock(&config).ok() } else { None };
     let (store, postgres) = setup::open_store(&config).await?;
-    let outcome = act(&config, &store, action).await;
+    let outcome = act(&config, &store, action, reader).await;
     store.pool().close().await;
     // Leave the private database as it was: running under a running `skypanel up`, stopped otherwise.
     if let Some(postgres) = postgres
@@ -109,41 +131,56 @@ pub(crate) async fn run(config: Config, action: Action) -> Result<()> {
 }
 
 /// What changes something is done as by the platform itself, and stands in the audit log.
-async fn act(config: &Config, store: &Store, action: Action) -> Result<()> {
+async fn act(config: &Config, store: &Store, action: Action, reader: Reader) -> Result<()> {
     let operator = Actor::system();
     match action {
         Action::UserCreate { email, org, role, admin } => {
             let password = setup::random_password();
             let new = NewUser { email: &email, password: &password, is_admin: admin };
-            actions(config, store).await?.create_user(&operator, new, &org, role).await?;
-            println!("Created {email}, {role} of {org}. Password (shown only now): {password}");
+            let (user, organization) = actions(config, store).await?.create_user(&operator, new, &org, role).await?;
+            let json = json!({
+                "id": user.id,
+                "email": user.email,
+                "is_admin": user.is_admin,
+                "password": password,
+                "organizations": [{ "id": organization.id, "name": organization.name, "role": role }],
+            });
+            reader.tell(&json, format_args!("Created {email}, {role} of {org}. Password (shown only now): {password}"));
         }
         Action::UserResetPassword { email } => {
             let password = setup::random_password();
             store.reset_password(&email, &password).await?;
-            println!("New password of {email} (shown only now): {password}");
+            reader.tell(
+                &json!({ "email": email, "password": password }),
+                format_args!("New password of {email} (shown only now): {password}"),
+            );
         }
         Action::KeyAdd { file, email } => {
             let text = read_key(&file)?;
             let email = email.unwrap_or_else(|| config.admin_email.clone());
             let key = actions(config, store).await?.add_ssh_key_of(&operator, &email, &text).await?;
-            println!("Added the key {} ({}) to {email}.", key.fingerprint, key.name);
+            reader.tell(
+                &answers::key(&key),
+                format_args!("Added the key {} ({}) to {email}.", key.fingerprint, key.name),
+            );
         }
         Action::OrgCreate { name, owner } => {
-            actions(config, store).await?.ensure_organization(&operator, &name, owner.as_deref()).await?;
-            println!("The organisation {name} is there.");
+            let actions = actions(config, store).await?;
+            let organization = actions.ensure_organization(&operator, &name, owner.as_deref()).await?;
+            let json = json!({ "id": organization.id, "name": organization.name });
+            reader.tell(&json, format_args!("The organisation {name} is there."));
         }
-        Action::AppPlan { app, plan: None } => plan::list(store, &app).await?,
+        Action::AppPlan { app, plan: None } => plan::list(store, &app, reader).await?,
         Action::AppPlan { app, plan: Some(plan) } => {
-            plan::change(&actions(config, store).await?, &operator, &app, &plan, is_served(config)).await?;
+            let change = plan::Change { app: &app, plan: &plan, is_served: is_served(config) };
+            change.make(&actions(config, store).await?, &operator, reader).await?;
         }
         Action::Settings => {
             let settings = store.settings().await?;
-            for info in Settings::REGISTRY {
-                println!("{:28} {:<24} {}", info.key, settings.show(info.key).unwrap_or_default(), info.help.trim());
-            }
+            let lines: Vec<String> = Settings::REGISTRY.iter().map(|info| line(info, &settings)).collect();
+            reader.tell(&answers::settings(&settings), lines.join("\n"));
         }
-        Action::SettingsSet { settings } => set(config, store, &settings).await?,
+        Action::SettingsSet { settings } => set(config, store, &settings, reader).await?,
     }
     Ok(())
 }
@@ -166,17 +203,20 @@ async fn actions(config: &Config, store: &Store) -> Result<Actions> {
     })
 }
 
-async fn set(config: &Config, store: &Store, settings: &[String]) -> Result<()> {
+async fn set(config: &Config, store: &Store, settings: &[String], reader: Reader) -> Result<()> {
     let pairs: Vec<(&str, &str)> = match settings {
         [key, value] if !key.contains('=') => vec![(key, value)],
         _ => settings.iter().map(|setting| pair(setting)).collect::<Result<_>>()?,
     };
     let changes = pairs.iter().map(|(key, value)| ((*key).to_owned(), Some((*value).to_owned()))).collect();
-    actions(config, store).await?.change_settings(&Actor::system(), &changes).await?;
-    for (key, _) in pairs {
-        println!("Set {key}.");
-    }
+    let settings = actions(config, store).await?.change_settings(&Actor::system(), &changes).await?;
+    let lines: Vec<String> = pairs.iter().map(|(key, _)| format!("Set {key}.")).collect();
+    reader.tell(&answers::settings(&settings), lines.join("\n"));
     Ok(())
+}
+
+fn line(info: &SettingInfo, settings: &Settings) -> String {
+    format!("{:28} {:<24} {}", info.key, settings.show(info.key).unwrap_or_default(), info.help.trim())
 }
 
 fn pair(setting: &str) -> Result<(&str, &str)> {

@@ -37,7 +37,7 @@ pub(crate) fn run(words: &[String], as_json: bool) -> Result<ExitCode> {
         Err(error) => return Err(error),
     };
     let mut words = words.to_vec();
-    if as_json {
+    if as_json && !ClientLine::new(&words, None).is_json() {
         words.insert(0, "--json".to_owned());
     }
     let line = ClientLine::new(&words, address.app.as_deref());

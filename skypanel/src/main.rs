@@ -106,7 +106,7 @@ fn main() -> ExitCode {
         return client::answer_question(&platform, std::env::args().nth(1).as_deref());
     }
     let CommandLine { form, command } = CommandLine::parse_from(one_spelling(std::env::args_os().collect()));
-    let as_json = form.json || command.form().is_some_and(|form| form.json);
+    let as_json = form.json || command.asks_for_json();
     let outcome = run(command, as_json);
     outcome.unwrap_or_else(|error| {
         if as_json {
@@ -120,11 +120,7 @@ fn main() -> ExitCode {
 }
 
 fn run(command: Command, as_json: bool) -> skypanel_core::Result<ExitCode> {
-    let of_client = matches!(
-        command,
-        Command::Login { .. } | Command::Logout { .. } | Command::GitRemote { .. } | Command::Remote(_)
-    );
-    if as_json && !of_client {
+    if as_json && !command.is_of_client() && !matches!(command, Command::Admin(_)) {
         return Err(skypanel_core::Error::Invalid("This command has no --json.".to_owned()));
     }
     match command {
@@ -132,7 +128,8 @@ fn run(command: Command, as_json: bool) -> skypanel_core::Result<ExitCode> {
         Command::Serve { roles, settable } => with_runtime(&settable, |config| up::serve_roles(config, roles))?,
         Command::Admin(admin) => {
             let settable = admin.settable.clone();
-            with_runtime(&settable, |config| admin::run(config, admin.action))?;
+            let reader = if as_json { admin::Reader::Program } else { admin::Reader::Person };
+            with_runtime(&settable, |config| admin::run(config, admin.action, reader))?;
         }
         Command::Login { arguments, .. } => client::in_runtime(client::login(&arguments, as_json))?,
         Command::Logout { arguments, .. } => client::in_runtime(client::logout(&arguments, as_json))?,
@@ -146,12 +143,19 @@ fn run(command: Command, as_json: bool) -> skypanel_core::Result<ExitCode> {
 }
 
 impl Command {
-    /// How it is to answer, if it is one of ours that can choose.
-    fn form(&self) -> Option<Form> {
+    /// Whether its own options ask for JSON.
+    fn asks_for_json(&self) -> bool {
         match self {
-            Self::Login { form, .. } | Self::Logout { form, .. } | Self::GitRemote { form, .. } => Some(*form),
-            _ => None,
+            Self::Login { form, .. } | Self::Logout { form, .. } | Self::GitRemote { form, .. } => form.json,
+            Self::Admin(admin) => admin.json,
+            Self::Remote(words) => skypanel_receiver::ClientLine::new(words, None).is_json(),
+            _ => false,
         }
+    }
+
+    /// Whether it is for users of a platform elsewhere.
+    fn is_of_client(&self) -> bool {
+        matches!(self, Self::Login { .. } | Self::Logout { .. } | Self::GitRemote { .. } | Self::Remote(_))
     }
 }
 

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// A data directory that PostgreSQL's user may enter.
@@ -40,6 +41,44 @@ fn commands_at_the_same_time_wait_for_each_other() {
     assert!(!directory.path().join("postgres/data/postmaster.pid").exists(), "the database is left running");
     ended(admin(directory.path(), &["user:create", "ada@example.com", "--org", "a"]));
     ended(admin(directory.path(), &["user:create", "bob@example.com", "--org", "c"]));
+}
+
+/// The JSON documents it answered with, once it has ended well.
+fn documents(child: Child) -> Vec<Value> {
+    let output = child.wait_with_output().expect("ends");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let read = |line: &str| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+    String::from_utf8_lossy(&output.stdout).lines().map(read).collect()
+}
+
+#[test]
+fn programs_are_answered_in_json() {
+    let directory = directory();
+    let one = |arguments: &[&str]| {
+        let mut told = documents(admin(directory.path(), arguments));
+        assert_eq!(told.len(), 1, "{arguments:?}: {told:?}");
+        told.remove(0)
+    };
+    let made = one(&["--json", "org:create", "acme"]);
+    assert_eq!((&made["name"], made["id"].is_string()), (&json!("acme"), true));
+    let user = one(&["user:create", "ada@example.com", "--org", "acme", "--json"]);
+    assert_eq!((&user["email"], &user["organizations"][0]["role"]), (&json!("ada@example.com"), &json!("developer")));
+    let reset = one(&["user:reset-password", "ada@example.com", "--json"]);
+    assert!(reset["password"].is_string() && reset["password"] != user["password"]);
+    let key = directory.path().join("key.pub");
+    std::fs::write(&key, "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJySykK18nyfYWW/A+yKBMRbHjc36mgcMmxaKn4S4bFo ada\n")
+        .expect("writes");
+    let key = one(&["key:add", &key.display().to_string(), "--email", "ada@example.com", "--json"]);
+    assert_eq!((&key["name"], key["fingerprint"].is_string()), (&json!("ada"), true));
+    let set = one(&["settings:set", "git.max_pack_mb=64", "--json"]);
+    assert_eq!(set, one(&["settings", "--json"]));
+    let items = set["items"].as_array().expect("a list");
+    assert!(items.iter().any(|item| item["key"] == "git.max_pack_mb" && item["value"] == 64), "{items:?}");
+
+    let refused = admin(directory.path(), &["app:plan", "shop", "--json"]).wait_with_output().expect("ends");
+    assert_eq!(refused.status.code(), Some(1));
+    let error: Value = serde_json::from_slice(&refused.stderr).expect("is JSON");
+    assert_eq!(error["code"], "NOT_FOUND");
 }
 
 #[test]

@@ -156,7 +156,12 @@ async fn what_is_no_platform_and_what_is_not_encrypted_is_refused() {
     assert_eq!(client(&["login", "--scope", "all"]).await.failed().status, Some(2));
     assert_eq!(client(&["git:remote"]).await.failed().status, Some(2));
     client(&["git", "remote", "-a", "shop"]).await.failed().says(&["no Git repository"]);
-    client(&["--json", "completions", "bash"]).await.failed().says(&["no --json"]);
+    for text_alone in [&["completions", "bash"][..], &["man"], &["up"], &["serve", "api"]] {
+        let said = client(&[&["--json"], text_alone].concat()).await.failed();
+        let error: Value = serde_json::from_str(&said.stderr).expect("is JSON");
+        assert!(error["error"].as_str().is_some_and(|text| text.contains("no --json")), "{error}");
+        assert!(include_str!("../../docs/client.md").contains(&format!("`{}`", text_alone[0])));
+    }
     // The manual page and the completions are what their readers understand.
     let manual = client(&["man"]).await.ok().stdout;
     let page = directory.path().join("skypanel.1");

@@ -78,7 +78,8 @@ async fn remove(context: &Context, arguments: &RemoveArguments) -> Result<u32, F
     context.done(format!("-----> Removed the key {}", plain(&arguments.fingerprint))).await
 }
 
-fn item(key: &SshKey) -> Value {
+/// A key as programs read it.
+pub fn item(key: &SshKey) -> Value {
     json!({
         "fingerprint": key.fingerprint,
         "public_key": key.public_key,

@@ -35,6 +35,15 @@ mod usage;
 mod wallet;
 mod webhooks;
 
+/// Answers as programs read them, for what answers beside SSH.
+pub mod answers {
+    pub use super::admin::setting_items as settings;
+    pub use super::keys::item as key;
+    pub use super::plans::item as plan;
+    pub use super::ps::priced;
+    pub use super::shown::{Characters, begun};
+}
+
 pub use client::{ClientLine, command_help, command_list, platform_commands};
 
 use std::sync::Arc;

@@ -29,7 +29,7 @@ pub(crate) fn row(plan: &Plan) -> Vec<String> {
 }
 
 /// A plan as programs read it.
-pub(crate) fn item(plan: &Plan) -> Value {
+pub fn item(plan: &Plan) -> Value {
     json!({
         "id": plan.id,
         "name": plan.name,

@@ -179,13 +179,19 @@ async fn plan(context: &Context, arguments: &PlanArguments) -> Result<u32, Failu
     changed(context, &priced, &format!("Moving {app} to the plan {}", plain(plan)), arguments.dry_run).await
 }
 
-/// Shows what a change costs, and the change itself if it was made.
-async fn changed(context: &Context, priced: &Priced, what: &str, dry_run: bool) -> Result<u32, Failure> {
-    let (app, job, cost) = (&priced.begun.app, priced.begun.job, priced.cost);
+/// A change with what it costs, as programs read it.
+pub fn priced(priced: &Priced, dry_run: bool) -> Value {
     let mut json = begun(&priced.begun);
     json["dry_run"] = json!(dry_run);
-    json["cost_per_hour_before"] = json!(cost.before);
-    json["cost_per_hour_after"] = json!(cost.after);
+    json["cost_per_hour_before"] = json!(priced.cost.before);
+    json["cost_per_hour_after"] = json!(priced.cost.after);
+    json
+}
+
+/// Shows what a change costs, and the change itself if it was made.
+async fn changed(context: &Context, change: &Priced, what: &str, dry_run: bool) -> Result<u32, Failure> {
+    let (app, job, cost) = (&change.begun.app, change.begun.job, change.cost);
+    let json = priced(change, dry_run);
     let mut text = if dry_run { "Nothing was changed.\n".to_owned() } else { format!("-----> {what}\n") };
     let _ = if dry_run {
         writeln!(text, "An hour of it costs {} and would cost {}.", cost.before, cost.after)

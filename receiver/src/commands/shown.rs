@@ -25,7 +25,7 @@ pub(crate) fn listed(items: impl IntoIterator<Item = Value>) -> Value {
 }
 
 /// A change to what runs.
-pub(crate) fn begun(begun: &Begun) -> Value {
+pub fn begun(begun: &Begun) -> Value {
     json!({
         "app_id": begun.app.id,
         "app": begun.app.slug,
@@ -53,14 +53,14 @@ pub(crate) fn id(word: &str) -> Result<Uuid, String> {
 }
 
 /// Puts the characters together that chunks of bytes may cut in two.
-#[derive(Default)]
-pub(crate) struct Characters {
+#[derive(Debug, Default)]
+pub struct Characters {
     cut: Vec<u8>,
 }
 
 impl Characters {
     /// The text up to the last complete character.
-    pub(crate) fn complete(&mut self, bytes: &[u8]) -> String {
+    pub fn complete(&mut self, bytes: &[u8]) -> String {
         self.cut.extend_from_slice(bytes);
         let rest = self.cut.utf8_chunks().last().map_or(0, |chunk| {
             let invalid = chunk.invalid();

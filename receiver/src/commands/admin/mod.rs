@@ -7,6 +7,8 @@ mod platform;
 mod settings;
 mod users;
 
+pub use settings::items as setting_items;
+
 use clap::Subcommand;
 use skypanel_core::Error;
 
