@@ -11,18 +11,34 @@ mod ssh;
 
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::CommandFactory as _;
+use serde_json::Value;
 use skypanel_core::{Error, Result};
 use skypanel_receiver::ClientLine;
 
 use address::Address;
+use api::{Api, Refusal, WebAddress};
 pub(crate) use git::{RemoteArguments, become_ssh, set_remote};
 pub(crate) use login::{LoginArguments, LogoutArguments, login, logout};
-use logins::Logins;
+use logins::{Login, Logins};
 
 /// What `ssh` ends with when there is no connection, or none any more.
 const NO_CONNECTION: u8 = 255;
+/// Exit status where the platform does not take a login.
+const NOT_TAKEN: u8 = 3;
+/// Longest the platform may take to say whether it takes a login.
+const ASK_LIMIT: Duration = Duration::from_secs(5);
+
+/// The exit status for an error of the client's own. What a command on the platform ends with is that command's.
+pub(crate) fn exit_code(error: &Error) -> ExitCode {
+    match error {
+        Error::Upstream(_) => NO_CONNECTION.into(),
+        Error::Unauthenticated(_) => NOT_TAKEN.into(),
+        _ => ExitCode::FAILURE,
+    }
+}
 
 /// Runs `words` on the platform, to the exit status.
 pub(crate) fn run(words: &[String], as_json: bool) -> Result<ExitCode> {
@@ -52,28 +68,40 @@ pub(crate) fn run(words: &[String], as_json: bool) -> Result<ExitCode> {
     command.args([&address.destination(), "--", &quoted.join(" ")]);
     let status = ssh::run(command)?;
     if status == NO_CONNECTION {
-        explain(&address, login.is_some(), line.command());
+        return Err(broken(&address, login, line.command()));
     }
     Ok(ExitCode::from(status))
 }
 
-/// `ssh` has told its reason by now; what to do about it is ours to tell.
-fn explain(address: &Address, by_login: bool, command: &str) {
+/// What to do about a connection that failed: `ssh` has told its reason by now, and its one exit status has many.
+fn broken(address: &Address, login: Option<&Login>, command: &str) -> Error {
+    if let Some(login) = login
+        && let Ok(true) = in_runtime(is_refused(login))
+    {
+        return Error::Unauthenticated(format!(
+            "{} does not take your login any more: it was revoked or has expired. You have to log in again: skypanel login",
+            login.url
+        ));
+    }
+    let url = address.url(None);
     if command == "run" {
         // A process of the app may have ended with it as well, and then all is said.
-        eprintln!(
-            " !     The exit status is 255: the command's own, or the connection to {} broke.",
-            address.url(None)
-        );
-        return;
+        let text = format!("The exit status is 255: the command's own, or the connection to {url} broke.");
+        return Error::Upstream(text);
     }
-    eprintln!(" !     The connection to {} failed; the reason is above.", address.url(None));
-    let advice = if by_login {
-        "If the platform refused your login, or its SSH key was changed by its operator, log in again: skypanel login"
+    let advice = if login.is_some() {
+        "If the platform's SSH key was changed by its operator, log in again: skypanel login"
     } else {
         "Without an SSH key that the platform knows, log in first: skypanel login https://PLATFORM"
     };
-    eprintln!(" !     {advice}");
+    Error::Upstream(format!("The connection to {url} failed; the reason is above.\n{advice}"))
+}
+
+/// Whether the platform says that it does not know the token. Where it does not answer, that is not known.
+async fn is_refused(login: &Login) -> Result<bool> {
+    let api = Api::at(WebAddress::parse(&login.url, true)?)?;
+    let asked = tokio::time::timeout(ASK_LIMIT, api.get::<Value>("/api/me", Some(&login.token.0))).await;
+    Ok(matches!(asked, Ok(Err(Refusal::Refused(401, ..)))))
 }
 
 /// Runs what waits for the network, on one thread.

@@ -107,6 +107,7 @@ fn main() -> ExitCode {
     }
     let CommandLine { form, command } = CommandLine::parse_from(one_spelling(std::env::args_os().collect()));
     let as_json = form.json || command.asks_for_json();
+    let of_client = command.is_of_client();
     let outcome = run(command, as_json);
     outcome.unwrap_or_else(|error| {
         if as_json {
@@ -115,7 +116,7 @@ fn main() -> ExitCode {
         } else {
             eprintln!(" !     {}", error.to_string().replace('\n', "\n !     "));
         }
-        ExitCode::FAILURE
+        if of_client { client::exit_code(&error) } else { ExitCode::FAILURE }
     })
 }
 

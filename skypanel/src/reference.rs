@@ -21,8 +21,9 @@ pub(crate) const EXIT_STATUSES: &[(&str, &str)] = &[
     ("0", "It went well."),
     ("1", "It was refused or failed; standard error says why and what to do."),
     ("2", "The command line of one of the client's own commands was not understood."),
+    ("3", "The platform does not take your login: it was revoked or has expired. Log in again."),
     ("130", "It was interrupted with Ctrl-C. What runs on the platform goes on."),
-    ("255", "There was no connection to the platform, or it broke."),
+    ("255", "There was no connection to the platform, or it broke; without a login, also: it does not know your key."),
 ];
 
 /// What is kept where.

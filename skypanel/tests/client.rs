@@ -95,10 +95,34 @@ async fn a_token_on_standard_input_logs_in_and_does_what_its_scope_allows() {
         .execute(platform.actions.store.pool())
         .await
         .expect("revokes");
-    let refused = platform.client(&["apps"]).await.failed();
-    assert_eq!(refused.status, Some(255));
-    refused.says(&["unknown, revoked or expired", "log in again: skypanel login"]);
+    for command in [&["apps"][..], &["run", "-a", "shop", "ls"]] {
+        let refused = platform.client(command).await.failed();
+        assert_eq!(refused.status, Some(3));
+        refused.says(&["unknown, revoked or expired", "log in again: skypanel login"]);
+    }
+    let refused = platform.client(&["apps", "--json"]).await.failed();
+    let last: Value = serde_json::from_str(refused.stderr.lines().last().expect("says why")).expect("is JSON");
+    assert_eq!((refused.status, &last["code"]), (Some(3), &"UNAUTHENTICATED".into()));
+    let again = ["login", &platform.url, "--token"];
+    assert_eq!(platform.client_with_input(&again, token.as_str()).await.failed().status, Some(3));
     platform.client(&["logout"]).await.ok();
+    platform.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_platform_that_does_not_answer_is_told_by_the_exit_status() {
+    let mut platform = Platform::start().await;
+    platform.log_in().await;
+    platform.fall_silent().await;
+    let url = platform.url.clone();
+    for command in [&["apps"][..], &["run", "-a", "shop", "ls"], &["login", &url], &["logout"]] {
+        let said = platform.client(command).await.failed();
+        assert_eq!(said.status, Some(255), "{command:?}: {said:?}");
+    }
+    // It is forgotten all the same.
+    let said = platform.client(&["apps", "--json"]).await.failed();
+    let error: Value = serde_json::from_str(&said.stderr).expect("is JSON");
+    assert_eq!((said.status, &error["code"]), (Some(1), &"INVALID_INPUT".into()));
     platform.stop().await;
 }
 
@@ -152,7 +176,10 @@ async fn what_is_no_platform_and_what_is_not_encrypted_is_refused() {
     };
     client(&["login"]).await.failed().says(&["Log in to which platform?"]);
     client(&["login", "http://paas.example"]).await.failed().says(&["not encrypted", "--insecure"]);
-    client(&["login", "http://127.0.0.1:1"]).await.failed().says(&["does not answer on port 1"]);
+    let silent = client(&["login", "http://127.0.0.1:1"]).await.failed();
+    assert_eq!(silent.status, Some(255));
+    silent.says(&["does not answer on port 1"]);
+    assert_eq!(client(&["login", "http://paas.example"]).await.failed().status, Some(1));
     assert_eq!(client(&["login", "--scope", "all"]).await.failed().status, Some(2));
     assert_eq!(client(&["git:remote"]).await.failed().status, Some(2));
     client(&["git", "remote", "-a", "shop"]).await.failed().says(&["no Git repository"]);

@@ -148,11 +148,12 @@ pub(crate) async fn logout(arguments: &LogoutArguments, as_json: bool) -> Result
         }
     };
     if let Err(error) = revoked.await {
-        return Err(Error::Upstream(format!(
+        let text = format!(
             "The login to {} is forgotten here, but its token could not be revoked: {error}\n\
              Revoke it in the dashboard if this machine is not yours alone.",
             login.url
-        )));
+        );
+        return Err(if matches!(error, Error::Upstream(_)) { Error::Upstream(text) } else { Error::Conflict(text) });
     }
     if as_json {
         println!("{}", json!({ "platform": login.url, "email": login.email }));

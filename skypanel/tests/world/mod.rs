@@ -169,7 +169,8 @@ impl Platform {
         directory
     }
 
-    pub(crate) async fn stop(mut self) {
+    /// Stops API and SSH server; from then on nothing answers.
+    pub(crate) async fn fall_silent(&mut self) {
         self.cancel.cancel();
         let ended = async {
             while let Some(ended) = self.running.join_next().await {
@@ -177,6 +178,10 @@ impl Platform {
             }
         };
         tokio::time::timeout(Duration::from_secs(30), ended).await.expect("stops in time");
+    }
+
+    pub(crate) async fn stop(mut self) {
+        self.fall_silent().await;
         drop(self.actions);
         self.database.close().await;
     }
