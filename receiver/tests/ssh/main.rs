@@ -6,6 +6,7 @@ mod admin;
 mod commands;
 mod console;
 mod domains;
+mod every_command;
 #[path = "../../../core/tests/git_hosts/mod.rs"]
 mod git_hosts;
 mod hostile;

@@ -82,7 +82,7 @@ async fn an_app_is_connected_to_a_repository_and_deployed_from_it() {
 }
 
 /// A `tar` with one file.
-fn archive(name: &str, content: &[u8]) -> Vec<u8> {
+pub(crate) fn archive(name: &str, content: &[u8]) -> Vec<u8> {
     let mut builder = tar::Builder::new(Vec::new());
     let mut header = tar::Header::new_gnu();
     header.set_size(content.len() as u64);
