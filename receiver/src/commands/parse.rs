@@ -307,22 +307,6 @@ mod tests {
     }
 
     #[test]
-    fn every_command_is_documented() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/commands.md");
-        let document = std::fs::read_to_string(path).expect("reads");
-        let names: Vec<String> = document
-            .lines()
-            .filter(|line| line.starts_with('|'))
-            .flat_map(|line| line.split('`').skip(1).step_by(2))
-            .filter_map(|code| Some(code.split(' ').next()?.to_owned()))
-            .collect();
-        for (name, _) in commands() {
-            let elsewhere = matches!(name.as_str(), "help" | "logs" | "run");
-            assert!(elsewhere || names.contains(&name), "docs/commands.md says what {name} does");
-        }
-    }
-
-    #[test]
     fn both_spellings_are_one_command() {
         for (typed, read) in [
             ("apps create x", "apps:create x"),

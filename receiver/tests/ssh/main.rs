@@ -5,6 +5,7 @@ mod account;
 mod admin;
 mod commands;
 mod console;
+mod document;
 mod domains;
 mod every_command;
 #[path = "../../../core/tests/git_hosts/mod.rs"]
