@@ -60,6 +60,18 @@ async fn guessing_is_slowed_down_for_the_account_and_for_a_while() {
 }
 
 #[tokio::test]
+async fn no_made_up_account_counts_as_tries_of_another() {
+    let world = World::new().await;
+    let guess = json!({ "email": "owner@example.com:198.51.100.9", "password": "x" });
+    for _ in 0..10 {
+        world.post("/api/auth/login").json(&guess).send().await.fails(401, "UNAUTHENTICATED");
+    }
+    let right = json!({ "email": "owner@example.com", "password": PASSWORD });
+    world.post("/api/auth/login").json(&right).from("198.51.100.9").send().await.is(200);
+    world.close().await;
+}
+
+#[tokio::test]
 async fn a_crowd_that_guesses_is_slowed_down_too() {
     let world = World::new().await;
     let guess = json!({ "email": "owner@example.com", "password": "x" });

@@ -28,8 +28,8 @@ impl Guard {
 
     /// Tries of one account from one address.
     pub(crate) fn account_from(what: &str, account: &str, address: Option<IpAddr>) -> Self {
-        let Self { key, most } = Self::account(what, account);
-        Self { key: format!("{key}:{}", network_of(address)), most }
+        // What a visitor typed comes last, so that nothing they type makes another count's key.
+        Self::account(&format!("{what}:from:{}", network_of(address)), account)
     }
 
     /// Tries of one account by anybody, so many that only a crowd gets there.
