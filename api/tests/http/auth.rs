@@ -60,6 +60,20 @@ async fn guessing_is_slowed_down_for_the_account_and_for_a_while() {
 }
 
 #[tokio::test]
+async fn a_few_addresses_lock_nobody_else_out() {
+    let world = World::new().await;
+    let guess = json!({ "email": "owner@example.com", "password": "x" });
+    for from in ["198.51.100.1", "198.51.100.2", "198.51.100.3"] {
+        for _ in 0..50 {
+            let answered = world.post("/api/auth/login").json(&guess).from(from).send().await;
+            assert!(matches!(answered.status.as_u16(), 401 | 429), "{answered:#?}");
+        }
+    }
+    Browser::logged_in(&world, "owner").await;
+    world.close().await;
+}
+
+#[tokio::test]
 async fn no_made_up_account_counts_as_tries_of_another() {
     let world = World::new().await;
     let guess = json!({ "email": "owner@example.com:198.51.100.9", "password": "x" });

@@ -69,14 +69,15 @@ impl std::fmt::Debug for OpenSession {
 
 impl Actions {
     /// Opens a session. Tries are counted per address, per account from each address, and per account from anywhere,
-    /// far more generously: nobody locks others out with a handful of wrong passwords. A wrong password and an unknown
-    /// account take as long and are told in the same words.
+    /// far more generously, and those that are refused count no further: a few addresses lock nobody else out. A wrong
+    /// password and an unknown account take as long and are told in the same words.
     pub async fn log_in(&self, login: Login<'_>) -> Result<OpenSession> {
         let now = self.clock.now();
         let wrong = || Error::Unauthenticated("The e-mail address or the password is wrong.".to_owned());
+        let address = Guard::address("login", login.address);
         let here = Guard::account_from("login", login.email, login.address);
-        let elsewhere = [Guard::address("login", login.address), Guard::account_from_anywhere("login", login.email)];
-        for guard in elsewhere.iter().chain([&here]) {
+        let anywhere = Guard::account_from_anywhere("login", login.email);
+        for guard in [&address, &here, &anywhere] {
             self.store.count_try(guard, now).await?;
         }
         let account = self.store.account(login.email).await?;
@@ -87,7 +88,7 @@ impl Actions {
         };
         if account.totp_confirmed_at.is_some() && login.code.is_none() {
             // The password was right: that is no failure, and tells nothing that a guesser could use again.
-            for guard in elsewhere.iter().chain([&here]) {
+            for guard in [&address, &here, &anywhere] {
                 self.store.uncount_try(guard).await?;
             }
             return Err(Error::SecondFactorRequired);
@@ -122,7 +123,7 @@ impl Actions {
         self.note_session(&mut transaction, &actor, "session.create", &session.id.to_string(), after).await?;
         transaction.commit().await?;
         self.store.forget_tries(&here).await?;
-        for guard in &elsewhere {
+        for guard in [&address, &anywhere] {
             self.store.uncount_try(guard).await?;
         }
         self.opened(session, actor.user()?.clone(), refresh)
