@@ -153,6 +153,54 @@ async fn a_second_factor_is_needed_once_it_is_confirmed() {
     world.close().await;
 }
 
+#[tokio::test]
+async fn guessing_codes_is_slowed_down_wherever_it_is_done() {
+    let world = World::new().await;
+    let mut browser = Browser::logged_in(&world, "owner").await;
+    let begun = browser.post(&world, "/api/me/totp", json!({ "password": PASSWORD })).await.is(200);
+    let code = |world: &World| code(&begun.json, world);
+    let wait = || world.actions.clock.advance(Duration::from_secs(15 * 60));
+    let confirm = |code: &str| json!({ "code": code });
+    for _ in 0..10 {
+        browser.post(&world, "/api/me/totp/confirm", confirm("000000")).await.fails(422, "INVALID_INPUT");
+    }
+    browser.post(&world, "/api/me/totp/confirm", confirm(&code(&world))).await.fails(429, "TOO_MANY_REQUESTS");
+    wait();
+    let mut browser = Browser::logged_in(&world, "owner").await;
+    browser.post(&world, "/api/me/totp/confirm", confirm(&code(&world))).await.is(200);
+
+    // Somebody with the password, who comes from ever new addresses.
+    wait();
+    let log_in = |code: &str, from: u8| {
+        let login = json!({ "email": "owner@example.com", "password": PASSWORD, "code": code });
+        world.post("/api/auth/login").json(&login).from(&format!("198.51.100.{from}"))
+    };
+    for from in 0..10 {
+        log_in("000000", from).send().await.fails(401, "UNAUTHENTICATED");
+    }
+    log_in(&code(&world), 10).send().await.fails(429, "TOO_MANY_REQUESTS");
+    wait();
+    for from in 0..9 {
+        log_in("000000", from).send().await.fails(401, "UNAUTHENTICATED");
+    }
+    log_in(&code(&world), 10).send().await.is(200);
+    log_in("000000", 11).send().await.fails(401, "UNAUTHENTICATED");
+
+    wait();
+    let mut browser = Browser::default();
+    browser.log_in(&world, "owner", Some(&code(&world))).await.is(200);
+    let mut remove = async |code: &str| {
+        let removal = json!({ "password": PASSWORD, "code": code });
+        browser.send(&world, Method::DELETE, "/api/me/totp", Some(removal)).await
+    };
+    for _ in 0..10 {
+        remove("000000").await.fails(422, "INVALID_INPUT");
+    }
+    world.actions.clock.advance(Duration::from_secs(30));
+    remove(&code(&world)).await.fails(429, "TOO_MANY_REQUESTS");
+    world.close().await;
+}
+
 /// What an authenticator app shows.
 fn code(begun: &Value, world: &World) -> String {
     let secret = Secret::try_from_base32(begun["secret"].as_str().expect("is text")).expect("is base 32");

@@ -6,6 +6,7 @@ use sqlx::PgConnection;
 use super::sessions::unchanged;
 use super::{Actions, Actor, Scope};
 use crate::identity::one_time;
+use crate::model::UserId;
 use crate::secrets::Owner;
 use crate::store::auth_failures::Guard;
 use crate::store::sessions::{self, Account};
@@ -70,7 +71,7 @@ impl Actions {
     pub async fn confirm_second_factor(&self, actor: &Actor, code: &str) -> Result<Vec<String>> {
         let user = actor.user()?;
         actor.needs(Scope::Manage)?;
-        let guard = Guard::account("code", &user.email);
+        let guard = codes_of(user.id);
         self.store.count_try(&guard, self.clock.now()).await?;
         let none_waits = || Error::Conflict("There is no second factor that waits for its first code.".to_owned());
         let mut transaction = self.store.pool().begin().await?;
@@ -95,7 +96,7 @@ impl Actions {
     pub async fn remove_second_factor(&self, actor: &Actor, password: &str, code: &str) -> Result<()> {
         actor.needs(Scope::Manage)?;
         let (user, account) = self.with_password(actor, password, "password").await?;
-        let guard = Guard::account("code", &user.email);
+        let guard = codes_of(user.id);
         self.store.count_try(&guard, self.clock.now()).await?;
         if account.totp_confirmed_at.is_none() {
             return Err(Error::Conflict("You have no second factor.".to_owned()));
@@ -148,6 +149,11 @@ impl Actions {
     }
 }
 
-fn belongs_to(user: crate::model::UserId) -> String {
+/// Tries of codes of a user, at logins and elsewhere.
+pub(super) fn codes_of(user: UserId) -> Guard {
+    Guard::account("code", &user.to_string())
+}
+
+fn belongs_to(user: UserId) -> String {
     format!("user {user} second factor")
 }

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
+use super::second_factor::codes_of;
 use super::{Actions, Actor};
 use crate::credentials::{self, Credential};
 use crate::identity::passwords;
@@ -70,7 +71,8 @@ impl std::fmt::Debug for OpenSession {
 impl Actions {
     /// Opens a session. Tries are counted per address, per account from each address, and per account from anywhere,
     /// far more generously, and those that are refused count no further: a few addresses lock nobody else out. A wrong
-    /// password and an unknown account take as long and are told in the same words.
+    /// password and an unknown account take as long and are told in the same words. Codes of a second factor are
+    /// counted per account, wherever they come from: who gets to guess them has the password.
     pub async fn log_in(&self, login: Login<'_>) -> Result<OpenSession> {
         let now = self.clock.now();
         let wrong = || Error::Unauthenticated("The e-mail address or the password is wrong.".to_owned());
@@ -92,6 +94,10 @@ impl Actions {
                 self.store.uncount_try(guard).await?;
             }
             return Err(Error::SecondFactorRequired);
+        }
+        let codes = codes_of(account.id);
+        if account.totp_confirmed_at.is_some() {
+            self.store.count_try(&codes, now).await?;
         }
         let mut transaction = self.store.pool().begin().await?;
         // Meanwhile the password may have been changed, or the user locked out.
@@ -125,6 +131,9 @@ impl Actions {
         self.store.forget_tries(&here).await?;
         for guard in [&address, &anywhere] {
             self.store.uncount_try(guard).await?;
+        }
+        if account.totp_confirmed_at.is_some() {
+            self.store.forget_tries(&codes).await?;
         }
         self.opened(session, actor.user()?.clone(), refresh)
     }
