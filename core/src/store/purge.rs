@@ -7,22 +7,16 @@ use crate::Result;
 
 /// How long a session that has ended is kept.
 const ENDED_SESSIONS: TimeDelta = TimeDelta::days(7);
-/// How long an exchanged refresh token of a session in use is kept. When it comes back within that time, somebody else
-/// has it, and its session ends; after that it is refused like any other that is not known.
-const EXCHANGED_TOKENS: TimeDelta = TimeDelta::days(7);
 
 impl Store {
-    /// Drops sessions and refresh tokens that are over, and counts of failures that count no more.
+    /// Drops sessions that are over, and counts of failures that count no more.
     pub async fn drop_old_sessions(&self) -> Result<()> {
         let now = self.clock.now();
         let mut transaction = self.pool.begin().await?;
-        // Their refresh tokens go with them.
+        // Their refresh tokens go with them, and not before: when one that was exchanged comes back, somebody else has
+        // it, and its session ends, however long ago that was.
         sqlx::query("DELETE FROM user_sessions WHERE expires_at < $1 OR revoked_at < $1")
             .bind(now - ENDED_SESSIONS)
-            .execute(&mut *transaction)
-            .await?;
-        sqlx::query("DELETE FROM user_refresh_tokens WHERE used_at < $1")
-            .bind(now - EXCHANGED_TOKENS)
             .execute(&mut *transaction)
             .await?;
         sqlx::query("DELETE FROM auth_failures WHERE forgotten_at <= $1").bind(now).execute(&mut *transaction).await?;

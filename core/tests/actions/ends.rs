@@ -132,10 +132,28 @@ async fn sessions_that_are_over_are_forgotten() {
 
     world.clock.set(world.clock.now() + TimeDelta::days(8));
     world.store().drop_old_sessions().await.expect("drops");
-    assert_eq!(left().await, (1, 1, 0));
+    assert_eq!(left().await, (1, 2, 0), "the one that goes on, with what was exchanged for it");
     world.actions.refresh_session(open.refresh.as_str(), None, None).await.expect("goes on");
     world.clock.set(world.clock.now() + TimeDelta::days(365));
     world.store().drop_old_sessions().await.expect("drops");
     assert_eq!(left().await, (0, 0, 0));
+    world.close().await;
+}
+
+#[tokio::test]
+async fn a_refresh_token_that_comes_back_ends_its_session_however_late() {
+    use skypanel_core::actions::Login;
+    let world = World::new().await;
+    let password = crate::world::PASSWORD;
+    let login = Login { email: "dev@x.io", password, code: None, user_agent: None, address: None, request_id: None };
+    let stolen = world.actions.log_in(login).await.expect("logs in").refresh;
+    let mut last = world.actions.refresh_session(stolen.as_str(), None, None).await.expect("goes on").refresh;
+    for _ in 0..8 {
+        world.clock.set(world.clock.now() + TimeDelta::days(10));
+        world.store().drop_old_sessions().await.expect("drops");
+        last = world.actions.refresh_session(last.as_str(), None, None).await.expect("goes on").refresh;
+    }
+    world.actions.refresh_session(stolen.as_str(), None, None).await.expect_err("was used already");
+    world.actions.refresh_session(last.as_str(), None, None).await.expect_err("the session has ended");
     world.close().await;
 }
