@@ -133,3 +133,29 @@ async fn somebody_who_is_locked_out_stays_out_and_one_admin_stays() {
     world.get(ORGANIZATIONS).by("admin").send().await.fails(403, "FORBIDDEN");
     world.close().await;
 }
+
+#[tokio::test]
+async fn somebody_who_is_locked_out_has_invited_nobody() {
+    let world = World::new().await;
+    let invite = async |organization: &str, who: &str, email: &str| {
+        let path = format!("/api/organizations/{organization}/invitations");
+        let body = json!({ "email": email, "role": "owner" });
+        world.post(&path).by(who).json(&body).send().await.is(201).json["token"].clone()
+    };
+    let theirs = invite("globex", "outsider", "loner@example.com").await;
+    let to_them = invite("acme", "owner", "outsider@example.com").await;
+    let others = invite("acme", "owner", "loner@example.com").await;
+    let disable = async |disabled: bool| {
+        let path = format!("/api/admin/paas/users/{}", world.users["outsider"].id);
+        world.call(Method::PATCH, &path).by("admin").json(&json!({ "disabled": disabled })).send().await.is(200)
+    };
+    disable(true).await;
+    disable(false).await;
+    let accept = async |who: &str, token: &serde_json::Value| {
+        world.post("/api/me/invitations/accept").by(who).json(&json!({ "token": token })).send().await
+    };
+    accept("loner", &theirs).await.fails(404, "NOT_FOUND");
+    accept("outsider", &to_them).await.fails(404, "NOT_FOUND");
+    accept("loner", &others).await.is(200);
+    world.close().await;
+}

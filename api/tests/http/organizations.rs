@@ -180,6 +180,38 @@ async fn an_invitation_is_for_one_address_once() {
 }
 
 #[tokio::test]
+async fn an_owner_who_is_none_any_more_does_not_come_back_by_an_invitation() {
+    for demoted in [true, false] {
+        let world = World::new().await;
+        let member = |name: &str| format!("/api/organizations/acme/members/{}", world.users[name].id);
+        let role = |role: &str| json!({ "role": role });
+        let invite = async |who: &str, email: &str| {
+            let body = json!({ "email": email, "role": "owner" });
+            let made = world.post("/api/organizations/acme/invitations").by(who).json(&body).send().await.is(201);
+            made.json["token"].clone()
+        };
+        let accept = async |who: &str, token: &serde_json::Value| {
+            let body = json!({ "token": token });
+            world.post("/api/me/invitations/accept").by(who).json(&body).send().await
+        };
+        world.call(Method::PUT, &member("developer")).by("owner").json(&role("owner")).send().await.is(200);
+        let (theirs, others) =
+            (invite("developer", "loner@example.com").await, invite("owner", "outsider@example.com").await);
+        if demoted {
+            world.call(Method::PUT, &member("developer")).by("owner").json(&role("viewer")).send().await.is(200);
+        } else {
+            world.delete(&member("developer")).by("owner").send().await.is(204);
+        }
+        accept("loner", &theirs).await.fails(404, "NOT_FOUND");
+        accept("outsider", &others).await.is(200);
+        let log = world.get("/api/admin/paas/audit?action=invitation.revoke").by("admin").send().await.is(200);
+        assert_eq!(log.json["items"][0]["after"]["email"], "loner@example.com");
+        assert_eq!(log.json["items"].as_array().map(Vec::len), Some(1));
+        world.close().await;
+    }
+}
+
+#[tokio::test]
 async fn who_has_no_account_signs_up_with_an_invitation() {
     let world = World::new().await;
     let body = json!({ "email": "grace@example.com", "role": "developer" });

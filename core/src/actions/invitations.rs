@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{Actions, Actor, Scope};
 use crate::credentials::{self, Credential};
 use crate::identity::passwords;
-use crate::model::{Invitation, InvitationId, Organization, OrganizationRef, Role, User};
+use crate::model::{Invitation, InvitationId, Organization, OrganizationId, OrganizationRef, Role, User, UserId};
 use crate::store::auth_failures::Guard;
 use crate::store::{Access, AuditEntry, NewUser, audit, organizations, tenancy};
 use crate::{Error, Result};
@@ -84,9 +84,10 @@ impl Actions {
         actor.needs(Scope::Manage)?;
         let now = self.clock.now();
         self.store.count_try(&Guard::address("invitation", actor.address), now).await?;
-        let mut transaction = self.store.pool().begin().await?;
         let hash = credentials::hash(presented);
-        let invitation = organizations::accept(&mut transaction, &hash, now).await?.ok_or_else(no_invitation)?;
+        let invitation = self.store.open_invitation(&hash, now).await?.ok_or_else(no_invitation)?;
+        let mut transaction = self.store.pool().begin().await?;
+        let invitation = self.accepted(&mut transaction, invitation.organization_id, &hash).await?;
         if !invitation.email.eq_ignore_ascii_case(&user.email) {
             return Err(Error::Forbidden(format!(
                 "That invitation is for another e-mail address than yours, {}. Ask for one to yours.",
@@ -119,7 +120,7 @@ impl Actions {
         }
         let password_hash = passwords::hash(password).await?;
         let mut transaction = self.store.pool().begin().await?;
-        let invitation = organizations::accept(&mut transaction, &hash, now).await?.ok_or_else(no_invitation)?;
+        let invitation = self.accepted(&mut transaction, invitation.organization_id, &hash).await?;
         let new = NewUser { email: &invitation.email, password, is_admin: false };
         let user = tenancy::insert_user(&mut transaction, new, &password_hash).await?;
         let identity = crate::store::Identity { user: user.clone(), memberships: Vec::new() };
@@ -138,6 +139,33 @@ impl Actions {
         Ok((user, organization, role))
     }
 
+    /// Uses up the invitation of that hash.
+    async fn accepted(
+        &self,
+        connection: &mut sqlx::PgConnection,
+        organization: OrganizationId,
+        hash: &[u8],
+    ) -> Result<Invitation> {
+        // The members before the invitation, like whoever takes a member out with the invitations they made.
+        organizations::hold_members(connection, organization).await?;
+        organizations::accept(connection, hash, self.clock.now()).await?.ok_or_else(no_invitation)
+    }
+
+    /// Takes back the open invitations that a user made or was sent, in one organisation or in all: by none of them
+    /// they come back.
+    pub(super) async fn take_back_invitations_of(
+        &self,
+        connection: &mut sqlx::PgConnection,
+        actor: &Actor,
+        organization: Option<OrganizationId>,
+        user: UserId,
+    ) -> Result<()> {
+        for invitation in organizations::uninvite_by(connection, organization, user, self.clock.now()).await? {
+            self.note_invitation(connection, actor, "invitation.revoke", &invitation).await?;
+        }
+        Ok(())
+    }
+
     async fn join(
         &self,
         connection: &mut sqlx::PgConnection,
@@ -146,7 +174,6 @@ impl Actions {
         invitation: &Invitation,
     ) -> Result<(Organization, Role)> {
         let id = invitation.organization_id;
-        organizations::hold_members(connection, id).await?;
         // Someone who was made a member meanwhile keeps the larger of both roles.
         let role = organizations::role(connection, id, user.id).await?.unwrap_or(invitation.role).max(invitation.role);
         organizations::set_member(connection, id, user.id, role).await?;

@@ -78,7 +78,7 @@ impl Actions {
         Ok(members)
     }
 
-    /// Changes a member's role. The last owner stays one.
+    /// Changes a member's role. The last owner stays one; who is none any more, their invitations are taken back.
     pub async fn set_role(&self, actor: &Actor, name: &OrganizationRef, user: UserId, role: Role) -> Result<Member> {
         let organization = self.organization_for(actor, name, Access::Own).await?;
         let mut transaction = self.store.pool().begin().await?;
@@ -86,6 +86,7 @@ impl Actions {
         let before = organizations::role(&mut transaction, organization.id, user).await?.ok_or_else(no_member)?;
         if before == Role::Owner && role != Role::Owner {
             self.keep_an_owner(&mut transaction, &organization).await?;
+            self.take_back_invitations_of(&mut transaction, actor, Some(organization.id), user).await?;
         }
         organizations::set_member(&mut transaction, organization.id, user, role).await?;
         let (before, after) = (json!({ "role": before }), json!({ "role": role }));
@@ -95,7 +96,7 @@ impl Actions {
         members.into_iter().find(|member| member.user_id == user).ok_or_else(no_member)
     }
 
-    /// Takes a member out; anyone may leave. The last owner cannot.
+    /// Takes a member out, and back the invitations they made; anyone may leave. The last owner cannot.
     pub async fn remove_member(&self, actor: &Actor, name: &OrganizationRef, user: UserId) -> Result<()> {
         let leaves = actor.user_id() == Some(user);
         let access = if leaves { Access::Read } else { Access::Own };
@@ -108,6 +109,7 @@ impl Actions {
             self.keep_an_owner(&mut transaction, &organization).await?;
         }
         organizations::remove_member(&mut transaction, organization.id, user).await?;
+        self.take_back_invitations_of(&mut transaction, actor, Some(organization.id), user).await?;
         let change = (json!({ "role": role }), Value::Null);
         self.note_member(&mut transaction, actor, "member.remove", organization.id, user, change).await?;
         transaction.commit().await?;

@@ -30,8 +30,9 @@ impl Actions {
         self.store.admin_users(search, after, rows).await
     }
 
-    /// Changes what a user may do. Somebody who is locked out is refused from then on, whichever way they come, and
-    /// their sessions end. The platform keeps one admin at least, and nobody locks themselves out.
+    /// Changes what a user may do. Somebody who is locked out is refused from then on, whichever way they come; their
+    /// sessions end, and the invitations they made are taken back. The platform keeps one admin at least, and nobody
+    /// locks themselves out.
     pub async fn change_user(&self, actor: &Actor, user: UserId, change: UserChange) -> Result<AdminUser> {
         admin(actor)?;
         let now = self.clock.now();
@@ -77,6 +78,7 @@ impl Actions {
                 .bind(now)
                 .execute(&mut *transaction)
                 .await?;
+            self.take_back_invitations_of(&mut transaction, actor, None, user).await?;
         }
         let entry = AuditEntry {
             action: "user.change",

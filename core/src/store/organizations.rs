@@ -229,6 +229,21 @@ pub(crate) async fn uninvite(
         .ok_or_else(|| Error::NotFound("There is no such invitation. It may have been accepted already.".to_owned()))
 }
 
+/// Takes back the open invitations that a user made or was sent: those of one organisation, or all.
+pub(crate) async fn uninvite_by(
+    connection: &mut PgConnection,
+    organization: Option<OrganizationId>,
+    user: UserId,
+    now: DateTime<Utc>,
+) -> Result<Vec<Invitation>> {
+    let sql = format!(
+        "UPDATE organization_invitations SET revoked_at = $3 WHERE ($1::uuid IS NULL OR organization_id = $1)
+         AND (invited_by = $2 OR lower(email) = (SELECT lower(email) FROM users WHERE id = $2))
+         AND accepted_at IS NULL AND revoked_at IS NULL RETURNING {INVITATION}"
+    );
+    Ok(sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(organization).bind(user).bind(now).fetch_all(connection).await?)
+}
+
 /// Uses up the invitation of that hash; none if it is unknown, used up, taken back or too old.
 pub(crate) async fn accept(
     connection: &mut PgConnection,
