@@ -134,6 +134,19 @@ async fn the_last_owner_stays() {
 }
 
 #[tokio::test]
+async fn an_owner_who_is_locked_out_is_none_to_leave_it_to() {
+    let world = World::new().await;
+    let member = |name: &str| format!("/api/organizations/acme/members/{}", world.users[name].id);
+    let user = format!("/api/admin/paas/users/{}", world.users["developer"].id);
+    let owner = json!({ "role": "owner" });
+    world.call(Method::PUT, &member("developer")).by("owner").json(&owner).send().await.is(200);
+    world.call(Method::PATCH, &user).by("admin").json(&json!({ "disabled": true })).send().await.is(200);
+    world.delete(&member("owner")).by("owner").send().await.fails(409, "CONFLICT");
+    world.delete(&member("developer")).by("owner").send().await.is(204);
+    world.close().await;
+}
+
+#[tokio::test]
 async fn two_owners_who_leave_at_once_leave_one() {
     let world = World::new().await;
     let member = |name: &str| format!("/api/organizations/acme/members/{}", world.users[name].id);

@@ -85,7 +85,7 @@ impl Actions {
         organizations::hold_members(&mut transaction, organization.id).await?;
         let before = organizations::role(&mut transaction, organization.id, user).await?.ok_or_else(no_member)?;
         if before == Role::Owner && role != Role::Owner {
-            self.keep_an_owner(&mut transaction, &organization).await?;
+            self.keep_another_owner(&mut transaction, &organization, user).await?;
             self.take_back_invitations_of(&mut transaction, actor, Some(organization.id), user).await?;
         }
         organizations::set_member(&mut transaction, organization.id, user, role).await?;
@@ -106,7 +106,7 @@ impl Actions {
         organizations::hold_members(&mut transaction, organization.id).await?;
         let role = organizations::role(&mut transaction, organization.id, user).await?.ok_or_else(no_member)?;
         if role == Role::Owner {
-            self.keep_an_owner(&mut transaction, &organization).await?;
+            self.keep_another_owner(&mut transaction, &organization, user).await?;
         }
         organizations::remove_member(&mut transaction, organization.id, user).await?;
         self.take_back_invitations_of(&mut transaction, actor, Some(organization.id), user).await?;
@@ -116,8 +116,13 @@ impl Actions {
         Ok(())
     }
 
-    async fn keep_an_owner(&self, connection: &mut sqlx::PgConnection, organization: &Organization) -> Result<()> {
-        if organizations::owners(connection, organization.id).await? > 1 {
+    async fn keep_another_owner(
+        &self,
+        connection: &mut sqlx::PgConnection,
+        organization: &Organization,
+        user: UserId,
+    ) -> Result<()> {
+        if organizations::has_another_owner(connection, organization.id, user).await? {
             return Ok(());
         }
         Err(Error::Conflict(format!(

@@ -123,14 +123,21 @@ pub(crate) async fn role(
     Ok(found.map(|(role,)| role))
 }
 
-/// How many owners there are.
-pub(crate) async fn owners(connection: &mut PgConnection, organization: OrganizationId) -> Result<i64> {
-    let (count,) =
-        sqlx::query_as("SELECT count(*) FROM organization_members WHERE organization_id = $1 AND role = 'owner'")
-            .bind(organization)
-            .fetch_one(connection)
-            .await?;
-    Ok(count)
+/// Whether somebody else than the user owns the organisation, and can: who is locked out cannot.
+pub(crate) async fn has_another_owner(
+    connection: &mut PgConnection,
+    organization: OrganizationId,
+    user: UserId,
+) -> Result<bool> {
+    let (has,) = sqlx::query_as(
+        "SELECT EXISTS (SELECT 1 FROM organization_members JOIN users ON users.id = user_id
+         WHERE organization_id = $1 AND role = 'owner' AND user_id <> $2 AND disabled_at IS NULL)",
+    )
+    .bind(organization)
+    .bind(user)
+    .fetch_one(connection)
+    .await?;
+    Ok(has)
 }
 
 /// How many organisations a user owns.
