@@ -43,12 +43,15 @@ impl Actions {
 
     /// Sets whether members may create apps, as far as it is for owners to say.
     pub async fn set_app_creation(&self, actor: &Actor, name: &OrganizationRef, allow: bool) -> Result<Organization> {
-        let before = self.organization_for(actor, name, Access::Own).await?;
+        let id = self.organization_for(actor, name, Access::Own).await?.id;
         let mut transaction = self.store.pool().begin().await?;
-        let after = organizations::set_app_creation(&mut transaction, before.id, allow).await?;
+        organizations::hold_members(&mut transaction, id).await?;
+        let missing = || Error::NotFound("There is no such organisation any more.".to_owned());
+        let before = organizations::by_id(&mut transaction, id).await?.ok_or_else(missing)?;
+        let after = organizations::set_app_creation(&mut transaction, id, allow).await?;
         let entry = AuditEntry {
             action: "organization.update",
-            organization: Some(before.id),
+            organization: Some(id),
             target_kind: "organization",
             target: &before.name,
             before: json!({ "owners_allow_app_creation": before.owners_allow_app_creation }),

@@ -23,6 +23,42 @@ pub struct OrganizationLimits {
     pub max_concurrent_builds: Option<Option<u32>>,
 }
 
+/// What an admin has set for an organisation; none where the platform's setting counts.
+#[derive(PartialEq, Eq, serde::Serialize, sqlx::FromRow)]
+struct Limits {
+    allow_app_creation: bool,
+    max_apps: Option<i32>,
+    max_deployments_per_hour: Option<i32>,
+    max_concurrent_builds: Option<i32>,
+}
+
+impl Limits {
+    async fn of(connection: &mut PgConnection, organization: OrganizationId) -> Result<Self> {
+        Ok(sqlx::query_as(
+            "SELECT allow_app_creation, max_apps, max_deployments_per_hour, max_concurrent_builds
+             FROM organizations WHERE id = $1",
+        )
+        .bind(organization)
+        .fetch_one(connection)
+        .await?)
+    }
+
+    async fn put(&self, connection: &mut PgConnection, organization: OrganizationId) -> Result<()> {
+        sqlx::query(
+            "UPDATE organizations SET allow_app_creation = $2, max_apps = $3, max_deployments_per_hour = $4,
+                 max_concurrent_builds = $5 WHERE id = $1",
+        )
+        .bind(organization)
+        .bind(self.allow_app_creation)
+        .bind(self.max_apps)
+        .bind(self.max_deployments_per_hour)
+        .bind(self.max_concurrent_builds)
+        .execute(connection)
+        .await?;
+        Ok(())
+    }
+}
+
 impl Actions {
     /// Organisations by name, for admins.
     pub async fn admin_organizations(
@@ -53,43 +89,24 @@ impl Actions {
         admin(actor)?;
         check_limits(limits)?;
         let id = self.named(organization).await?;
-        let before = self.store.admin_organization(id).await?;
         let now = self.clock.now();
         let mut transaction = self.store.pool().begin().await?;
+        lock(&mut transaction, id).await?;
+        let before = Limits::of(&mut transaction, id).await?;
         let number = |new: Option<Option<u32>>, old: Option<i32>| match new {
             Some(new) => new.and_then(|new| i32::try_from(new).ok()),
             None => old,
         };
-        let allow = limits.allow_app_creation.unwrap_or(before.allow_app_creation);
-        let apps = number(limits.max_apps, before.max_apps);
-        let deployments = number(limits.max_deployments_per_hour, before.max_deployments_per_hour);
-        let builds = number(limits.max_concurrent_builds, before.max_concurrent_builds);
-        sqlx::query(
-            "UPDATE organizations SET allow_app_creation = $2, max_apps = $3, max_deployments_per_hour = $4,
-                 max_concurrent_builds = $5 WHERE id = $1",
-        )
-        .bind(id)
-        .bind(allow)
-        .bind(apps)
-        .bind(deployments)
-        .bind(builds)
-        .execute(&mut *transaction)
-        .await?;
-        let shown = |allow, apps, deployments, builds| {
-            json!({
-                "allow_app_creation": allow, "max_apps": apps, "max_deployments_per_hour": deployments,
-                "max_concurrent_builds": builds,
-            })
+        let after = Limits {
+            allow_app_creation: limits.allow_app_creation.unwrap_or(before.allow_app_creation),
+            max_apps: number(limits.max_apps, before.max_apps),
+            max_deployments_per_hour: number(limits.max_deployments_per_hour, before.max_deployments_per_hour),
+            max_concurrent_builds: number(limits.max_concurrent_builds, before.max_concurrent_builds),
         };
-        let old = shown(
-            before.allow_app_creation,
-            before.max_apps,
-            before.max_deployments_per_hour,
-            before.max_concurrent_builds,
-        );
-        let new = shown(allow, apps, deployments, builds);
-        if old != new {
-            write_down(&mut transaction, actor, now, "organization.limit", id, (old, new)).await?;
+        if before != after {
+            after.put(&mut transaction, id).await?;
+            let change = (json!(before), json!(after));
+            write_down(&mut transaction, actor, now, "organization.limit", id, change).await?;
             transaction.commit().await?;
         }
         self.store.admin_organization(id).await

@@ -28,40 +28,24 @@ impl Actions {
 
     /// Makes a plan; its id is chosen anew.
     pub async fn create_plan(&self, actor: &Actor, new: Plan) -> Result<Plan> {
-        let plan = Plan { id: PlanId::new(), ..new };
-        self.put_plan(actor, "plan.create", None, plan).await
+        admin(actor)?;
+        let plan = checked(Plan { id: PlanId::new(), ..new })?;
+        let mut transaction = self.store.pool().begin().await?;
+        plans::put(&mut transaction, &plan).await?;
+        self.note_plan(&mut transaction, actor, "plan.create", plan.id, (Value::Null, shown(&plan))).await?;
+        transaction.commit().await?;
+        Ok(plan)
     }
 
     /// Changes a plan. Apps that are on it keep the price they chose it at; new limits hold for them from their next
     /// rollout on.
     pub async fn edit_plan(&self, actor: &Actor, plan: Plan) -> Result<Plan> {
         admin(actor)?;
-        let before = self.store.plan(plan.id).await?;
-        self.put_plan(actor, "plan.edit", Some(before), plan).await
-    }
-
-    async fn put_plan(
-        &self,
-        actor: &Actor,
-        action: &'static str,
-        before: Option<Plan>,
-        mut plan: Plan,
-    ) -> Result<Plan> {
-        admin(actor)?;
-        plan.name = plan.name.trim().to_owned();
-        check(&plan)?;
-        let now = self.clock.now();
+        let plan = checked(plan)?;
         let mut transaction = self.store.pool().begin().await?;
+        let before = plans::hold(&mut transaction, plan.id).await?;
         plans::put(&mut transaction, &plan).await?;
-        let entry = AuditEntry {
-            action,
-            organization: None,
-            target_kind: "plan",
-            target: &plan.id.to_string(),
-            before: before.as_ref().map_or(Value::Null, shown),
-            after: shown(&plan),
-        };
-        audit::record(&mut transaction, actor, now, entry).await?;
+        self.note_plan(&mut transaction, actor, "plan.edit", plan.id, (shown(&before), shown(&plan))).await?;
         transaction.commit().await?;
         Ok(plan)
     }
@@ -69,20 +53,25 @@ impl Actions {
     /// Removes a plan that no app is on.
     pub async fn delete_plan(&self, actor: &Actor, plan: PlanId) -> Result<()> {
         admin(actor)?;
-        let plan = self.store.plan(plan).await?;
         let mut transaction = self.store.pool().begin().await?;
+        let plan = plans::hold(&mut transaction, plan).await?;
         plans::delete(&mut transaction, &plan).await?;
-        let entry = AuditEntry {
-            action: "plan.delete",
-            organization: None,
-            target_kind: "plan",
-            target: &plan.id.to_string(),
-            before: shown(&plan),
-            after: Value::Null,
-        };
-        audit::record(&mut transaction, actor, self.clock.now(), entry).await?;
+        self.note_plan(&mut transaction, actor, "plan.delete", plan.id, (shown(&plan), Value::Null)).await?;
         transaction.commit().await?;
         Ok(())
+    }
+
+    async fn note_plan(
+        &self,
+        connection: &mut PgConnection,
+        actor: &Actor,
+        action: &'static str,
+        plan: PlanId,
+        (before, after): (Value, Value),
+    ) -> Result<()> {
+        let target = plan.to_string();
+        let entry = AuditEntry { action, organization: None, target_kind: "plan", target: &target, before, after };
+        audit::record(connection, actor, self.clock.now(), entry).await
     }
 
     /// What scaling would cost: the app's hour before and after `change`. Changes nothing; refuses what the plan does
@@ -153,6 +142,13 @@ pub(super) fn admin(actor: &Actor) -> Result<()> {
         return Ok(());
     }
     Err(Error::Forbidden("Only an admin of the platform can do this.".to_owned()))
+}
+
+/// The plan with its name as it is kept, if all of it is in order.
+fn checked(plan: Plan) -> Result<Plan> {
+    let plan = Plan { name: plan.name.trim().to_owned(), ..plan };
+    check(&plan)?;
+    Ok(plan)
 }
 
 fn check(plan: &Plan) -> Result<()> {

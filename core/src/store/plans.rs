@@ -35,6 +35,13 @@ pub(crate) async fn plan(connection: &mut PgConnection, id: PlanId) -> Result<Pl
         .ok_or_else(|| Error::NotFound("There is no such plan.".to_owned()))
 }
 
+/// The same, held until the transaction ends.
+pub(crate) async fn hold(connection: &mut PgConnection, id: PlanId) -> Result<Plan> {
+    // Apps may go on to be put on it meanwhile.
+    sqlx::query("SELECT FROM paas_plans WHERE id = $1 FOR NO KEY UPDATE").bind(id).execute(&mut *connection).await?;
+    plan(connection, id).await
+}
+
 /// The plan of that name or id, if there is one.
 pub(crate) async fn named(connection: &mut PgConnection, named: &str) -> Result<Option<Plan>> {
     Ok(sqlx::query_as("SELECT * FROM paas_plans WHERE name = $1 OR id::text = $1")

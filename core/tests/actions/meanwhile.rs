@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
 use skypanel_core::Error;
-use skypanel_core::actions::RepositoryChange;
+use skypanel_core::actions::{OrganizationLimits, RepositoryChange};
 use skypanel_core::model::{Formation, OrganizationId, WebhookProvider};
+use skypanel_core::store::AuditFilter;
 use sqlx::{PgConnection, PgPool};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -114,6 +116,42 @@ async fn scaling_costs_what_it_changes() {
     let refused = scaling.as_mut().await.expect_err("is refused");
     drop(scaling);
     assert!(refused.to_string().contains("no process type \"worker\""), "{refused}");
+    world.close().await;
+}
+
+#[tokio::test]
+async fn limits_that_two_admins_set_at_once_are_both_set() {
+    let world = World::new().await;
+    let acme = world.organization();
+    let limits = OrganizationLimits { max_apps: Some(Some(3)), ..OrganizationLimits::default() };
+    let mut transaction = world.pool().begin().await.expect("begins");
+    sqlx::query("UPDATE organizations SET max_concurrent_builds = 2 WHERE id = $1")
+        .bind(world.acme.id)
+        .execute(&mut *transaction)
+        .await
+        .expect("sets");
+    let mut limiting = Box::pin(world.actions.limit_organization(&world.admin, &acme, limits));
+    until_it_waits(world.pool(), &mut limiting).await;
+    transaction.commit().await.expect("commits");
+    let limited = limiting.as_mut().await.expect("sets");
+    drop(limiting);
+    assert_eq!((limited.max_apps, limited.max_concurrent_builds), (Some(3), Some(2)));
+    let log = world.actions.audit_log(&world.admin, &AuditFilter::default(), None, 1).await.expect("reads");
+    assert_eq!((&log[0].before["max_concurrent_builds"], &log[0].before["max_apps"]), (&2.into(), &Value::Null));
+
+    let mut transaction = world.pool().begin().await.expect("begins");
+    sqlx::query("UPDATE organizations SET owners_allow_app_creation = false WHERE id = $1")
+        .bind(world.acme.id)
+        .execute(&mut *transaction)
+        .await
+        .expect("sets");
+    let mut allowing = Box::pin(world.actions.set_app_creation(&world.owner, &acme, true));
+    until_it_waits(world.pool(), &mut allowing).await;
+    transaction.commit().await.expect("commits");
+    allowing.as_mut().await.expect("sets");
+    drop(allowing);
+    let log = world.actions.audit_log(&world.admin, &AuditFilter::default(), None, 1).await.expect("reads");
+    assert_eq!(log[0].before["owners_allow_app_creation"], false, "what it was in truth");
     world.close().await;
 }
 
