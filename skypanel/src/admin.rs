@@ -16,7 +16,7 @@ use skypanel_core::jobs::Jobs;
 use skypanel_core::model::{AppSlug, Role};
 use skypanel_core::repository::GitClient;
 use skypanel_core::settings::{SettingInfo, Settings};
-use skypanel_core::store::{NewUser, Store};
+use skypanel_core::store::{NewUser, PasswordReset, Store};
 use skypanel_core::stream::Streams;
 use skypanel_core::{Error, Result};
 use skypanel_receiver::answers;
@@ -149,11 +149,15 @@ async fn act(config: &Config, store: &Store, action: Action, reader: Reader) -> 
         }
         Action::UserResetPassword { email } => {
             let password = setup::random_password();
-            store.reset_password(&email, &password).await?;
-            reader.tell(
-                &json!({ "email": email, "password": password }),
-                format_args!("New password of {email} (shown only now): {password}"),
-            );
+            let reset = store.reset_password(&email, &password).await?;
+            let keys: Vec<_> =
+                reset.ssh_keys.iter().map(|key| json!({ "fingerprint": key.fingerprint, "name": key.name })).collect();
+            let json = json!({
+                "email": email, "password": password, "sessions_ended": reset.sessions_ended,
+                "device_logins_ended": reset.device_logins_ended, "tokens_revoked": reset.tokens_revoked,
+                "ssh_keys": keys,
+            });
+            reader.tell(&json, in_words(&email, &password, &reset));
         }
         Action::KeyAdd { file, email } => {
             let text = read_key(&file)?;
@@ -183,6 +187,21 @@ async fn act(config: &Config, store: &Store, action: Action, reader: Reader) -> 
         Action::SettingsSet { settings } => set(config, store, &settings, reader).await?,
     }
     Ok(())
+}
+
+/// What a reset did. The password comes last, where it is looked for.
+fn in_words(email: &str, password: &str, reset: &PasswordReset) -> String {
+    let PasswordReset { sessions_ended, device_logins_ended, tokens_revoked, ssh_keys } = reset;
+    let ended = format!(
+        "Ended {sessions_ended} sessions and {device_logins_ended} logins of devices, and revoked {tokens_revoked} API \
+         tokens of {email}."
+    );
+    let open =
+        format!("These SSH keys still let in whoever has them. Let {email} remove those that are none of theirs:");
+    let keys = ssh_keys.iter().map(|key| format!("       {} {}", key.fingerprint, key.name));
+    let password = format!("New password of {email} (shown only now): {password}");
+    let open = (!ssh_keys.is_empty()).then_some(open);
+    std::iter::once(ended).chain(open).chain(keys).chain([password]).collect::<Vec<_>>().join("\n")
 }
 
 /// Whether a worker is there: with a database of its own, only the process that holds the data directory can be it.

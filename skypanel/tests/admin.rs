@@ -9,6 +9,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl ada@laptop";
+
 /// A data directory that PostgreSQL's user may enter.
 fn directory() -> TempDir {
     let directory = tempfile::tempdir().expect("makes a directory");
@@ -24,10 +26,15 @@ fn admin(directory: &Path, arguments: &[&str]) -> Child {
 
 /// What it said on standard error, once it has ended well.
 fn ended(child: Child) -> String {
+    told(child).1
+}
+
+/// What it said on standard output and on standard error, once it has ended well.
+fn told(child: Child) -> (String, String) {
     let output = child.wait_with_output().expect("ends");
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let [told, said] = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned());
     assert!(output.status.success(), "{said}");
-    said
+    (told, said)
 }
 
 #[test]
@@ -91,4 +98,19 @@ fn one_that_waits_says_so() {
     drop(held);
     let said = ended(waiting);
     assert!(said.contains("-----> Waiting for another `skypanel admin` command to end"), "{said}");
+}
+
+#[test]
+fn a_new_password_comes_with_what_else_opens_the_account() {
+    let directory = directory();
+    let key = directory.path().join("key.pub");
+    std::fs::write(&key, KEY).expect("writes");
+    ended(admin(directory.path(), &["user:create", "ada@example.com", "--org", "a"]));
+    let file = key.to_str().expect("is text");
+    ended(admin(directory.path(), &["key:add", file, "--email", "ada@example.com"]));
+    let (told, _) = told(admin(directory.path(), &["user:reset-password", "ada@example.com"]));
+    let lines: Vec<&str> = told.lines().collect();
+    assert_eq!(lines[0], "Ended 0 sessions and 0 logins of devices, and revoked 0 API tokens of ada@example.com.");
+    assert!(lines[1].contains("SSH keys") && lines[2].starts_with("       SHA256:"), "{told}");
+    assert!(lines[2].ends_with(" ada@laptop") && lines[3].contains("shown only now"), "{told}");
 }

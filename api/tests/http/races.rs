@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use insta::assert_json_snapshot;
+use serde_json::{Value, json};
 use sqlx::{Executor as _, PgConnection};
 
 use crate::browser::Browser;
@@ -77,14 +78,51 @@ async fn a_second_factor_that_came_into_force_meanwhile_stays() {
 }
 
 #[tokio::test]
-async fn a_password_set_by_the_operator_ends_all_sessions_and_is_in_the_audit_log() {
+async fn a_password_set_by_the_operator_ends_whatever_the_old_one_opened_and_is_in_the_audit_log() {
     let world = World::new().await;
     let mut browser = Browser::logged_in(&world, "owner").await;
-    world.store().reset_password("owner@example.com", "a much better one").await.expect("resets");
+    let device = approved_device(&world, &mut browser).await;
+    let reset = world.store().reset_password("owner@example.com", "a much better one").await.expect("resets");
+    assert_eq!((reset.sessions_ended, reset.device_logins_ended, reset.tokens_revoked), (1, 1, 1));
+    world.post("/api/auth/device/token").json(&device).send().await.fails(400, "ACCESS_DENIED");
+    world.get("/api/me").by("owner").send().await.fails(401, "UNAUTHENTICATED");
     browser.get(&world, "/api/me").await.fails(401, "UNAUTHENTICATED");
     browser.post(&world, "/api/auth/refresh", json!({})).await.fails(401, "UNAUTHENTICATED");
     let audit = world.get("/api/admin/paas/audit?action=password.reset").by("admin").send().await.is(200);
-    assert_eq!(audit.json["items"][0]["after"], json!({ "email": "owner@example.com", "sessions_ended": 1 }));
+    assert_json_snapshot!(audit.json["items"][0]["after"], @r#"
+    {
+      "device_logins_ended": 1,
+      "email": "owner@example.com",
+      "sessions_ended": 1,
+      "tokens_revoked": 1
+    }
+    "#);
+    world.close().await;
+}
+
+/// A device that a browser has let in, and that has not asked since: what it asks with.
+async fn approved_device(world: &World, browser: &mut Browser) -> Value {
+    let begun = world.post("/api/auth/device").json(&json!({ "client_name": "laptop" })).send().await.is(200);
+    let device = format!("/api/auth/device/{}", begun.json["user_code"].as_str().expect("is text"));
+    browser.post(world, &device, json!({ "approve": true })).await.is(204);
+    json!({ "device_code": begun.json["device_code"] })
+}
+
+#[tokio::test]
+async fn a_password_changed_by_its_user_ends_what_was_not_collected_and_tokens_where_they_say_so() {
+    let world = World::new().await;
+    let mut browser = Browser::logged_in(&world, "owner").await;
+    let change = |current: &str, new: &str| json!({ "current_password": current, "new_password": new });
+    let device = approved_device(&world, &mut browser).await;
+    browser.post(&world, "/api/me/password", change(PASSWORD, "a much better one")).await.is(204);
+    world.post("/api/auth/device/token").json(&device).send().await.fails(400, "ACCESS_DENIED");
+    world.get("/api/me").by("owner").send().await.is(200);
+    let mut again = change("a much better one", "an even better one");
+    again["revoke_tokens"] = json!(true);
+    browser.post(&world, "/api/me/password", again).await.is(204);
+    world.get("/api/me").by("owner").send().await.fails(401, "UNAUTHENTICATED");
+    world.get("/api/me").by("developer").send().await.is(200);
+    browser.get(&world, "/api/me").await.is(200);
     world.close().await;
 }
 

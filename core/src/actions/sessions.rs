@@ -12,7 +12,7 @@ use crate::identity::passwords;
 use crate::model::{Session, SessionId, User};
 use crate::store::auth_failures::Guard;
 use crate::store::sessions::{self, Account, Which};
-use crate::store::{AuditEntry, Identity, audit, tenancy};
+use crate::store::{AuditEntry, Identity, audit, device_logins, tenancy, tokens};
 use crate::{Error, Result};
 
 /// How long a session lives without being used.
@@ -225,13 +225,15 @@ impl Actions {
         Ok(())
     }
 
-    /// Changes the actor's password, and ends all their sessions but `keep`.
+    /// Changes the actor's password. Ends all their sessions but `keep`, what devices they let in have not collected yet,
+    /// and with `revoke_tokens` all their API tokens, that of the actor too.
     pub async fn change_password(
         &self,
         actor: &Actor,
         current: &str,
         new: &str,
         keep: Option<SessionId>,
+        revoke_tokens: bool,
     ) -> Result<()> {
         actor.needs(super::Scope::Manage)?;
         passwords::check(new).map_err(|error| match error {
@@ -246,14 +248,20 @@ impl Actions {
         let mut transaction = self.store.pool().begin().await?;
         unchanged(&mut transaction, &account).await?;
         sessions::set_password(&mut transaction, user.id, &hash).await?;
-        let ended = sessions::revoke(&mut transaction, user.id, Which::AllBut(keep), now).await?;
+        let sessions_ended = sessions::revoke(&mut transaction, user.id, Which::AllBut(keep), now).await?;
+        // Before the tokens: a device that collects one at this moment is waited for.
+        let device_logins_ended = device_logins::take_back(&mut transaction, user.id).await?;
+        let tokens_revoked = if revoke_tokens { tokens::revoke_all(&mut transaction, user.id, now).await? } else { 0 };
         let entry = AuditEntry {
             action: "password.change",
             organization: None,
             target_kind: "user",
             target: &user.id.to_string(),
             before: Value::Null,
-            after: json!({ "sessions_ended": ended }),
+            after: json!({
+                "sessions_ended": sessions_ended, "device_logins_ended": device_logins_ended,
+                "tokens_revoked": tokens_revoked,
+            }),
         };
         audit::record(&mut transaction, actor, now, entry).await?;
         transaction.commit().await?;

@@ -93,6 +93,17 @@ pub(crate) async fn polled(connection: &mut PgConnection, device_hash: &[u8]) ->
     Ok(sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(device_hash).fetch_optional(connection).await?)
 }
 
+/// Refuses what a user approved and no device has collected yet; how many there were.
+pub(crate) async fn take_back(connection: &mut PgConnection, user: UserId) -> Result<u64> {
+    let done = sqlx::query(
+        "UPDATE device_logins SET approved = false WHERE user_id = $1 AND approved AND collected_at IS NULL",
+    )
+    .bind(user)
+    .execute(connection)
+    .await?;
+    Ok(done.rows_affected())
+}
+
 /// Notes that the device asked, and whether it got its token.
 pub(crate) async fn note_poll(
     connection: &mut PgConnection,

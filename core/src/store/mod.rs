@@ -60,7 +60,7 @@ pub use organizations::Member;
 pub use platform::{Outcomes, Platform, PlatformTotals, QueueDepth};
 pub use quotas::Quotas;
 pub use settlement::Settled;
-pub use tenancy::{Identity, NewUser};
+pub use tenancy::{Identity, NewUser, PasswordReset};
 pub use terms::{Rollout, TakenBack};
 pub(crate) use usage::add_lines;
 pub use usage::{UsageHour, UsagePosition};

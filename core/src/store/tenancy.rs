@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 
-use super::{AuditEntry, Store, audit, is_taken, sessions};
+use super::{AuditEntry, Store, audit, device_logins, is_taken, sessions, tokens};
 use crate::actions::Actor;
 use crate::identity::passwords;
 use crate::model::{Organization, OrganizationId, OrganizationRef, Role, SshKey, User, UserId};
@@ -29,6 +29,19 @@ pub struct NewUser<'a> {
     pub password: &'a str,
     /// Whether it may administer the platform.
     pub is_admin: bool,
+}
+
+/// What went with a user's old password, and what did not.
+#[derive(Clone, Debug)]
+pub struct PasswordReset {
+    /// Browser sessions that ended.
+    pub sessions_ended: u64,
+    /// Approved logins of devices that had not collected their token.
+    pub device_logins_ended: u64,
+    /// API tokens that were revoked.
+    pub tokens_revoked: u64,
+    /// Keys that still let in whoever has them.
+    pub ssh_keys: Vec<SshKey>,
 }
 
 impl Store {
@@ -78,25 +91,33 @@ impl Store {
         insert_user(&mut *self.pool.acquire().await?, new, &hash).await
     }
 
-    /// Sets a user's password by the operator's hand. Whoever knew the old one is out: all the user's sessions end.
-    pub async fn reset_password(&self, email: &str, password: &str) -> Result<()> {
+    /// Sets a user's password by the operator's hand. Whoever knew the old one is out: the user's sessions, API tokens and
+    /// logins of devices end. SSH keys stay, since pushes depend on them.
+    pub async fn reset_password(&self, email: &str, password: &str) -> Result<PasswordReset> {
         let user = self.user(email).await?;
         let hash = passwords::hash(password).await?;
         let now = self.clock.now();
         let mut transaction = self.pool.begin().await?;
         sessions::set_password(&mut transaction, user.id, &hash).await?;
-        let ended = sessions::revoke(&mut transaction, user.id, sessions::Which::AllBut(None), now).await?;
+        let sessions_ended = sessions::revoke(&mut transaction, user.id, sessions::Which::AllBut(None), now).await?;
+        // Before the tokens: a device that collects one at this moment is waited for.
+        let device_logins_ended = device_logins::take_back(&mut transaction, user.id).await?;
+        let tokens_revoked = tokens::revoke_all(&mut transaction, user.id, now).await?;
         let entry = AuditEntry {
             action: "password.reset",
             organization: None,
             target_kind: "user",
             target: &user.id.to_string(),
             before: Value::Null,
-            after: json!({ "email": user.email, "sessions_ended": ended }),
+            after: json!({
+                "email": user.email, "sessions_ended": sessions_ended, "device_logins_ended": device_logins_ended,
+                "tokens_revoked": tokens_revoked,
+            }),
         };
         audit::record(&mut transaction, &Actor::system(), now, entry).await?;
         transaction.commit().await?;
-        Ok(())
+        let ssh_keys = self.ssh_keys(user.id).await?;
+        Ok(PasswordReset { sessions_ended, device_logins_ended, tokens_revoked, ssh_keys })
     }
 
     /// The user of that e-mail address.

@@ -105,6 +105,19 @@ pub(crate) async fn revoke(
         .ok_or_else(|| Error::NotFound("You have no such token. It may have been revoked already.".to_owned()))
 }
 
+/// Ends all of a user's tokens; how many were still good.
+pub(crate) async fn revoke_all(connection: &mut PgConnection, user: UserId, now: DateTime<Utc>) -> Result<u64> {
+    let done = sqlx::query(
+        "UPDATE api_tokens SET revoked_at = $2 WHERE user_id = $1 AND revoked_at IS NULL
+         AND (expires_at IS NULL OR expires_at > $2)",
+    )
+    .bind(user)
+    .bind(now)
+    .execute(connection)
+    .await?;
+    Ok(done.rows_affected())
+}
+
 /// Ends the token `presented`, whatever it may be used for; none if it has ended already.
 pub(crate) async fn revoke_presented(
     connection: &mut PgConnection,

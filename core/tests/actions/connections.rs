@@ -222,7 +222,7 @@ async fn people_and_how_they_come_in() {
     world.clock.advance(std::time::Duration::from_secs(3600));
     failed.refused("refresh_session", actions.refresh_session(stolen.refresh.as_str(), None, None).await);
     call!(failed, actions.log_out_everywhere(dev));
-    call!(failed, actions.change_password(dev, PASSWORD, "another horse battery", None));
+    call!(failed, actions.change_password(dev, PASSWORD, "another horse battery", None, true));
 
     call!(failed, actions.begin_second_factor(owner, PASSWORD));
     call!(failed, actions.second_factor(owner));

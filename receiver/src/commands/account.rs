@@ -14,7 +14,7 @@ use crate::commands::table::pairs;
 pub(crate) enum Command {
     /// Change your password, given with the new one on standard input or typed
     #[command(name = "password")]
-    Password,
+    Password(PasswordArguments),
     /// Show whether logins in a browser need a second factor
     #[command(name = "2fa")]
     Show,
@@ -27,6 +27,14 @@ pub(crate) enum Command {
     /// Make a secret for your authenticator app; your password is read from standard input or typed
     #[command(name = "2fa:setup")]
     SetUp,
+}
+
+/// Arguments of `password`.
+#[derive(Debug, Args)]
+pub(crate) struct PasswordArguments {
+    /// End all your API tokens as well: for when somebody else may have known the password
+    #[arg(long)]
+    revoke_tokens: bool,
 }
 
 /// Arguments of `2fa:confirm` and `2fa:remove`.
@@ -46,13 +54,13 @@ impl std::fmt::Debug for CodeArguments {
 impl Command {
     /// Whether it reads a password.
     pub(crate) fn reads_secret(&self) -> bool {
-        matches!(self, Self::Password | Self::Remove(_) | Self::SetUp)
+        matches!(self, Self::Password(_) | Self::Remove(_) | Self::SetUp)
     }
 }
 
 pub(crate) async fn run(context: &mut Context, command: &Command) -> Result<u32, Failure> {
     match command {
-        Command::Password => change_password(context).await,
+        Command::Password(arguments) => change_password(context, arguments.revoke_tokens).await,
         Command::Show => show(context).await,
         Command::Confirm(arguments) => confirm(context, &arguments.code).await,
         Command::Remove(arguments) => remove(context, &arguments.code).await,
@@ -60,7 +68,7 @@ pub(crate) async fn run(context: &mut Context, command: &Command) -> Result<u32,
     }
 }
 
-async fn change_password(context: &mut Context) -> Result<u32, Failure> {
+async fn change_password(context: &mut Context, revoke_tokens: bool) -> Result<u32, Failure> {
     may_change(context)?;
     let [current, new] = context.secrets(["Your password: ", "The new password: "]).await?;
     // A slip of the finger that nobody saw would lock its owner out.
@@ -72,8 +80,9 @@ async fn change_password(context: &mut Context) -> Result<u32, Failure> {
             );
         }
     }
-    context.actions().change_password(context.actor(), &current, &new, None).await?;
-    context.done("-----> Changed your password, and ended all sessions").await
+    context.actions().change_password(context.actor(), &current, &new, None, revoke_tokens).await?;
+    let tokens = if revoke_tokens { " and API tokens" } else { "" };
+    context.done(format!("-----> Changed your password, and ended all sessions{tokens}")).await
 }
 
 /// Nobody gives their password away only to be refused.
