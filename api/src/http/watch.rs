@@ -61,10 +61,9 @@ impl Follower {
         let now = self.shared.actions.clock.now();
         let Actor { address, request_id, .. } = self.actor.clone();
         Ok(match &self.came_with {
-            CameWith::Token(token) => store
-                .identify_token(token, address, now)
-                .await?
-                .map(|(identity, scope)| Actor::token(identity, scope, address, request_id)),
+            CameWith::Token(token) => {
+                store.identify_token(token, address, now).await?.map(|holder| Actor::token(holder, address, request_id))
+            }
             CameWith::Session(session) => store
                 .identify_session(self.actor.user()?.id, *session, now)
                 .await?

@@ -49,7 +49,7 @@ pub(crate) struct NewToken {
 /// Make an API token
 ///
 /// `read` looks; `deploy` also deploys, configures, scales and restarts; `manage` does everything its user may. The
-/// caller needs a session or a token of the scope `manage`.
+/// caller needs a session or a token of the scope `manage`; what such a token makes ends with it at the latest.
 #[utoipa::path(post, path = "/api/me/tokens", tag = "me", request_body = TokenRequest, responses((status = CREATED, body = NewToken)))]
 pub(crate) async fn create_token(
     State(actions): State<Actions>,

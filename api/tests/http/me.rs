@@ -48,6 +48,22 @@ async fn a_token_ends_by_itself_unless_somebody_wants_it_otherwise() {
 }
 
 #[tokio::test]
+async fn what_a_token_makes_ends_with_it_at_the_latest() {
+    let world = World::new().await;
+    let make = |new: Value| world.post("/api/me/tokens").json(&new);
+    let short = json!({ "name": "a week", "scope": "manage", "expires_in_days": 7 });
+    let short = make(short).by("owner").send().await.is(201).json;
+    let token = short["token"].as_str().expect("is text");
+    for (days, end) in
+        [(json!(30), "2026-03-08T12:00:00Z"), (Value::Null, "2026-03-08T12:00:00Z"), (json!(2), "2026-03-03T12:00:00Z")]
+    {
+        let new = json!({ "name": "CI", "scope": "manage", "expires_in_days": days });
+        assert_eq!(make(new).token(token).send().await.is(201).json["expires_at"], end, "{days}");
+    }
+    world.close().await;
+}
+
+#[tokio::test]
 async fn a_revoked_token_opens_nothing_and_is_its_owners_alone() {
     let world = World::new().await;
     let token = world.token("developer", Scope::Deploy).await;

@@ -2,8 +2,10 @@
 
 use std::net::IpAddr;
 
+use chrono::{DateTime, Utc};
+
 use crate::model::{AppRef, AppSlug, Application, Organization, OrganizationId, OrganizationRef, Role};
-use crate::store::{Access, Identity};
+use crate::store::{Access, Identity, TokenHolder};
 use crate::{Error, Result};
 
 text_enum! {
@@ -42,6 +44,8 @@ pub struct Actor {
     pub identity: Option<Identity>,
     /// What their credential may be used for.
     pub scope: Scope,
+    /// When it ends by itself, if it is a token that does.
+    pub ends_at: Option<DateTime<Utc>>,
     /// The way they came in.
     pub via: Via,
     /// Where from.
@@ -53,22 +57,25 @@ pub struct Actor {
 impl Actor {
     /// The platform itself.
     pub fn system() -> Self {
-        Self { identity: None, scope: Scope::Manage, via: Via::System, address: None, request_id: None }
+        Self { identity: None, scope: Scope::Manage, ends_at: None, via: Via::System, address: None, request_id: None }
     }
 
     /// A user whose SSH key was recognised.
     pub fn ssh(identity: Identity, address: Option<IpAddr>) -> Self {
-        Self { identity: Some(identity), scope: Scope::Manage, via: Via::Ssh, address, request_id: None }
+        let identity = Some(identity);
+        Self { identity, scope: Scope::Manage, ends_at: None, via: Via::Ssh, address, request_id: None }
     }
 
     /// A user, by an API token.
-    pub fn token(identity: Identity, scope: Scope, address: Option<IpAddr>, request_id: Option<String>) -> Self {
-        Self { identity: Some(identity), scope, via: Via::Token, address, request_id }
+    pub fn token(holder: TokenHolder, address: Option<IpAddr>, request_id: Option<String>) -> Self {
+        let TokenHolder { identity, scope, expires_at } = holder;
+        Self { identity: Some(identity), scope, ends_at: expires_at, via: Via::Token, address, request_id }
     }
 
     /// A user, by a browser session.
     pub fn browser(identity: Identity, address: Option<IpAddr>, request_id: Option<String>) -> Self {
-        Self { identity: Some(identity), scope: Scope::Manage, via: Via::Browser, address, request_id }
+        let identity = Some(identity);
+        Self { identity, scope: Scope::Manage, ends_at: None, via: Via::Browser, address, request_id }
     }
 
     /// The user. The platform itself is none, and has nothing of its own to ask for.

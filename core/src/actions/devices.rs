@@ -12,7 +12,7 @@ use crate::credentials::{self, Credential, TOKEN_PREFIX};
 use crate::model::User;
 use crate::store::auth_failures::Guard;
 use crate::store::device_logins::{self, DeviceLogin};
-use crate::store::{AuditEntry, audit, tenancy, tokens};
+use crate::store::{AuditEntry, TokenHolder, audit, tenancy, tokens};
 use crate::{Error, Result};
 
 /// How long a code can be approved.
@@ -152,7 +152,7 @@ impl Actions {
         let new = tokens::NewToken { user: user.id, name: &login.client_name, scope: login.scope, expires_at };
         let made = tokens::insert(&mut transaction, &token, new, now).await?;
         device_logins::note_poll(&mut transaction, &login, true, now).await?;
-        let actor = Actor::token(identity, login.scope, address, request_id);
+        let actor = Actor::token(TokenHolder { identity, scope: login.scope, expires_at }, address, request_id);
         let entry = AuditEntry {
             action: "token.create",
             organization: None,

@@ -18,7 +18,8 @@ const MAX_TOKENS: usize = 100;
 const MAX_NAME: usize = 100;
 
 impl Actions {
-    /// Makes a token for the actor. A token can only make tokens that may do no more than itself.
+    /// Makes a token for the actor. A token can only make tokens that may do no more than itself and end when it does, at
+    /// the latest: whoever finds it in a script has it no longer than it was made for.
     ///
     /// `lifetime` counts from now; none for a token that does not end by itself.
     pub async fn create_token(
@@ -40,13 +41,14 @@ impl Actions {
                 "You have {MAX_TOKENS} tokens, which is the most there can be. Revoke one that you do not need."
             )));
         }
-        let expires_at: Option<DateTime<Utc>> = match lifetime {
+        let wanted: Option<DateTime<Utc>> = match lifetime {
             Some(lifetime) if lifetime <= TimeDelta::zero() => {
                 return Err(Error::field("expires_in_days", "Choose a time to come."));
             }
             Some(lifetime) => Some(now + lifetime),
             None => None,
         };
+        let expires_at = [wanted, actor.ends_at].into_iter().flatten().min();
         let credential = Credential::new(TOKEN_PREFIX);
         let mut transaction = self.store.pool().begin().await?;
         let new = tokens::NewToken { user: user.id, name, scope, expires_at };
@@ -78,8 +80,8 @@ impl Actions {
         request_id: Option<String>,
     ) -> Result<Actor> {
         let now = self.clock.now();
-        if let Some((identity, scope)) = self.store.identify_token(presented, address, now).await? {
-            return Ok(Actor::token(identity, scope, address, request_id));
+        if let Some(holder) = self.store.identify_token(presented, address, now).await? {
+            return Ok(Actor::token(holder, address, request_id));
         }
         self.note_bad_token(address).await?;
         Err(Error::Unauthenticated(

@@ -176,7 +176,8 @@ impl Actions {
         let secrets: Vec<&[u8]> = secrets.iter().map(|secret| secret.as_slice()).collect();
         call.verify(&secrets, now)?;
         let told = call.read()?;
-        let actor = Actor { identity: None, scope: Scope::Deploy, via: Via::Webhook, address, request_id };
+        let via = Via::Webhook;
+        let actor = Actor { identity: None, scope: Scope::Deploy, ends_at: None, via, address, request_id };
         let (delivery, event, signed) = (call.delivery(), call.event(), call.signed_digest());
         let call = Incoming {
             id: WebhookDeliveryId::new(),

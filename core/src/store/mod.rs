@@ -62,6 +62,7 @@ pub use quotas::Quotas;
 pub use settlement::Settled;
 pub use tenancy::{Identity, NewUser, PasswordReset};
 pub use terms::{Rollout, TakenBack};
+pub use tokens::TokenHolder;
 pub(crate) use usage::add_lines;
 pub use usage::{UsageHour, UsagePosition};
 

@@ -13,34 +13,46 @@ use crate::{Error, Result};
 
 const COLUMNS: &str = "id, user_id, name, prefix, scope, created_at, expires_at, last_used_at, last_used_address";
 
+/// Who an API token belongs to, and what it is good for.
+#[derive(Clone, Debug)]
+pub struct TokenHolder {
+    /// The person.
+    pub identity: Identity,
+    /// What the token may be used for.
+    pub scope: Scope,
+    /// When it ends by itself; none for never.
+    pub expires_at: Option<DateTime<Utc>>,
+}
+
 impl Store {
-    /// Who holds the API token `presented` and what it may be used for; none if it is unknown, revoked, expired or
-    /// its user is disabled. Notes its use, once a minute at most.
+    /// Who holds the API token `presented`; none if it is unknown, revoked, expired or its user is disabled. Notes its
+    /// use, once a minute at most.
     pub async fn identify_token(
         &self,
         presented: &str,
         address: Option<IpAddr>,
         now: DateTime<Utc>,
-    ) -> Result<Option<(Identity, Scope)>> {
-        let hash = credentials::hash(presented);
-        let found: Option<(TokenId, UserId, Scope, Option<DateTime<Utc>>)> = sqlx::query_as(
-            "SELECT id, user_id, scope, last_used_at FROM api_tokens
-             WHERE hash = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $2)",
-        )
-        .bind(hash)
-        .bind(now)
-        .fetch_optional(&self.pool)
-        .await?;
-        let Some((token, user, scope, last_used_at)) = found else { return Ok(None) };
-        if last_used_at.is_none_or(|at| (now - at).num_seconds() >= 60) {
+    ) -> Result<Option<TokenHolder>> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM api_tokens
+             WHERE hash = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $2)"
+        );
+        let found: Option<ApiToken> = sqlx::query_as(sqlx::AssertSqlSafe(sql))
+            .bind(credentials::hash(presented))
+            .bind(now)
+            .fetch_optional(&self.pool)
+            .await?;
+        let Some(token) = found else { return Ok(None) };
+        if token.last_used_at.is_none_or(|at| (now - at).num_seconds() >= 60) {
             sqlx::query("UPDATE api_tokens SET last_used_at = $2, last_used_address = $3 WHERE id = $1")
-                .bind(token)
+                .bind(token.id)
                 .bind(now)
                 .bind(address.map(|address| address.to_string()))
                 .execute(&self.pool)
                 .await?;
         }
-        Ok(self.identity(user).await?.map(|identity| (identity, scope)))
+        let ApiToken { user_id, scope, expires_at, .. } = token;
+        Ok(self.identity(user_id).await?.map(|identity| TokenHolder { identity, scope, expires_at }))
     }
 
     /// A user's tokens that are still good, oldest first.
