@@ -235,6 +235,20 @@ async fn a_device_is_let_in_by_a_person_in_a_browser() {
 }
 
 #[tokio::test]
+async fn looking_at_a_known_code_gives_no_new_tries_of_others() {
+    let world = World::new().await;
+    let begun = world.post("/api/auth/device").json(&json!({ "client_name": "mine" })).send().await.is(200);
+    let known = format!("/api/auth/device/{}", begun.json["user_code"].as_str().expect("is text"));
+    let mut browser = Browser::logged_in(&world, "developer").await;
+    for _ in 0..10 {
+        browser.get(&world, &known).await.is(200);
+        browser.get(&world, "/api/auth/device/BBBB-BBBB").await;
+    }
+    browser.get(&world, "/api/auth/device/BBBB-BBBB").await.fails(429, "TOO_MANY_REQUESTS");
+    world.close().await;
+}
+
+#[tokio::test]
 async fn a_device_that_is_refused_or_late_gets_nothing() {
     let world = World::new().await;
     let mut browser = Browser::logged_in(&world, "developer").await;

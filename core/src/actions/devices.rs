@@ -88,7 +88,7 @@ impl Actions {
         let now = self.clock.now();
         self.store.count_try(&guard, now).await?;
         let found = self.store.device_login(&as_shown(typed), now).await?.ok_or_else(no_login)?;
-        self.store.forget_tries(&guard).await?;
+        self.store.uncount_try(&guard).await?;
         Ok(found)
     }
 
@@ -112,7 +112,7 @@ impl Actions {
         };
         audit::record(&mut transaction, actor, now, entry).await?;
         transaction.commit().await?;
-        self.store.forget_tries(&guard).await?;
+        self.store.uncount_try(&guard).await?;
         Ok(())
     }
 
