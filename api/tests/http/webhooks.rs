@@ -135,3 +135,23 @@ async fn a_repository_is_refused_with_the_field_that_is_at_fault() {
     world.get("/api/paas/apps/shop/repository").by("outsider").send().await.fails(404, "NOT_FOUND");
     world.close().await;
 }
+
+#[tokio::test]
+async fn the_audit_log_tells_what_a_webhook_was_and_became() {
+    let world = World::new().await;
+    world.app("shop").await;
+    let wanted = json!({ "provider": "gitea" });
+    let made = world.post("/api/paas/apps/shop/webhooks").by("developer").json(&wanted).send().await.is(201).json;
+    let path = format!("/api/paas/apps/shop/webhooks/{}", made["id"].as_str().expect("is text"));
+    let rotate = format!("{path}/rotate");
+    for _ in 0..2 {
+        world.post(&rotate).by("developer").send().await.is(200);
+        world.actions.clock.advance(std::time::Duration::from_secs(60));
+    }
+    world.delete(&path).by("developer").send().await.is(204);
+    let log = world.get("/api/admin/paas/audit?action=webhook.").by("admin").send().await.is(200);
+    let lines = log.json["items"].as_array().expect("is a list").iter().rev();
+    let told: Vec<Value> = lines.map(|line| json!([line["action"], line["before"], line["after"]])).collect();
+    insta::assert_json_snapshot!(told);
+    world.close().await;
+}

@@ -85,8 +85,8 @@ impl Actions {
                 change.now,
             )
             .await?;
-        let after = json!({ "app": change.app.slug, "provider": provider });
-        self.record(&mut change, "webhook.create", webhook.id, after).await?;
+        let after = shown(&change.app, &webhook);
+        self.record(&mut change, "webhook.create", webhook.id, (Value::Null, after)).await?;
         change.commit().await?;
         Ok(NewWebhook { webhook, secret })
     }
@@ -94,16 +94,15 @@ impl Actions {
     /// Gives a webhook a new secret. The one before holds for another day.
     pub async fn rotate_webhook(&self, actor: &Actor, app: &AppRef, webhook: WebhookId) -> Result<NewWebhook> {
         let mut change = self.change(actor, app, Access::Change).await?;
-        let webhook = webhooks::of(&mut change.transaction, change.app.id, webhook).await?;
+        let before = webhooks::of(&mut change.transaction, change.app.id, webhook).await?;
         let secret = random(32);
         let until = change.now + ROTATION_GRACE;
         let organization = change.app.organization_id;
-        let webhook = self
-            .store
-            .rotate_webhook(&mut change.transaction, &webhook, organization, secret.as_bytes(), until)
-            .await?;
+        let webhook =
+            self.store.rotate_webhook(&mut change.transaction, &before, organization, secret.as_bytes(), until).await?;
+        let before = json!({ "secret": "(hidden)", "old_secret_until": before.old_secret_until });
         let after = json!({ "secret": "(new)", "old_secret_until": until });
-        self.record(&mut change, "webhook.rotate", webhook.id, after).await?;
+        self.record(&mut change, "webhook.rotate", webhook.id, (before, after)).await?;
         change.commit().await?;
         Ok(NewWebhook { webhook, secret })
     }
@@ -113,7 +112,8 @@ impl Actions {
         let mut change = self.change(actor, app, Access::Change).await?;
         let webhook = webhooks::of(&mut change.transaction, change.app.id, webhook).await?;
         webhooks::remove(&mut change.transaction, webhook.id).await?;
-        self.record(&mut change, "webhook.remove", webhook.id, Value::Null).await?;
+        let before = shown(&change.app, &webhook);
+        self.record(&mut change, "webhook.remove", webhook.id, (before, Value::Null)).await?;
         change.commit().await?;
         Ok(())
     }
@@ -298,18 +298,23 @@ impl Actions {
         change: &mut AppChange<'_>,
         action: &'static str,
         webhook: WebhookId,
-        after: Value,
+        (before, after): (Value, Value),
     ) -> Result<()> {
         let entry = AuditEntry {
             action,
             organization: Some(change.app.organization_id),
             target_kind: "webhook",
             target: &webhook.to_string(),
-            before: Value::Null,
+            before,
             after,
         };
         audit::record(&mut change.transaction, change.actor, change.now, entry).await
     }
+}
+
+/// A webhook as the audit log tells of it.
+fn shown(app: &Application, webhook: &Webhook) -> Value {
+    json!({ "app": app.slug, "provider": webhook.provider })
 }
 
 /// A call whose sender is known.
