@@ -210,7 +210,7 @@ fn is_served(config: &Config) -> bool {
 }
 
 /// Everything an action needs but an engine.
-async fn actions(config: &Config, store: &Store) -> Result<Actions> {
+pub(crate) async fn actions(config: &Config, store: &Store) -> Result<Actions> {
     Ok(Actions {
         store: store.clone(),
         streams: Streams::connect(store.pool().clone()).await?,

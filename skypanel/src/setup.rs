@@ -5,14 +5,15 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use skypanel_core::actions::Actor;
 use skypanel_core::embedded_postgres::EmbeddedPostgres;
-use skypanel_core::model::{Organization, Role};
+use skypanel_core::model::Role;
 use skypanel_core::secrets::Secrets;
 use skypanel_core::store::{NewUser, Store};
 use skypanel_core::{Error, Result, private_file};
 
 use crate::config::Config;
-use crate::roles;
+use crate::{admin, roles};
 
 /// Name of the organisation made on the first start.
 pub(crate) const DEFAULT_ORGANIZATION: &str = "default";
@@ -110,9 +111,9 @@ pub(crate) async fn first_admin(config: &Config, store: &Store) -> Result<Option
     }
     let password = random_password();
     private_file::replace(&path, format!("{password}\n").as_bytes()).map_err(|error| unwritable(&path, &error))?;
-    let organization: Organization = store.ensure_organization(DEFAULT_ORGANIZATION).await?;
-    let user = store.create_user(NewUser { email: &config.admin_email, password: &password, is_admin: true }).await?;
-    store.set_member(organization.id, user.id, Role::Owner).await?;
+    let new = NewUser { email: &config.admin_email, password: &password, is_admin: true };
+    let actions = admin::actions(config, store).await?;
+    actions.create_user(&Actor::system(), new, DEFAULT_ORGANIZATION, Role::Owner).await?;
     Ok(Some(path))
 }
 

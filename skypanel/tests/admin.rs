@@ -1,4 +1,8 @@
-//! Admin commands on a machine where nothing else of Skypanel runs: each starts the private database and stops it.
+//! Admin commands on a machine where nothing else of Skypanel runs: each starts the private database and stops it. And
+//! what the first start makes.
+
+#[path = "../../core/tests/support/mod.rs"]
+mod support;
 
 use std::fs::{File, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
@@ -7,6 +11,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use sqlx::ConnectOptions as _;
+use support::Database;
 use tempfile::TempDir;
 
 const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl ada@laptop";
@@ -113,4 +119,27 @@ fn a_new_password_comes_with_what_else_opens_the_account() {
     assert_eq!(lines[0], "Ended 0 sessions and 0 logins of devices, and revoked 0 API tokens of ada@example.com.");
     assert!(lines[1].contains("SSH keys") && lines[2].starts_with("       SHA256:"), "{told}");
     assert!(lines[2].ends_with(" ada@laptop") && lines[3].contains("shown only now"), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_admin_is_in_the_audit_log() {
+    let (database, directory) = (Database::new().await, directory());
+    let mut serve = Command::new(env!("CARGO_BIN_EXE_skypanel"));
+    serve.args(["serve", "api"]).env("SKYPANEL_DATA_DIR", directory.path());
+    serve.env("SKYPANEL_DATABASE_URL", database.pool().connect_options().to_url_lossy().as_str());
+    // Everything is set up by the time that it misses the engine.
+    serve.env("SKYPANEL_DOCKER_SOCKET", directory.path().join("no.sock"));
+    let output = tokio::task::spawn_blocking(move || serve.output()).await.expect("runs").expect("starts");
+    assert!(!output.status.success(), "{output:?}");
+    assert!(database.store().has_admin().await.expect("looks"), "{output:?}");
+    let lines: Vec<(String, String, serde_json::Value)> =
+        sqlx::query_as("SELECT action, via, after FROM paas_audit_log ORDER BY id")
+            .fetch_all(database.pool())
+            .await
+            .expect("reads");
+    let told: Vec<_> = lines.iter().map(|(action, via, _)| (action.as_str(), via.as_str())).collect();
+    assert_eq!(told, [("organization.create", "system"), ("user.create", "system")]);
+    let membership = &lines[1].2;
+    assert_eq!((&membership["organization"], &membership["role"]), (&"default".into(), &"owner".into()));
+    database.close().await;
 }
