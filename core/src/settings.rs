@@ -79,6 +79,8 @@ macro_rules! settings {
                     kind: <$type as SettingValue>::KIND,
                     range: settings!(@range $($range)?),
                     sensitive: settings!(@sensitive $($sensitive)?),
+                    // Whoever goes by a setting reads it when it counts. What can be read at the start alone is
+                    // configuration.
                     needs_restart: false,
                     words: <$type as SettingValue>::words,
                 },)+
