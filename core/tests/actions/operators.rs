@@ -49,6 +49,23 @@ async fn everything_the_operator_does_is_in_the_audit_log() {
 }
 
 #[tokio::test]
+async fn what_stands_in_the_audit_log_stays_there() {
+    let world = World::new().await;
+    world.actions.ensure_organization(&Actor::system(), "initech", None).await.expect("makes it");
+    for change in [
+        "UPDATE paas_audit_log SET actor = 'nobody'",
+        "DELETE FROM paas_audit_log",
+        "TRUNCATE paas_audit_log",
+        "INSERT INTO paas_audit_log SELECT * FROM paas_audit_log",
+    ] {
+        assert!(sqlx::query(change).execute(world.pool()).await.is_err(), "{change}");
+    }
+    let lines = world.actions.audit_log(&world.admin, &AuditFilter::default(), None, 10).await.expect("reads");
+    assert_eq!(lines.iter().map(|line| line.action.as_str()).collect::<Vec<_>>(), ["organization.create"]);
+    world.close().await;
+}
+
+#[tokio::test]
 async fn what_is_refused_leaves_nothing_and_nobody_else_may_do_it() {
     let world = World::new().await;
     let actions = &world.actions;
