@@ -69,11 +69,7 @@ async fn a_change_is_seen_by_another_process_within_a_second() {
     assert_eq!(there.settings().await.expect("reads").slug_max_mb, 500);
     for megabytes in [30, 40, 50] {
         here.set_setting("slug.max_mb", &megabytes.to_string()).await.expect("sets");
-        let since = Instant::now();
-        while there.settings().await.expect("reads").slug_max_mb != megabytes {
-            assert!(since.elapsed() < Duration::from_secs(1), "not seen within a second");
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        seen_within_a_second(&there, megabytes).await;
     }
     // While changes are followed, reads do not ask the database.
     let (reads, since) = (1_000, Instant::now());
@@ -85,6 +81,58 @@ async fn a_change_is_seen_by_another_process_within_a_second() {
     following.await.expect("ends");
     there.pool().close().await;
     database.close().await;
+}
+
+#[tokio::test]
+async fn changes_are_seen_while_the_connection_they_are_told_on_is_lost_and_after() {
+    let database = Database::new().await;
+    let (here, there) = (database.store(), other_store(&database).await);
+    let stop = CancellationToken::new();
+    let following = tokio::spawn({
+        let (there, stop) = (there.clone(), stop.clone());
+        async move { there.follow_settings(&stop).await }
+    });
+    there.settings_changes().changed().await.expect("begins to follow");
+    for megabytes in [30, 40] {
+        assert_ne!(there.settings().await.expect("reads").slug_max_mb, megabytes);
+        let listening = listener(&database).await;
+        sqlx::query("SELECT pg_terminate_backend($1)").bind(listening).execute(database.pool()).await.expect("cuts it");
+        // Nobody is told of this one.
+        here.set_setting("slug.max_mb", &megabytes.to_string()).await.expect("sets");
+        seen_within_a_second(&there, megabytes).await;
+        // Another connection is made, and what is told on it is heard.
+        while listener(&database).await == listening {}
+        here.set_setting("slug.max_mb", &(megabytes + 5).to_string()).await.expect("sets");
+        seen_within_a_second(&there, megabytes + 5).await;
+    }
+    stop.cancel();
+    following.await.expect("ends");
+    there.pool().close().await;
+    database.close().await;
+}
+
+/// The connection that changed settings are told on, as soon as there is one.
+async fn listener(database: &Database) -> i32 {
+    loop {
+        let found: Option<(i32,)> = sqlx::query_as(
+            "SELECT pid FROM pg_stat_activity WHERE query LIKE 'LISTEN%' AND datname = current_database()",
+        )
+        .fetch_optional(database.pool())
+        .await
+        .expect("looks");
+        match found {
+            Some((pid,)) => return pid,
+            None => tokio::time::sleep(Duration::from_millis(20)).await,
+        }
+    }
+}
+
+async fn seen_within_a_second(store: &Store, megabytes: u64) {
+    let since = Instant::now();
+    while store.settings().await.expect("reads").slug_max_mb != megabytes {
+        assert!(since.elapsed() < Duration::from_secs(1), "not seen within a second");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }
 
 /// A second store, as another process would have; no secret is read by it.
