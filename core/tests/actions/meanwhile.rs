@@ -4,25 +4,30 @@ use std::time::Duration;
 
 use serde_json::Value;
 use skypanel_core::Error;
-use skypanel_core::actions::{OrganizationLimits, RepositoryChange};
+use skypanel_core::actions::{Actor, OrganizationLimits, RepositoryChange, UserChange};
 use skypanel_core::model::{Formation, OrganizationId, WebhookProvider};
 use skypanel_core::store::AuditFilter;
 use sqlx::{PgConnection, PgPool};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::world::World;
+use crate::world::{World, person};
 
 /// Until somebody waits for a lock that another has, or `done` ends first.
 async fn until_it_waits<T>(pool: &PgPool, done: impl Future<Output = T>) {
+    until_they_wait(pool, 1, done).await;
+}
+
+/// Until so many wait for locks that others have, or `done` ends first.
+async fn until_they_wait<T>(pool: &PgPool, number: i64, done: impl Future<Output = T>) {
     let waits = async {
         loop {
-            let (waits,): (bool,) = sqlx::query_as(
-                "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database())",
+            let (waiting,): (i64,) = sqlx::query_as(
+                "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()",
             )
             .fetch_one(pool)
             .await
             .expect("looks");
-            if waits {
+            if waiting >= number {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -152,6 +157,29 @@ async fn limits_that_two_admins_set_at_once_are_both_set() {
     drop(allowing);
     let log = world.actions.audit_log(&world.admin, &AuditFilter::default(), None, 1).await.expect("reads");
     assert_eq!(log[0].before["owners_allow_app_creation"], false, "what it was in truth");
+    world.close().await;
+}
+
+#[tokio::test]
+async fn two_admins_who_demote_each_other_at_once_leave_one() {
+    let world = World::new().await;
+    let other = person(world.store(), "other@x.io", None, true).await;
+    let demote = UserChange { is_admin: Some(false), disabled: None };
+    let id = |actor: &Actor| actor.user_id().expect("is a user");
+    let mut transaction = world.pool().begin().await.expect("begins");
+    sqlx::query("SELECT FROM users FOR UPDATE").execute(&mut *transaction).await.expect("holds");
+    let mut both = Box::pin(async {
+        tokio::join!(
+            world.actions.change_user(&world.admin, id(&other), demote),
+            world.actions.change_user(&other, id(&world.admin), demote),
+        )
+    });
+    until_they_wait(world.pool(), 2, &mut both).await;
+    transaction.commit().await.expect("commits");
+    let (one, another) = both.as_mut().await;
+    drop(both);
+    assert!(matches!((&one, &another), (Ok(_), Err(Error::Conflict(_))) | (Err(Error::Conflict(_)), Ok(_))));
+    assert!(world.store().has_admin().await.expect("looks"));
     world.close().await;
 }
 

@@ -179,7 +179,7 @@ pub(crate) fn pushed(app: AppId) -> NewDeployment {
     }
 }
 
-async fn person(store: &Store, email: &str, member: Option<(&Organization, Role)>, is_admin: bool) -> Actor {
+pub(crate) async fn person(store: &Store, email: &str, member: Option<(&Organization, Role)>, is_admin: bool) -> Actor {
     let user = store.create_user(NewUser { email, password: PASSWORD, is_admin }).await.expect("makes a user");
     if let Some((organization, role)) = member {
         store.set_member(organization.id, user.id, role).await.expect("joins");
