@@ -36,6 +36,9 @@ mod reference;
 mod releases;
 mod requests;
 mod schema;
+#[expect(dead_code, reason = "these tests look at nothing behind the server's back")]
+#[path = "../../../core/tests/seaweed/mod.rs"]
+mod seaweed;
 mod serving;
 mod settings;
 #[path = "../../../core/tests/services/stand_ins.rs"]

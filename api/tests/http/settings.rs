@@ -3,7 +3,9 @@
 use axum::http::Method;
 use insta::assert_json_snapshot;
 use serde_json::{Value, json};
+use skypanel_core::settings::StorageBackend;
 
+use crate::seaweed::{ACCESS_KEY, SECRET_KEY, Seaweed};
 use crate::stand_ins::{Manners, StandIn};
 use crate::world::World;
 
@@ -88,6 +90,37 @@ async fn validating_really_tries() {
     assert_eq!(answered.json["checks"][1]["outcome"], "failed", "{answered:#?}");
     assert!(!answered.text.contains("s3cr3t-value"));
     assert_eq!(world.store().settings().await.expect("reads").storage_s3_bucket, "", "nothing was saved");
+    world.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bucket_is_really_written_to_before_it_is_chosen() {
+    let world = World::new().await;
+    let server = Seaweed::start().await;
+    let path = "/api/admin/paas/settings";
+    let validate = format!("{path}/validate");
+    let bucket = |name: &str, secret: &str| {
+        json!({ "settings": {
+            "storage.backend": "s3", "storage.s3_endpoint": server.endpoint, "storage.s3_bucket": name,
+            "storage.s3_access_key": ACCESS_KEY, "storage.s3_secret_key": secret,
+        } })
+    };
+    for (name, secret) in [("no-such-bucket", SECRET_KEY), ("blobs", "a-wr0ng-secret")] {
+        let tried = world.post(&validate).by("admin").json(&bucket(name, secret)).send().await.is(200);
+        assert_eq!((&tried.json["ok"], &tried.json["checks"][1]["outcome"]), (&json!(false), &json!("failed")));
+        let change = world.call(Method::PUT, path).by("admin").json(&bucket(name, secret)).send().await;
+        let refused = change.fails(422, "INVALID_INPUT");
+        assert!(refused.field("storage.backend").contains("nothing was saved"), "{refused:#?}");
+        assert!(![tried.text, refused.text].iter().any(|text| text.contains(secret)));
+        assert_eq!(world.store().settings().await.expect("reads").storage_backend, StorageBackend::Local);
+    }
+    let right = bucket("blobs", SECRET_KEY);
+    let tried = world.post(&validate).by("admin").json(&right).send().await.is(200);
+    assert_eq!((&tried.json["checks"][1]["part"], &tried.json["checks"][1]["outcome"]), (&json!("s3"), &json!("ok")));
+    assert_eq!(world.store().settings().await.expect("reads").storage_backend, StorageBackend::Local);
+    let changed = world.call(Method::PUT, path).by("admin").json(&right).send().await.is(200);
+    assert_eq!(setting(&changed.json, "storage.backend")["value"], "s3");
+    assert!(!changed.text.contains(SECRET_KEY));
     world.close().await;
 }
 

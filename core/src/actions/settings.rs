@@ -231,5 +231,8 @@ fn changed(before: &Settings, changes: &SettingChanges) -> Result<Settings> {
 }
 
 fn storage_problem(error: &Error) -> Error {
-    Error::field("storage.backend", format!("Blobs cannot be kept there, so nothing was saved. {error}"))
+    // What a bucket's service said may end as it likes.
+    let why = error.to_string();
+    let stop = if why.ends_with(['.', '?']) { "" } else { "." };
+    Error::field("storage.backend", format!("Blobs cannot be kept there, so nothing was saved. {why}{stop}"))
 }
