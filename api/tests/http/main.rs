@@ -36,6 +36,7 @@ mod reference;
 mod releases;
 mod requests;
 mod schema;
+mod scopes;
 #[expect(dead_code, reason = "these tests look at nothing behind the server's back")]
 #[path = "../../../core/tests/seaweed/mod.rs"]
 mod seaweed;
