@@ -3,6 +3,7 @@
 mod admin;
 mod app_settings;
 mod apps;
+mod audited;
 mod auth;
 mod billing;
 mod browser;
