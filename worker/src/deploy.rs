@@ -130,15 +130,20 @@ async fn conclude(
             }
         }
         Err(failure) => {
-            let serving = store.app(app.id).await.is_ok_and(|app| app.current_deployment_id.is_some());
+            let serves = |app: Application| app.current_deployment_id.is_some() && app.status.should_run();
+            let serves = store.app(app.id).await.is_ok_and(serves);
             let (status, code, text) = match failure {
                 Failure::Told { code, text } | Failure::Passing { code, text } => {
                     (DeploymentStatus::Failed, code, text)
                 }
-                Failure::Cancelled => (DeploymentStatus::Cancelled, "CANCELLED", "Cancelled.".to_owned()),
+                Failure::Cancelled => {
+                    // Who cancelled it has said why.
+                    let why = store.deployment(deployment.id).await.ok().and_then(|deployment| deployment.error);
+                    (DeploymentStatus::Cancelled, "CANCELLED", why.unwrap_or_else(|| "Cancelled.".to_owned()))
+                }
             };
             log.error(&text).await;
-            if serving && app.status != AppStatus::Stopped {
+            if serves {
                 log.error("The release that ran before goes on serving.").await;
             }
             store.finish_deployment(deployment.id, status, Some((code, &text))).await?;

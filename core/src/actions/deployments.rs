@@ -47,6 +47,19 @@ impl AppChange<'_> {
         });
         self.audit("app.deploy", Value::Null, after).await
     }
+
+    /// Cancels deployments of the app that have not ended, and writes down each. Answers them as they were.
+    pub(super) async fn cancel(&mut self, which: Cancelled<'_>, reason: &str) -> Result<Vec<Deployment>> {
+        let reason = ("CANCELLED", reason);
+        let cancelled = cancel(&mut self.transaction, self.app.id, which, reason, self.now).await?;
+        for deployment in &cancelled {
+            let what = deployment.description.as_deref().unwrap_or("a build");
+            let state = |status| json!({ "deployment": deployment.id, "status": status });
+            self.audit("deployment.cancel", state(deployment.status), state(DeploymentStatus::Cancelled)).await?;
+            self.tell("cancel", &format!("Cancelled: {what}")).await?;
+        }
+        Ok(cancelled)
+    }
 }
 
 impl Actions {
@@ -104,18 +117,10 @@ impl Actions {
             self.store.deployment_view(found.id, only).await?;
         }
         let mut change = self.change(actor, app, Access::Change).await?;
-        let id = change.app.id;
         let ids: Vec<DeploymentId> = only.into_iter().collect();
         let which = if only.is_some() { Cancelled::These(&ids) } else { Cancelled::All };
         let who = actor.identity.as_ref().map_or("Skypanel", |identity| identity.user.email.as_str());
-        let reason = format!("Cancelled by {who}.");
-        let cancelled = cancel(&mut change.transaction, id, which, ("CANCELLED", &reason), change.now).await?;
-        for deployment in &cancelled {
-            let what = deployment.description.as_deref().unwrap_or("a build");
-            let state = |status| json!({ "deployment": deployment.id, "status": status });
-            change.audit("deployment.cancel", state(deployment.status), state(DeploymentStatus::Cancelled)).await?;
-            change.tell("cancel", &format!("Cancelled: {what}")).await?;
-        }
+        let cancelled = change.cancel(which, &format!("Cancelled by {who}.")).await?;
         change.commit().await?;
         Ok(cancelled)
     }

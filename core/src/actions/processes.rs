@@ -11,6 +11,7 @@ use super::plans::{cost_of_plan, cost_of_scaling, process_types};
 use super::{Actions, Actor, CostChange};
 use crate::jobs;
 use crate::model::{AppRef, AppStatus, Application, Formation, ProcessType, StreamId};
+use crate::store::deployments::Cancelled;
 use crate::store::{Access, apps, plans};
 use crate::{Error, Result};
 
@@ -33,7 +34,8 @@ pub struct Priced {
 }
 
 impl Actions {
-    /// Stops all processes of an app until it is started again.
+    /// Stops all processes of an app until it is started again. What is being deployed is cancelled: the stop waits
+    /// behind it, while nothing is paid for any more.
     pub async fn stop(&self, actor: &Actor, app: &AppRef) -> Result<Begun> {
         let mut change = self.change(actor, app, Access::Change).await?;
         match change.app.status {
@@ -42,6 +44,8 @@ impl Actions {
             _ => {}
         }
         self.set_status(&mut change, AppStatus::Stopped, "app.stop").await?;
+        let reason = "Cancelled: the app was stopped. What is deployed from now on is built, and starts with ps:start.";
+        change.cancel(Cancelled::All, reason).await?;
         change.tell("stop", "Stopped").await?;
         let job = Some(change.apply().await?);
         Ok(Begun { app: change.commit().await?, job })

@@ -3,7 +3,8 @@
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use super::{Store, metering};
+use super::deployments::Cancelled;
+use super::{Store, deployments, metering};
 use crate::jobs;
 use crate::model::{AppId, Money, OrganizationId, SuspensionReason};
 use crate::{Error, Result};
@@ -125,7 +126,9 @@ pub(crate) async fn ensure_app_may_run(connection: &mut PgConnection, app: AppId
 }
 
 /// Suspends all apps of an organisation that run or are about to, be it by their first deployment, remembers what each
-/// was, and enqueues the jobs that stop them. Answers which. The caller holds the organisation's row.
+/// was, and enqueues the jobs that stop them. What is being deployed is cancelled, of those that stand still as well:
+/// nothing may go live meanwhile, and who stops waits behind who builds. Answers which. The caller holds the
+/// organisation's row.
 pub(crate) async fn hold(
     connection: &mut PgConnection,
     organization: OrganizationId,
@@ -135,13 +138,7 @@ pub(crate) async fn hold(
     // In order, like all who take several.
     let rows: Vec<(AppId,)> = sqlx::query_as(
         "UPDATE paas_applications SET suspended_reason = $2, suspended_from = status, status = 'suspended'
-         WHERE id = ANY (ARRAY (
-             SELECT id FROM paas_applications AS app WHERE organization_id = $1
-             AND (status IN ('building', 'deploying', 'running', 'failed')
-                 OR status = 'inactive' AND EXISTS (
-                     SELECT FROM paas_deployments WHERE application_id = app.id
-                     AND status NOT IN ('succeeded', 'failed', 'cancelled')))
-             ORDER BY id FOR NO KEY UPDATE))
+         WHERE id = ANY ($1) AND status NOT IN ('stopped', 'suspended', 'deleting')
          RETURNING id",
     )
     .bind(organization)
@@ -151,16 +148,36 @@ pub(crate) async fn hold(
     let apps: Vec<AppId> = rows.into_iter().map(|(app,)| app).collect();
     if !apps.is_empty() {
         metering::stop(connection, &apps, now).await?;
-        let why = match reason {
-            SuspensionReason::Wallet => "Suspended: the organisation's wallet is empty. A top-up starts it again.",
-            SuspensionReason::Admin => "Suspended by an admin of the platform.",
-        };
         tell(connection, &apps, "suspend", why, now).await?;
         jobs::apply_within(connection, &apps).await?;
     }
     Ok(apps)
 }
 
+    let concerned: Vec<(AppId, bool)> = sqlx::query_as(
+        "SELECT id, is_deploying FROM paas_applications, LATERAL (
+             SELECT id = ANY (ARRAY (SELECT application_id FROM paas_deployments
+                 WHERE status NOT IN ('succeeded', 'failed', 'cancelled'))) AS is_deploying
+         ) AS deployments
+         WHERE organization_id = $1 AND (status IN ('building', 'deploying', 'running', 'failed') OR is_deploying)
+         ORDER BY id FOR NO KEY UPDATE OF paas_applications",
+    )
+    .bind(organization)
+    .fetch_all(&mut *connection)
+    .await?;
+    let (why, cancelled) = match reason {
+        SuspensionReason::Wallet => (
+            "Suspended: the organisation's wallet is empty. A top-up starts it again.",
+            "Cancelled: the organisation's wallet is empty. Deploy again after a top-up.",
+        ),
+        SuspensionReason::Admin => (
+            "Suspended by an admin of the platform.",
+            "Cancelled: an admin of the platform suspended the organisation.",
+        ),
+    };
+    for (app, _) in concerned.iter().filter(|(_, is_deploying)| *is_deploying) {
+        deployments::cancel(connection, *app, Cancelled::All, ("CANCELLED", cancelled), now).await?;
+    }
 /// Lets the apps of an organisation go on that were suspended for `reason`, as they were, and enqueues the jobs that
 /// start them. Where the other reason holds them as well they stay suspended, for that one. Answers which go on. The
 /// caller holds the organisation's row.
@@ -202,7 +219,7 @@ pub(crate) async fn release(
              AND suspended_reason = $2 ORDER BY id FOR NO KEY UPDATE))
          RETURNING id",
     )
-    .bind(organization)
+    .bind(concerned.into_iter().map(|(app, _)| app.0).collect::<Vec<_>>())
     .bind(reason)
     .fetch_all(&mut *connection)
     .await?;

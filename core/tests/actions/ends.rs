@@ -68,8 +68,8 @@ async fn failure_is_one_step_with_all_that_tells_of_it() {
     assert!(!world.store().finish_deployment(second, DeploymentStatus::Failed, why).await.expect("answers"), "once");
     assert_eq!(world.reports(second).await, 2);
 
-    let third = world.fetched().await;
     world.actions.stop(&world.developer, &world.shop).await.expect("stops");
+    let third = world.fetched().await;
     assert!(world.store().finish_deployment(third, DeploymentStatus::Failed, why).await.expect("ends"));
     assert_eq!(world.status(world.app.id).await, AppStatus::Stopped);
     world.close().await;

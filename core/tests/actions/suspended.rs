@@ -1,7 +1,7 @@
 //! A suspended organisation: nothing of it starts, whichever way somebody tries.
 
 use skypanel_core::actions::{AppSettings, ArchiveDeploy, NewApp, RepositoryDeploy};
-use skypanel_core::model::{AppStatus, SuspensionReason};
+use skypanel_core::model::{AppStatus, DeploymentStatus, SuspensionReason};
 use skypanel_core::{Error, Result};
 
 use crate::world::{World, pushed};
@@ -73,10 +73,49 @@ async fn a_first_deployment_that_was_queued_before_does_not_go_live() {
     for status in [AppStatus::Building, AppStatus::Deploying, AppStatus::Running] {
         assert!(!world.store().report_app_status(app.id, status).await.expect("answers"), "{status} does not count");
     }
-    assert!(world.store().complete_deployment(deployment).await.expect("answers"));
+    assert!(!world.store().complete_deployment(deployment).await.expect("answers"), "it was cancelled");
     assert_eq!(world.status(app.id).await, AppStatus::Suspended);
     world.actions.resume_organization(&world.admin, &world.organization()).await.expect("resumes");
-    assert_eq!(world.status(app.id).await, AppStatus::Running, "what was made ready meanwhile starts now");
+    assert_eq!(world.status(app.id).await, AppStatus::Inactive, "as it was");
+    world.close().await;
+}
+
+/// The job that stops an app waits behind its build, so that has to end.
+#[tokio::test]
+async fn a_stop_and_a_suspension_cancel_what_is_being_deployed() {
+    let world = World::new().await;
+    let (actions, app) = (&world.actions, world.app.id);
+    let release = world.release(app).await;
+    let begin = async || {
+        let deployment = world.push(app).await.expect("queues");
+        assert!(world.store().advance_deployment(deployment, DeploymentStatus::Building).await.expect("builds"));
+        deployment
+    };
+    let ended = async |deployment, why: &str| {
+        assert!(!world.store().advance_deployment(deployment, DeploymentStatus::Packaging).await.expect("answers"));
+        assert!(!world.store().complete_deployment(deployment).await.expect("answers"));
+        let ended = world.store().deployment(deployment).await.expect("is there");
+        assert_eq!(ended.status, DeploymentStatus::Cancelled);
+        assert!(ended.error.as_deref().is_some_and(|error| error.contains(why)), "{:?}", ended.error);
+        assert_eq!(world.store().app(app).await.expect("is there").current_deployment_id, Some(release));
+    };
+    let stopped = begin().await;
+    actions.stop(&world.developer, &world.shop).await.expect("stops");
+    ended(stopped, "the app was stopped").await;
+
+    // A push to an app that is stopped is built, but not while its organisation is suspended.
+    let pushed = begin().await;
+    suspend(&world).await;
+    assert_eq!(world.status(app).await, AppStatus::Stopped);
+    ended(pushed, "suspended the organisation").await;
+    actions.resume_organization(&world.admin, &world.organization()).await.expect("resumes");
+    actions.start(&world.developer, &world.shop).await.expect("starts");
+    let held = begin().await;
+    suspend(&world).await;
+    assert_eq!(world.status(app).await, AppStatus::Suspended);
+    ended(held, "suspended the organisation").await;
+    actions.resume_organization(&world.admin, &world.organization()).await.expect("resumes");
+    assert_eq!(world.status(app).await, AppStatus::Running);
     world.close().await;
 }
 
