@@ -1,19 +1,22 @@
 //! `POST /api/webhooks/{provider}/{token}`.
 
 use axum::Json;
-use axum::extract::State;
-use axum::extract::rejection::BytesRejection;
-use axum::http::{HeaderMap, StatusCode};
+use axum::extract::{FromRequest as _, Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
 use bytes::Bytes;
 use serde::Serialize;
 use skypanel_core::actions::Actions;
 use skypanel_core::model::{DeliveryOutcome, WebhookProvider};
-use skypanel_core::webhook::Call;
+use skypanel_core::webhook::{Call, MAX_BODY_MIB};
+use tokio::sync::{Semaphore, SemaphorePermit};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::error::ApiError;
 use crate::http::{PathOf, Visitor, schema};
+
+/// Room for the bodies of all calls at a time, in MiB. Who finds none waits.
+static ROOM: Semaphore = Semaphore::const_new(100);
 
 /// What came of a call.
 #[derive(Debug, Serialize, ToSchema)]
@@ -55,15 +58,18 @@ pub(crate) async fn receive_webhook(
     State(actions): State<Actions>,
     visitor: Visitor,
     PathOf((provider, token)): PathOf<(String, String)>,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    request: Request,
 ) -> Result<(StatusCode, Json<WebhookReceipt>), ApiError> {
     let provider: WebhookProvider = provider.parse().map_err(|_| {
         ApiError::from(skypanel_core::Error::NotFound("There is no such webhook, or it was removed.".to_owned()))
     })?;
-    let body = body.map_err(|rejection| match rejection.status() {
+    // Only who was given the address makes us read this much.
+    actions.expect_webhook(provider, &token).await?;
+    let headers = request.headers().clone();
+    let _room = room_for(&headers).await?;
+    let body = Bytes::from_request(request, &()).await.map_err(|rejection| match rejection.status() {
         StatusCode::PAYLOAD_TOO_LARGE => {
-            ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "BODY_TOO_LARGE", "The call is larger than 5 MiB.")
+            ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "BODY_TOO_LARGE", "The call is larger than 25 MiB.")
         }
         _ => ApiError::malformed("The body could not be read to its end."),
     })?;
@@ -90,4 +96,14 @@ pub(crate) async fn receive_webhook(
         seen_before: received.seen_before,
     };
     Ok((status, Json(receipt)))
+}
+
+/// Waits until there is room for the body of a call. One that does not say how large it is takes as much as it may.
+async fn room_for(headers: &HeaderMap) -> Result<SemaphorePermit<'static>, ApiError> {
+    let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    let mib = length
+        .and_then(|length| u32::try_from(length >> 20).ok())
+        .map_or(MAX_BODY_MIB, |mib| MAX_BODY_MIB.min(mib + 1));
+    let room = ROOM.acquire_many(mib).await;
+    room.map_err(|_| skypanel_core::Error::System("No calls are taken any more.".to_owned()).into())
 }

@@ -100,13 +100,33 @@ async fn calls_that_prove_nothing_are_refused() {
     let mut forged = made.clone();
     forged["secret"] = json!("guessed");
     call(&world, &forged, "1", "{}").await.fails(401, "UNAUTHENTICATED");
-    call(&world, &made, "1", "not JSON").await.fails(422, "INVALID_INPUT");
     world.post(&path(&made)).body("x".repeat(MAX_BODY + 1)).send().await.fails(413, "BODY_TOO_LARGE");
     for unknown in ["/api/webhooks/generic/nothing", "/api/webhooks/sourceforge/nothing"] {
         world.post(unknown).body("{}").send().await.fails(404, "NOT_FOUND");
+        // Nothing of it is read.
+        world.post(unknown).body("x".repeat(MAX_BODY + 1)).send().await.fails(404, "NOT_FOUND");
     }
     let other = path(&made).replace("/generic/", "/github/");
     world.post(&other).body("{}").send().await.fails(404, "NOT_FOUND");
+    world.close().await;
+}
+
+#[tokio::test]
+async fn authentic_calls_that_cannot_be_understood_are_listed_and_large_ones_are_taken() {
+    let world = World::new().await;
+    world.app("shop").await;
+    let wanted = json!({ "provider": "generic" });
+    let made = world.post("/api/paas/apps/shop/webhooks").by("owner").json(&wanted).send().await.is(201).json;
+    let unclear = call(&world, &made, "1", "not JSON").await.is(409).json;
+    assert_eq!(unclear["outcome"], "failed");
+    let large = format!(r#"{{"ref": "main", "commits": "{}"}}"#, "x".repeat(20 << 20));
+    assert_eq!(call(&world, &made, "2", &large).await.is(200).json["outcome"], "ignored");
+    let deliveries = format!("/api/paas/apps/shop/webhooks/{}/deliveries", made["id"].as_str().expect("has one"));
+    let listed = world.get(&deliveries).by("viewer").send().await.is(200).json;
+    let outcomes: Vec<&Value> =
+        listed["items"].as_array().expect("is a list").iter().map(|item| &item["outcome"]).collect();
+    assert_eq!(outcomes, ["ignored", "failed"]);
+    assert!(listed["items"][1]["reason"].as_str().is_some_and(|reason| reason.contains("cannot be understood")));
     world.close().await;
 }
 

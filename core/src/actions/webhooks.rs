@@ -159,6 +159,11 @@ impl Actions {
         Ok(self.handle(actor, &app, &webhook, call).await?.delivery)
     }
 
+    /// Refuses calls of addresses at which there is no webhook, before anything of them is read.
+    pub async fn expect_webhook(&self, provider: WebhookProvider, token: &str) -> Result<()> {
+        self.store.webhook_at(provider, token).await?.map(drop).ok_or_else(no_webhook)
+    }
+
     /// Takes a call of a Git host: checks who it is from, does what it asks for, and remembers it so that the same call
     /// does nothing again.
     pub async fn receive_webhook(
@@ -168,14 +173,14 @@ impl Actions {
         address: Option<IpAddr>,
         request_id: Option<String>,
     ) -> Result<Received> {
-        let unknown = || Error::NotFound("There is no such webhook, or it was removed.".to_owned());
-        let webhook = self.store.webhook_at(call.provider, token).await?.ok_or_else(unknown)?;
-        let app = self.store.app(webhook.application_id).await.map_err(|_| unknown())?;
+        let webhook = self.store.webhook_at(call.provider, token).await?.ok_or_else(no_webhook)?;
+        let app = self.store.app(webhook.application_id).await.map_err(|_| no_webhook())?;
         let now = self.clock.now();
         let secrets = self.store.webhook_secrets(&webhook, app.organization_id, now).await?;
         let secrets: Vec<&[u8]> = secrets.iter().map(|secret| secret.as_slice()).collect();
         call.verify(&secrets, now)?;
-        let told = call.read()?;
+        // Its people shall see that it came.
+        let told = call.read().unwrap_or_else(|error| Told::Unreadable(error.to_string()));
         let via = Via::Webhook;
         let actor = Actor { identity: None, scope: Scope::Deploy, ends_at: None, via, address, request_id };
         let (delivery, event, signed) = (call.delivery(), call.event(), call.signed_digest());
@@ -214,11 +219,12 @@ impl Actions {
         }
         let push = match &call.told {
             Told::Push(push) => Some(push),
-            Told::Ping | Told::Nothing(_) => None,
+            Told::Ping | Told::Nothing(_) | Told::Unreadable(_) => None,
         };
         let (outcome, reason, started) = match &call.told {
             Told::Ping => (DeliveryOutcome::Ping, "The webhook works.".to_owned(), None),
             Told::Nothing(reason) => (DeliveryOutcome::Ignored, reason.clone(), None),
+            Told::Unreadable(reason) => (DeliveryOutcome::Failed, reason.clone(), None),
             Told::Push(push) => match self.decide(&mut transaction, actor, app, push, &settings).await? {
                 Decision::Deploy(started) => (DeliveryOutcome::Deployed, deploying(push), Some(started)),
                 Decision::Ignore(reason) => (DeliveryOutcome::Ignored, reason, None),
@@ -340,3 +346,7 @@ fn random(bytes: usize) -> Zeroizing<String> {
     rand::fill(random.as_mut_slice());
     Zeroizing::new(BASE64_URL_SAFE_NO_PAD.encode(random.as_slice()))
 }
+fn no_webhook() -> Error {
+    Error::NotFound("There is no such webhook, or it was removed.".to_owned())
+}
+

@@ -13,9 +13,10 @@ use crate::model::{PushEvent, Sha256Digest, WebhookProvider};
 
 pub use signature::sign_generic;
 
-/// Largest body of a call, in bytes. GitHub sends 25 MB at most and cuts pushes to 2,048 commits; what is told of a
-/// push here fits into far less.
-pub const MAX_BODY: usize = 5 << 20;
+/// Largest body of a call, in MiB: GitHub sends 25 MB at most.
+pub const MAX_BODY_MIB: u32 = 25;
+/// The same in bytes.
+pub const MAX_BODY: usize = (MAX_BODY_MIB as usize) << 20;
 
 /// A call as it came.
 #[derive(Clone, Copy, Debug)]
@@ -38,6 +39,8 @@ pub enum Told {
     /// Something that is never deployed, with the reason.
     Nothing(String),
 }
+    /// Nothing that can be understood, with the reason.
+    Unreadable(String),
 
 impl<'a> Call<'a> {
     /// Checks that somebody who knows one of the secrets made this call. Takes the same time wherever the

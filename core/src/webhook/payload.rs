@@ -1,5 +1,7 @@
 //! What a push looks like in the words of each host. Only what is needed is read; everything else may change.
 
+use std::borrow::Cow;
+
 use serde::Deserialize;
 
 use super::{Call, Told};
@@ -114,13 +116,13 @@ fn generic(push: Generic) -> Result<Told> {
 }
 
 /// GitHub sends a form with the JSON in it, if it is set up so.
-fn json_of(call: &Call<'_>) -> Result<Vec<u8>> {
+fn json_of<'a>(call: &Call<'a>) -> Result<Cow<'a, [u8]>> {
     let form = call.header("content-type").is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"));
     if !form {
-        return Ok(call.body.to_vec());
+        return Ok(Cow::Borrowed(call.body));
     }
     let field = call.body.split(|byte| *byte == b'&').find_map(|field| field.strip_prefix(b"payload="));
-    form_decoded(field.unwrap_or_default()).ok_or_else(|| wrong("the form has no right \"payload\""))
+    form_decoded(field.unwrap_or_default()).map(Cow::Owned).ok_or_else(|| wrong("the form has no right \"payload\""))
 }
 
 fn form_decoded(text: &[u8]) -> Option<Vec<u8>> {
