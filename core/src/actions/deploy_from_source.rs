@@ -53,6 +53,7 @@ impl Actions {
         let source = self.source_of(&app, what.commit.clone()).await?;
         let event = PushEvent {
             branch: source.git_branch.clone(),
+            before: None,
             commit: what.commit,
             message: None,
             author: None,

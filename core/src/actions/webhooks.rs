@@ -225,11 +225,16 @@ impl Actions {
             Told::Ping => (DeliveryOutcome::Ping, "The webhook works.".to_owned(), None),
             Told::Nothing(reason) => (DeliveryOutcome::Ignored, reason.clone(), None),
             Told::Unreadable(reason) => (DeliveryOutcome::Failed, reason.clone(), None),
-            Told::Push(push) => match self.decide(&mut transaction, actor, app, push, &settings).await? {
-                Decision::Deploy(started) => (DeliveryOutcome::Deployed, deploying(push), Some(started)),
-                Decision::Ignore(reason) => (DeliveryOutcome::Ignored, reason, None),
-                Decision::Fail(reason) => (DeliveryOutcome::Failed, reason, None),
-            },
+            Told::Push(push) => {
+                // Who replays a push wants that one.
+                let overtaken =
+                    call.replay_of.is_none() && webhooks::is_overtaken(&mut transaction, webhook.id, push).await?;
+                match self.decide(&mut transaction, actor, app, push, overtaken, &settings).await? {
+                    Decision::Deploy(started) => (DeliveryOutcome::Deployed, deploying(push), Some(started)),
+                    Decision::Ignore(reason) => (DeliveryOutcome::Ignored, reason, None),
+                    Decision::Fail(reason) => (DeliveryOutcome::Failed, reason, None),
+                }
+            }
         };
         let new = NewDelivery {
             id: call.id,
@@ -267,6 +272,7 @@ impl Actions {
             )));
         }
         if !repository.auto_deploy {
+        overtaken: bool,
             return Ok(Decision::Ignore("Automatic deployment is switched off for this app.".to_owned()));
         }
         if let Some(marker) = &push.skip {
@@ -283,6 +289,10 @@ impl Actions {
             Ok(started) => {
                 attempt.commit().await?;
                 Ok(Decision::Deploy(started))
+        if overtaken {
+            let reason = "A newer push to the branch came first. Replay this one to deploy it.";
+            return Ok(Decision::Ignore(reason.to_owned()));
+        }
             }
             // What the app's people have to mend is remembered with the call; what is ours makes the host try again.
             Err(

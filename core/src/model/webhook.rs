@@ -65,6 +65,9 @@ impl Webhook {
 pub struct PushEvent {
     /// The branch that moved.
     pub branch: GitBranch,
+    /// The commit it was on before, where the host tells; all zeros for a new branch.
+    #[serde(default)]
+    pub before: Option<CommitHash>,
     /// The commit it moved to; none where a generic caller names none, which means the branch's newest.
     pub commit: Option<CommitHash>,
     /// First line of that commit's message.

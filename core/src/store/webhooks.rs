@@ -244,6 +244,27 @@ pub(crate) async fn remembered(
         .await?)
 }
 
+/// Whether a push that followed on this one came before it: hosts promise no order. Who moves a branch back to a commit
+/// that it was on makes a push that looks late, but for what it was on before: the newest known.
+pub(crate) async fn is_overtaken(connection: &mut PgConnection, webhook: WebhookId, push: &PushEvent) -> Result<bool> {
+    let (overtaken,) = sqlx::query_as(
+        "WITH known AS (
+             SELECT received_at, id, push ->> 'before' AS before, push ->> 'commit' AS commit
+             FROM paas_webhook_deliveries WHERE webhook_id = $1 AND replay_of IS NULL AND push ->> 'branch' = $2)
+         SELECT EXISTS (
+             SELECT FROM known AS newer WHERE before = $3 AND NOT EXISTS (
+                 SELECT FROM known AS last
+                 WHERE commit = $4 AND (last.received_at, last.id) >= (newer.received_at, newer.id)))",
+    )
+    .bind(webhook)
+    .bind(&push.branch)
+    .bind(&push.commit)
+    .bind(&push.before)
+    .fetch_one(connection)
+    .await?;
+    Ok(overtaken)
+}
+
 /// Removes a webhook and what it got.
 pub(crate) async fn remove(connection: &mut PgConnection, webhook: WebhookId) -> Result<()> {
     sqlx::query("DELETE FROM paas_webhooks WHERE id = $1").bind(webhook).execute(connection).await?;

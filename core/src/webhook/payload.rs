@@ -18,6 +18,8 @@ const MAX_SUMMARY: usize = 500;
 struct Push {
     #[serde(rename = "ref")]
     name: String,
+    #[serde(default)]
+    before: Option<String>,
     after: String,
     #[serde(default)]
     deleted: bool,
@@ -93,6 +95,7 @@ fn pushed(push: Push) -> Result<Told> {
     });
     Ok(Told::Push(PushEvent {
         branch,
+        before: push.before.and_then(|before| before.parse().ok()),
         commit: Some(commit),
         skip: message.and_then(marker),
         message: message.map(summary),
@@ -108,6 +111,7 @@ fn generic(push: Generic) -> Result<Told> {
     let message = push.message.as_deref();
     Ok(Told::Push(PushEvent {
         branch,
+        before: None,
         commit,
         skip: message.and_then(marker),
         message: message.map(summary),

@@ -283,6 +283,33 @@ async fn secrets_are_sealed_rotate_with_a_day_of_grace_and_prove_nothing_elsewhe
     assert_eq!(world.send(&old, &ping(&old)).await.expect("answers").delivery.outcome, DeliveryOutcome::Ping);
     let new = world.actions.rotate_webhook(&world.developer, &world.name, old.webhook.id).await.expect("rotates");
     assert_ne!(*old.secret, *new.secret);
+#[tokio::test]
+async fn a_push_that_comes_after_one_that_followed_on_it_is_ignored_and_a_branch_may_go_back() {
+    let world = World::new().await;
+    let webhook = world.webhook(WebhookProvider::Github).await;
+    let push = async |name: &str, from: char, to: char| {
+        let hash = |digit: char| digit.to_string().repeat(40);
+        let (before, after) = (hash(from), hash(to));
+        let body = serde_json::json!({ "ref": "refs/heads/main", "before": before, "after": after, "name": name });
+        world.push(&webhook, name, &body.to_string()).await.delivery
+    };
+    assert_eq!(push("first", '0', 'a').await.outcome, DeliveryOutcome::Deployed);
+    let newest = push("third", 'b', 'c').await;
+    assert_eq!(newest.outcome, DeliveryOutcome::Deployed);
+    let late = push("second", 'a', 'b').await;
+    assert!(late.outcome == DeliveryOutcome::Ignored && late.reason.contains("came first"), "{}", late.reason);
+    let queued = newest.deployment_id.expect("was queued");
+    let status = world.actions.store.deployment(queued).await.expect("is there").status;
+    assert_eq!(status, DeploymentStatus::Queued, "the newer one is not cancelled");
+    // The branch is moved back, further back, and on again.
+    for (name, from, to) in [("back", 'c', 'b'), ("further", 'b', 'a'), ("again", 'a', 'b'), ("on", 'b', 'd')] {
+        assert_eq!(push(name, from, to).await.outcome, DeliveryOutcome::Deployed, "{name}");
+    }
+    let replayed = world.actions.replay_delivery(&world.developer, &world.name, webhook.webhook.id, late.id).await;
+    assert_eq!(replayed.expect("is replayed").outcome, DeliveryOutcome::Deployed, "its user wants that one");
+    world.close().await;
+}
+
     assert!(world.send(&new, &ping(&new)).await.is_ok() && world.send(&new, &ping(&old)).await.is_ok());
     world.actions.clock.advance((TimeDelta::hours(24) + TimeDelta::seconds(1)).to_std().expect("is positive"));
     assert!(world.send(&new, &ping(&new)).await.is_ok());

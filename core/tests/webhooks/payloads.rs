@@ -19,9 +19,10 @@ fn call(provider: WebhookProvider, event: &str, body: &str) -> Sent {
     sent(provider, event, "1", SECRET, body.as_bytes(), now().timestamp())
 }
 
-fn push(branch: &str, commit: &str, message: &str, author: &str) -> PushEvent {
+fn push(branch: &str, (before, commit): (Option<&str>, &str), message: &str, author: &str) -> PushEvent {
     PushEvent {
         branch: branch.parse().expect("is a branch"),
+        before: before.map(|before| before.parse().expect("is a hash")),
         commit: Some(commit.parse().expect("is a hash")),
         message: Some(message.to_owned()),
         author: Some(author.to_owned()),
@@ -38,21 +39,36 @@ fn pushes_of_every_host_tell_branch_commit_message_and_author() {
             Github,
             "push",
             include_str!("fixtures/github_push.json"),
-            push("main", "59b20b8d5c6ff8d09518454d4dd8b7b30f095ab5", "Add a cart", ada),
+            push(
+                "main",
+                (Some("6113728f27ae82c7b1a177c8d03f9e96e0adf246"), "59b20b8d5c6ff8d09518454d4dd8b7b30f095ab5"),
+                "Add a cart",
+                ada,
+            ),
         ),
         (
             Gitlab,
             "Push Hook",
             include_str!("fixtures/gitlab_push.json"),
-            push("main", "da1560886d4f094c3e6c9ef40349f7d38b5d27d7", "Fix the till", ada),
+            push(
+                "main",
+                (Some("95790bf891e76fee5e1747ab589903a6a1f80f22"), "da1560886d4f094c3e6c9ef40349f7d38b5d27d7"),
+                "Fix the till",
+                ada,
+            ),
         ),
         (
             Gitea,
             "push",
             include_str!("fixtures/gitea_push.json"),
-            push("main", "bffeb74224043ba2feb48d137756c8a9331c449a", "Webhooks Yay!", ada),
+            push(
+                "main",
+                (Some("28e1879d029cb852e4844d9c718537df08844e03"), "bffeb74224043ba2feb48d137756c8a9331c449a"),
+                "Webhooks Yay!",
+                ada,
+            ),
         ),
-        (Generic, "push", generic, push("main", "59b20b8d5c6ff8d09518454d4dd8b7b30f095ab5", "By hand", "Ada")),
+        (Generic, "push", generic, push("main", (None, "59b20b8d5c6ff8d09518454d4dd8b7b30f095ab5"), "By hand", "Ada")),
     ] {
         assert_eq!(call(provider, event, body).call().read().expect("is right"), Told::Push(expected), "{provider}");
     }
