@@ -249,6 +249,17 @@ impl Actions {
             replay_of: call.replay_of,
         };
         webhooks::remember(&mut transaction, new, now).await?;
+        if let Some(replayed) = call.replay_of {
+            let entry = AuditEntry {
+                action: "webhook.replay",
+                organization: Some(app.organization_id),
+                target_kind: "webhook",
+                target: &webhook.id.to_string(),
+                before: json!({ "delivery": replayed }),
+                after: json!({ "delivery": call.id, "outcome": outcome, "reason": reason }),
+            };
+            audit::record(&mut transaction, actor, now, entry).await?;
+        }
         transaction.commit().await?;
         let delivery = self.store.webhook_delivery(webhook.id, call.id).await?;
         Ok(Received { delivery, seen_before: false })

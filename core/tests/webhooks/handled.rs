@@ -193,6 +193,16 @@ async fn branch_switch_and_markers_are_respected_and_a_replay_looks_again() {
     let replay = |actor, delivery| world.actions.replay_delivery(actor, &world.name, webhook.webhook.id, delivery);
     let replayed = replay(&world.developer, other.id).await.expect("is replayed");
     assert_eq!((replayed.outcome, replayed.replay_of), (DeliveryOutcome::Deployed, Some(other.id)));
+    // What comes to nothing is written down as well.
+    world.set("auto_deploy", "false").await;
+    assert_eq!(replay(&world.developer, other.id).await.expect("is replayed").outcome, DeliveryOutcome::Ignored);
+    let audited: Vec<(serde_json::Value,)> =
+        sqlx::query_as("SELECT after FROM paas_audit_log WHERE action = 'webhook.replay' ORDER BY id")
+            .fetch_all(world.database.pool())
+            .await
+            .expect("lists");
+    let outcomes: Vec<&serde_json::Value> = audited.iter().map(|(after,)| &after["outcome"]).collect();
+    assert_eq!(outcomes, ["deployed", "ignored"]);
     let deployment =
         world.actions.store.deployment(replayed.deployment_id.expect("was queued")).await.expect("is there");
     assert_eq!(deployment.created_by, world.developer.user_id());
