@@ -10,7 +10,7 @@ use crate::model::{
     UsageLine, cost_over,
 };
 use crate::settings::Settings;
-use crate::store::{Access, AuditEntry, add_lines, audit, ledger, suspension};
+use crate::store::{Access, AuditEntry, add_lines, audit, ledger, settlement, suspension};
 use crate::{Error, Result};
 
 /// A wallet and where it is going.
@@ -170,6 +170,9 @@ impl Actions {
         admin(actor)?;
         check_entry(&new)?;
         let now = self.clock.now();
+        if entry.amount > Money::ZERO {
+            settlement::forget_low_balance(&mut transaction, organization).await?;
+        }
         let mut transaction = self.store.pool().begin().await?;
         let entry = ledger::add(&mut transaction, organization, actor, &new, now).await?;
         let (mut resumed, mut suspended) = (Vec::new(), Vec::new());

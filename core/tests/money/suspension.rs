@@ -154,6 +154,31 @@ async fn a_low_wallet_is_told_of_once_at_each_threshold_and_again_after_a_top_up
 }
 
 #[tokio::test]
+async fn a_top_up_that_does_not_last_is_told_of_before_it_is_used_up() {
+    let world = World::billing("2026-11-22T00:00:00Z").await;
+    let organization = world.organization("acme", "20").await;
+    let app = world.running_app(&organization, "shop").await;
+    world.price(app.id, "1").await;
+    let mut hour = 0;
+    let mut warnings_until_suspended = async || {
+        while status(&world, app.id).await != AppStatus::Suspended {
+            hour += 1;
+            world.clock.set(at("2026-11-22T00:00:00Z") + chrono::TimeDelta::hours(hour));
+            world.store.settle_usage().await.expect("settles");
+        }
+        let (warnings,): (i64,) = sqlx::query_as("SELECT count(*) FROM paas_events WHERE kind = 'low_balance'")
+            .fetch_one(world.database.pool())
+            .await
+            .expect("counts");
+        (hour, warnings)
+    };
+    assert_eq!(warnings_until_suspended().await, (20, 1), "below 24 hours from the first one on");
+    world.top_up(organization.id, "10").await;
+    assert_eq!(warnings_until_suspended().await, (30, 2));
+    world.close().await;
+}
+
+#[tokio::test]
 async fn what_costs_more_needs_an_hour_of_it_in_the_wallet() {
     use skypanel_core::actions::Actor;
     use skypanel_core::model::AppRef;
