@@ -1,11 +1,11 @@
-//! A directory of its own for each errand to a repository: the bare repository, and for as long as `git` needs them
-//! the credentials, in files that only this user can read. It vanishes when dropped.
+//! A directory of its own for each errand to a repository, which only this user can enter: the bare repository, and for
+//! as long as `git` needs them the credentials. It vanishes when dropped.
 
 use std::fmt::Write as _;
-use std::fs::{DirBuilder, OpenOptions};
+use std::fs::{DirBuilder, OpenOptions, Permissions};
 use std::io::Write as _;
 use std::net::IpAddr;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -60,7 +60,10 @@ pub(super) struct Workplace {
 impl Workplace {
     /// Lays out the directory for one errand to `remote`, whose host was checked to be `address`.
     pub(super) fn prepare(remote: &Remote, address: IpAddr) -> Result<Self> {
-        let directory = tempfile::Builder::new().prefix(PREFIX).tempdir().map_err(|error| disk(&error))?;
+        // The code may be private.
+        let mode = Permissions::from_mode(0o700);
+        let directory = tempfile::Builder::new().prefix(PREFIX).permissions(mode).tempdir();
+        let directory = directory.map_err(|error| disk(&error))?;
         let mut workplace = Self { directory, settings: Vec::new(), environment: Vec::new(), learns_host_keys: false };
         DirBuilder::new().mode(0o700).create(workplace.secrets()).map_err(|error| disk(&error))?;
         match remote.url.transport() {
@@ -208,6 +211,18 @@ fn disk(error: &std::io::Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nobody_else_reads_what_is_fetched() {
+        let remote = Remote {
+            url: "https://git.example.test/acme/shop.git".parse().expect("is an address"),
+            branch: "main".parse().expect("is a branch"),
+            credentials: crate::repository::Credentials::default(),
+        };
+        let workplace = Workplace::prepare(&remote, IpAddr::from([192, 0, 2, 1])).expect("is laid out");
+        let mode = std::fs::metadata(workplace.path()).expect("is there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o700);
+    }
 
     #[test]
     fn what_a_dead_process_left_is_removed_and_what_is_in_use_stays() {
