@@ -115,7 +115,7 @@ impl Store {
             let mut transaction = self.pool.begin().await?;
             let balance = ledger::lock_wallet(&mut transaction, organization).await?;
             let (settled, left, more) =
-                settle_batch(&mut transaction, organization, balance, until, self.clock.now()).await?;
+                settle_batch(&mut transaction, organization, balance, Due::Over(until), self.clock.now()).await?;
             all.add(settled);
             if let (Some(left), false) = (left, more) {
                 let after = self.follow_balance(&mut transaction, organization, left, settings).await?;
@@ -161,12 +161,22 @@ pub(crate) async fn settle_rest(
     let mut all = Settled::default();
     loop {
         let balance = ledger::lock_wallet(connection, organization).await?;
-        let (settled, _, more) = settle_batch(connection, organization, balance, Hour::of(now).next(), now).await?;
+        let due = Due::Ended(Hour::of(now).next());
+        let (settled, _, more) = settle_batch(connection, organization, balance, due, now).await?;
         all.add(settled);
         if !more {
             return Ok(all);
         }
     }
+}
+
+/// What is to be settled.
+#[derive(Clone, Copy, Debug)]
+enum Due {
+    /// The hours before this one, which are over. Nothing is added to them any more, whatever a clock says later.
+    Over(Hour),
+    /// All that has ended before this hour begins, although what comes after goes on in it: another organisation's.
+    Ended(Hour),
 }
 
 /// Settles the earliest hours of an organisation that are due. Answers what it did, what is left in the wallet, and
@@ -175,9 +185,13 @@ async fn settle_batch(
     connection: &mut PgConnection,
     organization: OrganizationId,
     balance: Option<Money>,
-    until: Hour,
+    due: Due,
     now: DateTime<Utc>,
 ) -> Result<(Settled, Option<Money>, bool)> {
+    let (until, is_over) = match due {
+        Due::Over(until) => (until, true),
+        Due::Ended(until) => (until, false),
+    };
     // An app that moved to another organisation is held as well: its history here must not change either.
     let held: Vec<(AppId,)> = sqlx::query_as(
         "SELECT id FROM paas_applications WHERE id = ANY (ARRAY (
@@ -248,13 +262,14 @@ async fn settle_batch(
     };
     let done: Vec<i64> =
         due.iter().filter(|metered| metered.settled_until < end.begin()).map(|metered| metered.id).collect();
-    // Where an hour is settled that is not over, all has ended: what comes after is another organisation's.
-    sqlx::query("UPDATE paas_metering SET settled_until = CASE WHEN $2 > $3 THEN least($2, ended_at) ELSE $2 END WHERE id = ANY ($1)")
-        .bind(done)
-        .bind(end.begin())
-        .bind(now)
-        .execute(connection)
-        .await?;
+    sqlx::query(
+        "UPDATE paas_metering SET settled_until = CASE WHEN $3 THEN $2 ELSE least($2, ended_at) END WHERE id = ANY ($1)",
+    )
+    .bind(done)
+    .bind(end.begin())
+    .bind(is_over)
+    .execute(connection)
+    .await?;
     let charged = charges.iter().map(|charge| charge.amount).sum();
     Ok((Settled { app_hours: settled.len(), charged, ..Settled::default() }, left, end < until))
 }

@@ -119,6 +119,34 @@ async fn a_thousand_apps_are_settled_quickly_by_any_number_of_workers() {
     world.price(app.id, "0.0347").await;
     // 999 more of the same, two of each and a worker besides, written as the store would.
     for statement in [
+#[tokio::test]
+async fn an_hour_that_is_settled_stays_so_when_the_clock_goes_back_meanwhile() {
+    let world = World::billing("2026-11-22T10:00:00Z").await;
+    let organization = world.organization("acme", "10").await;
+    let app = world.running_app(&organization, "shop").await;
+    world.price(app.id, "1").await;
+    world.clock.set(at("2026-11-22T10:30:00Z"));
+    world.store.set_app_status(app.id, AppStatus::Stopped).await.expect("stops");
+    world.clock.set(at("2026-11-22T11:00:00Z"));
+    let mut holder = world.database.pool().begin().await.expect("begins");
+    sqlx::query("SELECT FROM organizations FOR UPDATE").execute(&mut *holder).await.expect("holds");
+    let store = world.store.clone();
+    let settling = tokio::spawn(async move { store.settle_usage().await });
+    let waits =
+        "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database())";
+    while !sqlx::query_scalar::<_, bool>(waits).fetch_one(world.database.pool()).await.expect("looks") {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    world.clock.set(at("2026-11-22T10:59:59Z"));
+    holder.commit().await.expect("lets go");
+    assert_eq!(settling.await.expect("ends").expect("settles").charged, money("0.5"));
+    // What starts by that clock counts from the hour's end, which was charged already.
+    world.store.set_app_status(app.id, AppStatus::Running).await.expect("starts");
+    world.clock.set(at("2026-11-22T12:00:00Z"));
+    assert_eq!(world.store.settle_usage().await.expect("settles").charged, money("1"));
+    world.close().await;
+}
+
         "INSERT INTO paas_applications (id, organization_id, name, slug, subdomain, plan_id, status, current_deployment_id)
          SELECT gen_random_uuid(), organization_id, 'app-' || number, 'app-' || number, 'app-' || number, plan_id, 'running',
                 current_deployment_id
