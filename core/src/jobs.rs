@@ -185,7 +185,7 @@ impl Payload for CleanUp {
 
 impl Payload for SettleUsage {
     const TASK: &'static str = "settle_usage";
-    // The next hour tries again anyway.
+    // In a few minutes it is tried again anyway.
     const ATTEMPTS: i16 = 3;
     fn queue(&self) -> Option<String> {
         Some(Self::TASK.to_owned())

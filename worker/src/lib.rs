@@ -36,6 +36,14 @@ const HEARTBEAT: Duration = Duration::from_secs(5);
 /// Time running jobs get to end when Skypanel is told to stop; after that another worker does them again.
 const STOP_GRACE: Duration = Duration::from_secs(20);
 
+/// What is done again and again. Hours are settled as soon as they are over for the database as well, whatever this
+/// machine's clock says and however far its time zone's hours are from those of UTC.
+const SCHEDULE: &str = "\
+* * * * * check_domains ?id=domains {}
+*/5 * * * * settle_usage ?id=settlement {}
+17 * * * * clean_up ?id=hourly_clean_up {}
+";
+
 /// Everything a job may need. Cheap to clone.
 #[derive(Clone)]
 pub struct Worker {
@@ -116,11 +124,7 @@ impl Worker {
             .define_job::<Task<jobs::ReportStatus>>()
             .define_job::<Task<jobs::SettleUsage>>()
             .define_job::<Task<jobs::CheckDomains>>()
-            .with_cron("* * * * * check_domains ?id=domains {}")
-            .map_err(|error| Error::System(format!("The schedule of the worker is broken: {error}.")))?
-            .with_cron("0 * * * * settle_usage ?id=hourly_settlement {}")
-            .map_err(|error| Error::System(format!("The schedule of the worker is broken: {error}.")))?
-            .with_cron("17 * * * * clean_up ?id=hourly_clean_up {}")
+            .with_cron(SCHEDULE)
             .map_err(|error| Error::System(format!("The schedule of the worker is broken: {error}.")))?
             .add_extension(self)
             .init()
@@ -190,5 +194,27 @@ impl<P: Job> TaskHandler for Task<P> {
         };
         // What it enqueues follows from the same request.
         request::within_any(self.request_id, work.instrument(span)).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hours_are_settled_within_minutes_wherever_the_clock_hangs() {
+        let schedule = graphile_worker::parse_crontab(SCHEDULE).expect("is right");
+        let names: Vec<&str> = schedule.iter().map(graphile_worker::Crontab::identifier).collect();
+        assert_eq!(names, ["domains", "settlement", "hourly_clean_up"]);
+        let midnight = chrono::NaiveDate::from_ymd_opt(2026, 11, 22).and_then(|day| day.and_hms_opt(0, 0, 0));
+        let midnight = midnight.expect("is a time");
+        // Zones are whole quarters of an hour away from UTC.
+        for zone in [0, 15, 30, 45] {
+            let runs = (0..60).filter(|minute| {
+                let local = midnight + chrono::TimeDelta::minutes(zone + minute);
+                schedule[1].should_run_at(&local)
+            });
+            assert_eq!(runs.collect::<Vec<_>>(), (0..60).step_by(5).collect::<Vec<_>>());
+        }
     }
 }

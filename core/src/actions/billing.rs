@@ -200,7 +200,7 @@ impl Actions {
         Ok(Movement { entry, resumed, suspended })
     }
 
-    /// Settles at once, rather than at the next full hour; for admins.
+    /// Settles at once, rather than within minutes after the next full hour; for admins.
     pub async fn settle_usage_now(&self, actor: &Actor) -> Result<crate::store::Settled> {
         admin(actor)?;
         // A settlement is many transactions, of which none may happen unaudited. What it charged is in the ledger.
