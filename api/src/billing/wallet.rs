@@ -23,7 +23,8 @@ pub(crate) struct WalletAnswer {
     /// What all that runs now costs an hour.
     #[schema(value_type = schema::Money)]
     cost_per_hour: Money,
-    /// Whole hours the balance lasts at that; null where nothing costs anything or nothing is charged.
+    /// Whole hours the balance, less what is not settled yet, lasts at that; null where nothing costs anything or nothing
+    /// is charged.
     lasts_hours: Option<u64>,
     /// The current month.
     #[schema(example = "2026-11")]

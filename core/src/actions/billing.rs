@@ -22,7 +22,8 @@ pub struct Wallet {
     pub billing_enabled: bool,
     /// What all that runs now costs an hour.
     pub cost_per_hour: Money,
-    /// Whole hours the balance lasts at that; none where nothing costs anything or nothing is charged.
+    /// Whole hours that what is left, with what is not settled yet taken off, lasts at that; none where nothing costs
+    /// anything or nothing is charged.
     pub lasts_hours: Option<u64>,
     /// The current month.
     pub month: Month,
@@ -90,22 +91,19 @@ impl Actions {
         let month = Month::of(now);
         let usage = self.usage_of(organization.id, None, Period::Month(month), now).await?;
         let cost_per_hour = self.store.burn(organization.id, None).await?;
-        let balance = self.store.balance(organization.id).await?;
-        let billing_enabled = self.store.billing_is_on().await?;
-        let charged = billing_enabled && cost_per_hour > Money::ZERO;
+        let left = self.store.funds(organization.id, now).await?;
         let settings = self.store.settings().await?;
-        let left = balance - usage.unsettled;
-        let lasts = |balance: Money| u64::try_from(balance.millionths() / cost_per_hour.millionths()).unwrap_or(0);
+        let lasts = |left: Money| u64::try_from(left.millionths() / cost_per_hour.millionths()).unwrap_or(0);
         Ok(Wallet {
-            balance,
-            billing_enabled,
+            balance: self.store.balance(organization.id).await?,
+            billing_enabled: left.is_some(),
             cost_per_hour,
-            lasts_hours: charged.then(|| lasts(balance)),
+            lasts_hours: left.filter(|_| cost_per_hour > Money::ZERO).map(lasts),
             month,
             month_to_date: usage.cost,
             forecast: usage.cost + cost_over(cost_per_hour, month.end() - now),
             suspended_apps: self.store.apps_held(organization.id, SuspensionReason::Wallet).await?,
-            warning: billing_enabled.then(|| warning(left, cost_per_hour, &settings)).flatten(),
+            warning: left.and_then(|left| warning(left, cost_per_hour, &settings)),
         })
     }
 

@@ -20,6 +20,13 @@ impl Store {
         ensure_may_run(&mut *self.pool.acquire().await?, organization).await
     }
 
+    /// The balance of an organisation less what is used and will be charged, but is not settled yet; none while nothing
+    /// is charged.
+    pub async fn funds(&self, organization: OrganizationId, now: DateTime<Utc>) -> Result<Option<Money>> {
+        let funds = funds(&mut *self.pool.acquire().await?, organization, now).await?;
+        Ok(funds.map(|funds| funds.amount))
+    }
+
     /// Whether hours are charged now.
     pub async fn billing_is_on(&self) -> Result<bool> {
         billing_is_on(&mut *self.pool.acquire().await?).await
@@ -93,23 +100,44 @@ pub(crate) async fn ensure_an_hour(
     cost_per_hour: Money,
     now: DateTime<Utc>,
 ) -> Result<()> {
-    let short: Option<(String,)> = sqlx::query_as(
-        "SELECT o.name FROM organizations AS o
+    let left = funds(connection, organization, now).await?;
+    match left.filter(|left| left.amount < cost_per_hour) {
+        Some(short) => Err(Error::InsufficientFunds(short.organization)),
+        None => Ok(()),
+    }
+}
+
+/// What an organisation still has.
+#[derive(Debug, sqlx::FromRow)]
+pub(crate) struct Funds {
+    organization: String,
+    /// Its balance less what is used and will be charged, but is not settled yet.
+    pub(crate) amount: Money,
+}
+
+/// What an organisation still has at `now`; none while nothing is charged.
+pub(crate) async fn funds(
+    connection: &mut PgConnection,
+    organization: OrganizationId,
+    now: DateTime<Utc>,
+) -> Result<Option<Funds>> {
+    Ok(sqlx::query_as(
+        "SELECT o.name AS organization, round(o.wallet_balance - coalesce(
+             sum(m.price_per_hour * m.replicas * greatest(0, extract(epoch FROM
+                 least(coalesce(m.ended_at, $2), $2) - greatest(m.settled_until, billing.charged_from)))) / 3600,
+             0), 6) AS amount
+         FROM organizations AS o
          JOIN (SELECT date_trunc('hour', started_at + interval '1 hour' - interval '1 microsecond', 'UTC') AS charged_from
                FROM paas_billing_periods WHERE ended_at IS NULL) AS billing ON true
          LEFT JOIN paas_metering AS m
              ON m.organization_id = o.id AND (m.ended_at IS NULL OR m.settled_until < m.ended_at)
          WHERE o.id = $1
-         GROUP BY o.id
-         HAVING o.wallet_balance - coalesce(sum(m.price_per_hour * m.replicas * greatest(0, extract(epoch FROM
-             least(coalesce(m.ended_at, $3), $3) - greatest(m.settled_until, billing.charged_from)))) / 3600, 0) < $2",
+         GROUP BY o.id",
     )
     .bind(organization)
-    .bind(cost_per_hour)
     .bind(now)
     .fetch_optional(connection)
-    .await?;
-    short.map_or(Ok(()), |(name,)| Err(Error::InsufficientFunds(name)))
+    .await?)
 }
 
 /// Asks the same for the organisation of an app.

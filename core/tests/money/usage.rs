@@ -24,7 +24,7 @@ async fn usage_counts_up_to_this_moment_and_months_and_hours_agree() {
     let wallet = world.actions.wallet(&system, &organization).await.expect("tells");
     assert_eq!(wallet.balance, money("98.9931"));
     assert_eq!((wallet.month_to_date, wallet.forecast), (money("1.51035"), money("2.0138")));
-    assert_eq!((wallet.cost_per_hour, wallet.lasts_hours), (money("1.0069"), Some(98)));
+    assert_eq!((wallet.cost_per_hour, wallet.lasts_hours), (money("1.0069"), Some(97)));
 
     world.clock.set(at("2026-12-01T00:30:00Z"));
     world.store.settle_usage().await.expect("settles");
@@ -58,6 +58,31 @@ async fn usage_counts_up_to_this_moment_and_months_and_hours_agree() {
     assert_eq!((invoice.opening, invoice.closing()), (Money::ZERO, money("97.9862")));
     let months = world.actions.invoices(&system, organization.id).await.expect("lists");
     assert_eq!(months, [("2026-11".parse().expect("is one"), whole.cost)]);
+    world.close().await;
+}
+
+#[tokio::test]
+async fn the_wallet_lasts_for_what_is_left_when_all_that_will_be_charged_is() {
+    let world = World::new("2026-11-30T21:00:00Z").await;
+    let organization = world.organization("acme", "50").await;
+    let app = world.running_app(&organization, "shop").await;
+    world.price(app.id, "10").await;
+    let lasts = async |now: &str| {
+        world.clock.set(at(now));
+        let wallet = world.actions.wallet(&Actor::system(), &organization).await.expect("tells");
+        let warned = wallet.warning.as_deref().is_some_and(|warning| warning.contains("less than 24 hours"));
+        assert_eq!(warned, wallet.billing_enabled, "{:?}", wallet.warning);
+        wallet.lasts_hours
+    };
+    assert_eq!(lasts("2026-11-30T21:20:00Z").await, None, "nothing is charged");
+    world.switch_on("2026-11-30T21:20:00Z").await;
+    assert_eq!(lasts("2026-11-30T21:59:59Z").await, Some(5), "the hour in which billing was switched on is free");
+    assert_eq!(lasts("2026-11-30T22:30:00Z").await, Some(4), "45 are left");
+    assert_eq!(lasts("2026-11-30T23:59:59Z").await, Some(3));
+    // What is not settled when the month is over will be charged all the same.
+    assert_eq!(lasts("2026-12-01T00:30:00Z").await, Some(2));
+    world.store.settle_usage().await.expect("settles");
+    assert_eq!(lasts("2026-12-01T00:30:00Z").await, Some(2));
     world.close().await;
 }
 
