@@ -7,6 +7,7 @@ mod commit_status;
 mod deploy_key;
 mod failure;
 mod host_keys;
+mod version;
 mod workplace;
 
 use std::fmt;
@@ -14,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::OnceCell;
 use zeroize::Zeroizing;
 
 pub use commit_status::{CommitState, CommitStatus, StatusError};
@@ -92,6 +94,8 @@ impl Fetched {
 pub struct GitClient {
     resolver: Arc<dyn Resolve>,
     program: PathBuf,
+    /// Set once `git` was found to be new enough.
+    checked: Arc<OnceCell<()>>,
 }
 
 impl Default for GitClient {
@@ -109,7 +113,7 @@ impl fmt::Debug for GitClient {
 impl GitClient {
     /// With this resolver and the `git` of the path.
     pub fn new(resolver: Arc<dyn Resolve>) -> Self {
-        Self { resolver, program: PathBuf::from("git") }
+        Self { resolver, program: PathBuf::from("git"), checked: Arc::default() }
     }
 
     /// The `git` program.
@@ -271,6 +275,8 @@ impl GitClient {
             .map_err(|error| Error::repository("git_url", format!("The repository cannot be reached: {error}.")))?
             .ip();
         drop(stream);
-        Workplace::prepare(remote, address)
+        let workplace = Workplace::prepare(remote, address)?;
+        self.checked.get_or_try_init(|| version::check(&self.program, &workplace)).await?;
+        Ok(workplace)
     }
 }
