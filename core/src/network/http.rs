@@ -1,6 +1,7 @@
 //! A small HTTP/1.1 client for calls to hosts that users name: one request a connection, to a checked address, without
 //! redirects, bounded in time and size.
 
+use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -22,8 +23,8 @@ const CALL_TIME: Duration = Duration::from_secs(20);
 /// Most bytes of an answer.
 const MAX_ANSWER: usize = 256 * 1024;
 
-/// A call.
-#[derive(Clone, Debug)]
+/// A call. Headers and body are not shown by `Debug`: tokens are in them.
+#[derive(Clone)]
 pub struct HttpRequest {
     /// `POST`, …
     pub method: Method,
@@ -39,6 +40,18 @@ pub struct HttpRequest {
     pub headers: Vec<(&'static str, String)>,
     /// The body.
     pub body: Bytes,
+}
+
+impl fmt::Debug for HttpRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpRequest")
+            .field("method", &self.method)
+            .field("tls", &self.tls)
+            .field("host", &self.host)
+            .field("port", &self.port)
+            .field("path", &self.path)
+            .finish_non_exhaustive()
+    }
 }
 
 /// An answer.

@@ -2,6 +2,8 @@
 //!
 //! Sources: GitHub "REST API endpoints for commit statuses", GitLab "Commits API", Gitea "API: repoCreateStatus".
 
+use std::fmt;
+
 use bytes::Bytes;
 use hyper::Method;
 use serde_json::json;
@@ -24,8 +26,8 @@ pub enum CommitState {
     Failure,
 }
 
-/// A status to be set.
-#[derive(Clone, Debug)]
+/// A status to be set. Its token is not shown by `Debug`.
+#[derive(Clone)]
 pub struct CommitStatus<'a> {
     /// What the host is.
     pub host: HostKind,
@@ -41,6 +43,16 @@ pub struct CommitStatus<'a> {
     pub description: String,
     /// A token that may write statuses.
     pub token: &'a Zeroizing<String>,
+}
+
+impl fmt::Debug for CommitStatus<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CommitStatus")
+            .field("url", &self.url)
+            .field("commit", &self.commit)
+            .field("state", &self.state)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Why a status was not set.
@@ -167,7 +179,11 @@ mod tests {
         let commit: CommitHash = "a".repeat(40).parse().expect("is a hash");
         let token = Zeroizing::new("secret".to_owned());
         let (context, description) = ("skypanel/shop".to_owned(), "Live".to_owned());
-        CommitStatus { host, url: &url, commit: &commit, state, context, description, token: &token }.request()
+        let status = CommitStatus { host, url: &url, commit: &commit, state, context, description, token: &token };
+        let request = status.request();
+        let shown = format!("{status:?} {request:?}");
+        assert!(!shown.contains("secret") && shown.contains("statuses/aaaa"), "{shown}");
+        request
     }
 
     #[test]
