@@ -218,7 +218,8 @@ impl Run<'_> {
             }
         };
         self.stage(Stage::Receive, DeploymentStatus::Building, fetch).await?;
-        Ok(Some(self.worker.store.deployment(self.deployment.id).await?))
+        let fetched = self.worker.store.deployment(self.deployment.id).await?;
+        if fetched.status.is_final() { Err(Failure::Cancelled) } else { Ok(Some(fetched)) }
     }
 
     async fn build(&self, deployment: &Deployment, settings: &Settings) -> Result<Artifact, Failure> {

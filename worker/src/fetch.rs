@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use skypanel_core::blob::{BlobKey, Blobs};
 use skypanel_core::jobs::ReportStatus;
-use skypanel_core::model::{Application, CommitHash, Deployment, DeploymentSource, DeploymentStatus, GitTransport};
+use skypanel_core::model::{
+    Application, CommitHash, Deployment, DeploymentSource, DeploymentStatus, GitTransport, Trigger,
+};
 use skypanel_core::quantity::{count, size};
 use skypanel_core::repository::{CommitState, CommitStatus, GitClient, Remote, StatusError};
 use skypanel_core::source::{CommitSource, SourceLimits, pack_commit};
@@ -34,8 +36,9 @@ impl Fetcher {
         Ok((!stored).then_some(source))
     }
 
-    /// Fetches the commit, packs its tree as the deployment's source and notes whose commit it is. Whoever gives up
-    /// waiting ends the fetching.
+    /// Fetches the commit, packs its tree as the deployment's source and notes whose commit it is. Where a webhook did
+    /// not tell the commit's message (GitLab's does not for a branch made from commits that are there), and that asks
+    /// not to deploy, the deployment ends with this. Whoever gives up waiting ends the fetching.
     pub async fn fetch(
         &self,
         app: &Application,
@@ -73,6 +76,12 @@ impl Fetcher {
             .await
             .map_err(|_| Error::System("The fetched files could not be read. Deploy again.".to_owned()))??;
         self.store.set_fetched(deployment.id, &fetched.commit, &snapshot.message, &snapshot.author).await?;
+        if let (Trigger::Webhook, Some(marker)) = (deployment.trigger, &snapshot.skip) {
+            let why = format!("Not deployed: the commit's message says {marker}.");
+            let why = Some(("SKIPPED", why.as_str()));
+            self.store.finish_deployment(deployment.id, DeploymentStatus::Cancelled, why).await?;
+            return Ok(());
+        }
         self.blobs.put_file(&BlobKey::source(deployment.id), snapshot.file).await?;
         let received = format!(
             "Received {} ({}, {})",

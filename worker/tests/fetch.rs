@@ -250,6 +250,27 @@ async fn the_host_is_told_how_the_deployment_goes() {
     world.close().await;
 }
 
+#[tokio::test]
+async fn a_marker_that_the_call_did_not_tell_of_ends_the_deployment_when_its_commit_is_known() {
+    let origin = Origin::new();
+    let commit = origin.commit("app.txt", b"wanted", "Wanted\n\nNot yet. [skip ci]");
+    let host = HttpHost::serve(origin.root().to_owned(), Manners::default()).await;
+    let url = host.url("git.example.test");
+    let world = World::new(&url).await;
+    let deployment = world.deployment(&url, Some(&commit)).await;
+    world.fetch(&deployment).await.0.expect("is fetched");
+    let after = world.fetcher.store.deployment(deployment.id).await.expect("is there");
+    assert_eq!((after.status, after.error_code.as_deref()), (DeploymentStatus::Cancelled, Some("SKIPPED")));
+    assert!(after.error.as_deref().is_some_and(|why| why.contains("[skip ci]")), "{:?}", after.error);
+    assert!(world.fetcher.missing(&after).await.expect("answers").is_some(), "nothing is stored");
+    // Who asks for it by hand gets it.
+    let mut asked = world.deployment(&url, Some(&commit)).await;
+    asked.trigger = Trigger::Api;
+    world.fetch(&asked).await.0.expect("is fetched");
+    assert!(world.fetcher.missing(&asked).await.expect("answers").is_none());
+    world.close().await;
+}
+
 impl World {
     /// As a saved connection would have it.
     async fn give_token(&self, token: &str) {

@@ -46,7 +46,7 @@ pub fn pack_archive(source: &ArchiveSource, file: NamedTempFile) -> Result<Snaps
     if survey.git {
         warnings.push("The archive holds a .git directory, which is left out.".to_owned());
     }
-    Ok(Snapshot { file, files, bytes, message: String::new(), author: String::new(), warnings })
+    Ok(Snapshot { file, files, bytes, message: String::new(), skip: None, author: String::new(), warnings })
 }
 
 /// Calls `visit` with every member, telling a damaged archive from a refused one.

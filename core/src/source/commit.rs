@@ -99,6 +99,7 @@ pub fn pack_commit(source: &CommitSource, file: NamedTempFile) -> Result<Snapsho
         warnings: submodule_warnings(&submodules),
     })
 }
+        skip: crate::webhook::skip_marker(&String::from_utf8_lossy(commit.message_raw_bytes())),
 
 struct Packer<'a, W: Write> {
     source: &'a CommitSource,

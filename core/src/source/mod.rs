@@ -47,6 +47,8 @@ pub struct Snapshot {
     pub bytes: u64,
     /// First line of the commit's message; empty for an archive.
     pub message: String,
+    /// The marker in the commit's message that asks not to deploy it, if there is one.
+    pub skip: Option<String>,
     /// `Name <email>` of the commit's author; empty for an archive.
     pub author: String,
     /// What the developer should know, a line each.

@@ -89,7 +89,11 @@ async fn end(
     .fetch_optional(&mut *connection)
     .await?;
     let Some(ended) = ended else { return Ok(false) };
-    let kind = if status == DeploymentStatus::Succeeded { "release" } else { "failure" };
+    let kind = match status {
+        DeploymentStatus::Succeeded => "release",
+        DeploymentStatus::Cancelled => "cancel",
+        _ => "failure",
+    };
     let message = ended.description.as_deref().unwrap_or("Deploy");
     events::record(connection, ended.application_id, ended.created_by, kind, message, now).await?;
     report(connection, &[id]).await?;

@@ -11,6 +11,7 @@ use chrono::{DateTime, Utc};
 use crate::Result;
 use crate::model::{PushEvent, Sha256Digest, WebhookProvider};
 
+pub use payload::skip_marker;
 pub use signature::sign_generic;
 
 /// Largest body of a call, in MiB: GitHub sends 25 MB at most.

@@ -97,7 +97,7 @@ fn pushed(push: Push) -> Result<Told> {
         branch,
         before: push.before.and_then(|before| before.parse().ok()),
         commit: Some(commit),
-        skip: message.and_then(marker),
+        skip: message.and_then(skip_marker),
         message: message.map(summary),
         author: author.map(|author| shown(&author)),
     }))
@@ -113,7 +113,7 @@ fn generic(push: Generic) -> Result<Told> {
         branch,
         before: None,
         commit,
-        skip: message.and_then(marker),
+        skip: message.and_then(skip_marker),
         message: message.map(summary),
         author: push.author.map(|author| shown(&author)),
     }))
@@ -153,7 +153,8 @@ fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T> {
     serde_json::from_slice(body).map_err(|error| wrong(&format!("{error}")))
 }
 
-fn marker(message: &str) -> Option<String> {
+/// The marker in a commit's message that asks not to deploy it.
+pub fn skip_marker(message: &str) -> Option<String> {
     let message = message.to_ascii_lowercase();
     SKIP_MARKERS.into_iter().find(|marker| message.contains(marker)).map(str::to_owned)
 }
