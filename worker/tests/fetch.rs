@@ -271,6 +271,21 @@ async fn a_marker_that_the_call_did_not_tell_of_ends_the_deployment_when_its_com
     world.close().await;
 }
 
+#[tokio::test]
+async fn files_of_git_lfs_are_named_as_what_they_are() {
+    let origin = Origin::new();
+    let pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a2146\nsize 12345\n";
+    let commit = origin.commit("film.mp4", pointer, "Add a film");
+    let host = HttpHost::serve(origin.root().to_owned(), Manners::default()).await;
+    let url = host.url("git.example.test");
+    let world = World::new(&url).await;
+    let deployment = world.deployment(&url, Some(&commit)).await;
+    let (fetched, told) = world.fetch(&deployment).await;
+    fetched.expect("is fetched");
+    assert!(told.contains(" !     film.mp4 is kept by Git LFS."), "{told}");
+    world.close().await;
+}
+
 impl World {
     /// As a saved connection would have it.
     async fn give_token(&self, token: &str) {

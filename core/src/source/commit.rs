@@ -26,8 +26,11 @@ const MAX_DIRECTORY: usize = 32 << 20;
 /// Most memory Git takes at once, as it reads its environment: objects that it keeps whole are smaller (files from
 /// 512 MB on are streamed), and a few megabytes of pack can unfold to a commit of gigabytes.
 pub const ALLOC_LIMIT: (&str, &str) = ("GIT_ALLOC_LIMIT", "600m");
-/// Most submodules named one by one.
+/// Most submodules, and pointers of Git LFS, named one by one.
 const MAX_NAMED: usize = 5;
+/// How a file begins that Git LFS keeps elsewhere, and how large what stands for it is at most ("Git LFS Specification").
+const LFS_POINTER: &[u8] = b"version https://git-lfs.github.com/spec/";
+const MAX_LFS_POINTER: usize = 1_024;
 
 /// What to pack.
 #[derive(Clone, Debug)]
@@ -76,11 +79,12 @@ pub fn pack_commit(source: &CommitSource, file: NamedTempFile) -> Result<Snapsho
         files: 0,
         bytes: 0,
         submodules: Vec::new(),
+        pointers: Vec::new(),
         deadline: Instant::now() + source.limits.time,
         directories: HashMap::new(),
     };
     packer.tree(&root, &mut Vec::new(), 0)?;
-    let Packer { archive, files, bytes, submodules, .. } = packer;
+    let Packer { archive, files, bytes, submodules, pointers, .. } = packer;
     let output = archive.into_inner().and_then(zstd::Encoder::finish).map_err(|error| disk(&error))?;
     output.into_inner().map_err(|error| disk(error.error()))?;
     if files == 0 {
@@ -96,7 +100,7 @@ pub fn pack_commit(source: &CommitSource, file: NamedTempFile) -> Result<Snapsho
         bytes,
         message: text(commit.summary_bytes().unwrap_or_default(), 500),
         author: format!("{} <{}>", text(author.name_bytes(), 200), text(author.email_bytes(), 200)),
-        warnings: submodule_warnings(&submodules),
+        warnings: [submodule_warnings(&submodules), pointer_warnings(&pointers)].concat(),
     })
 }
         skip: crate::webhook::skip_marker(&String::from_utf8_lossy(commit.message_raw_bytes())),
@@ -112,6 +116,8 @@ struct Packer<'a, W: Write> {
     files: u64,
     bytes: u64,
     submodules: Vec<String>,
+    /// Files of Git LFS.
+    pointers: Vec<String>,
     deadline: Instant,
     /// Which paths are directories, as far as links have asked.
     directories: HashMap<Vec<u8>, bool>,
@@ -184,6 +190,9 @@ impl<W: Write> Packer<'_, W> {
         let mut header = self.header(EntryType::Regular, mode, length as u64);
         if length <= LARGE_FILE {
             let blob = self.odb.read(id).map_err(|error| unreadable(&error))?;
+            if length <= MAX_LFS_POINTER && blob.data().starts_with(LFS_POINTER) {
+                self.pointers.push(printable(path));
+            }
             return self.archive.append_data(&mut header, as_path(path), blob.data()).map_err(|error| disk(&error));
         }
         let mut reader = LargeFile::open(self.source, id).map_err(|error| disk(&error))?;
@@ -339,6 +348,20 @@ fn submodule_warnings(submodules: &[String]) -> Vec<String> {
         .collect();
     if submodules.len() > MAX_NAMED {
         warnings.push(format!("So will those of {} more submodules.", submodules.len() - MAX_NAMED));
+    }
+    warnings
+}
+
+fn pointer_warnings(pointers: &[String]) -> Vec<String> {
+    let mut warnings: Vec<String> = pointers
+        .iter()
+        .take(MAX_NAMED)
+        .map(|path| {
+            format!("{path} is kept by Git LFS. Its content is not in this repository; a pointer is in its place.")
+        })
+        .collect();
+    if pointers.len() > MAX_NAMED {
+        warnings.push(format!("So it is with {} more files.", pointers.len() - MAX_NAMED));
     }
     warnings
 }
