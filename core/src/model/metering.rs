@@ -291,17 +291,62 @@ mod tests {
         Some(cost.cost.to_string())
     }
 
+    /// What ran in the hour from ten on, as the documentation puts it.
+    fn example(what: &str) -> Vec<Metered> {
+        let ran = |process, price, replicas, from, to| {
+            let [from, to] = [from, to].map(|time: &str| format!("2026-11-22T{time}Z"));
+            metered(process, price, replicas, &from, Some(&to))
+        };
+        match what {
+            "one replica at $0.0069, the whole hour" => vec![ran("web", "0.0069", 1, "10:00:00", "11:00:00")],
+            "two at $0.0347 from 17:23 to 52:08 past (2,085 s)" => {
+                vec![ran("web", "0.0347", 2, "10:17:23", "10:52:08")]
+            }
+            "one at $0.0347 for 20 minutes, then three" => {
+                vec![ran("web", "0.0347", 1, "10:00:00", "10:20:00"), ran("web", "0.0347", 3, "10:20:00", "11:00:00")]
+            }
+            "`web` and `worker` for 30 minutes each at $0.000001" => vec![
+                ran("web", "0.000001", 1, "10:00:00", "10:30:00"),
+                ran("worker", "0.000001", 1, "10:30:00", "11:00:00"),
+            ],
+            "one at $0.000001 for 30 minutes" => vec![ran("web", "0.000001", 1, "10:00:00", "10:30:00")],
+            "the same, a microsecond less" => vec![ran("web", "0.000001", 1, "10:00:00", "10:29:59.999999")],
+            other => panic!("the documentation has an example that is not tested: {other}"),
+        }
+    }
+
+    /// Whether `told`, a decimal number or a sum of them, cut off where it ends with `…`, is what a history comes to.
+    fn comes_to(history: &[Metered], told: &str) -> bool {
+        let (told, is_cut) = told.strip_suffix('…').map_or((told, false), |told| (told, true));
+        let numbers = told.split(" + ").map(|number| number.parse::<Decimal>().expect("is a number"));
+        let sum: Decimal = numbers.sum();
+        let exact: i128 = history
+            .iter()
+            .map(|ran| {
+                let time = (ran.ended_at.expect("has ended") - ran.started_at).num_microseconds().expect("fits");
+                ran.price_per_hour.millionths() * i128::from(ran.replicas) * i128::from(time)
+            })
+            .sum();
+        let exact = Decimal::from(exact) / Decimal::from(1_000_000_i64 * 3_600_000_000);
+        exact.trunc_with_scale(sum.scale()) == sum && (exact != sum) == is_cut
+    }
+
     #[test]
-    fn the_worked_examples_of_the_documentation() {
-        let whole = metered("web", "0.0069", 1, "2026-11-22T10:00:00Z", None);
-        assert_eq!(cost(&[whole], "2026-11-22T11:30:00Z").as_deref(), Some("$0.0069"));
-        let started = metered("web", "0.0347", 2, "2026-11-22T10:17:23Z", Some("2026-11-22T10:52:08Z"));
-        assert_eq!(cost(&[started], "2026-11-22T10:00:00Z").as_deref(), Some("$0.040194"));
-        let scaled = [
-            metered("web", "0.0347", 1, "2026-11-22T10:00:00Z", Some("2026-11-22T10:20:00Z")),
-            metered("web", "0.0347", 3, "2026-11-22T10:20:00Z", None),
-        ];
-        assert_eq!(cost(&scaled, "2026-11-22T10:00:00Z").as_deref(), Some("$0.080967"));
+    fn the_worked_examples_of_the_documentation_are_right() {
+        let (_, examples) =
+            include_str!("../../../docs/billing.md").split_once("### Examples").expect("the page has examples");
+        let table = examples.lines().skip_while(|line| !line.starts_with('|')).take_while(|line| line.starts_with('|'));
+        let rows: Vec<Vec<&str>> =
+            table.skip(2).map(|row| row.trim_matches('|').split('|').map(str::trim).collect()).collect();
+        assert_eq!(rows.len(), 6);
+        for row in rows {
+            let [what, exact, charge] = row[..] else { panic!("an example has another shape: {row:?}") };
+            let history = example(what);
+            let charge: Money = charge.trim_start_matches('$').parse().expect("is an amount");
+            assert_eq!(cost(&history, "2026-11-22T10:00:00Z"), Some(charge.to_string()), "{what}");
+            let exact = exact.rsplit_once(" = ").map_or(exact, |(_, exact)| exact);
+            assert!(comes_to(&history, exact), "{what}: {exact}");
+        }
     }
 
     #[test]
