@@ -21,6 +21,14 @@ async fn an_hour_is_charged_when_it_is_over_and_missed_hours_are_caught_up_with(
     let amounts: Vec<Money> = world.charges(app.id).await.into_iter().map(|(_, amount)| amount).collect();
     assert_eq!(amounts, ["0.026025", "0.0347", "0.0347", "0.0347"].map(money));
     assert_eq!(world.balance(organization.id).await, money("99.869875"));
+    // The sums of usage follow from it and from nothing else.
+    for sums in ["paas_usage_days", "paas_usage_months"] {
+        for change in [format!("UPDATE {sums} SET cost = 0"), format!("DELETE FROM {sums}"), format!("TRUNCATE {sums}")]
+        {
+            let changed = sqlx::query(sqlx::AssertSqlSafe(change.as_str())).execute(world.database.pool()).await;
+            assert!(changed.is_err(), "{change}");
+        }
+    }
     world.close().await;
 }
 
