@@ -1,22 +1,19 @@
-//! Random histories of apps, of clocks and of settlements that overlap or die half-way: the ledger equals an
-//! independent integral, to the last digit.
+//! Random histories of apps, of clocks, of wallets that run out and of settlements that overlap or die half-way: the
+//! ledger equals an independent integral, to the last digit.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta};
-use proptest::prelude::*;
+use chrono::{DateTime, TimeDelta, Utc};
 use proptest::test_runner::{Config, TestRunner};
 use skypanel_core::actions::Actor;
-use skypanel_core::model::{AppId, AppStatus, Money, Organization, OrganizationRef, PlanId};
+use skypanel_core::model::{AppId, AppStatus, LedgerKind, Money, Organization, OrganizationRef, PlanId};
 use skypanel_core::store::Store;
 
-use crate::history_model::{HOUR, Model, Terms, charge_of, compare, other_store, plans};
+use crate::history_model::{HOUR, Model, Terms, Used, compare, other_store, plans};
+use crate::history_steps::{APPS, Step, steps};
 use crate::world::{World, at, formation, money};
-
-/// Most apps at a time in a history.
-const APPS: usize = 3;
 
 /// Hours before which the edges of daylight saving lie, or of a year; the database thinks in the time of Berlin.
 const BEGINNINGS: [&str; 5] = [
@@ -27,85 +24,20 @@ const BEGINNINGS: [&str; 5] = [
     "2028-02-28T22:00:00.000001Z",
 ];
 
-#[derive(Clone, Debug)]
-enum Step {
-    /// Time goes by, in microseconds.
-    Pass(i64),
-    /// Time goes by up to so many microseconds around the next full hour.
-    PassToHour(i64),
-    Release(usize, &'static [&'static str]),
-    Stop(usize),
-    Start(usize),
-    Scale(usize, u32, u32),
-    ChangePlan(usize, usize),
-    EditPlan(usize, u32),
-    Delete(usize),
-    /// Its rollout begins, is done, or fails for good.
-    BeginRollout(usize),
-    CompleteRollout(usize),
-    TakeBack(usize),
-    /// An admin holds all of the first organisation, or lets it go on.
-    Suspend,
-    Resume,
-    TopUp(u32),
-    /// To the other organisation.
-    Move(usize),
-    /// A change that never commits.
-    Crash(usize),
-    Settle,
-    /// Two workers at once, and an app that is scaled meanwhile to what it is scaled to.
-    SettleTwice(usize),
-    /// A worker that dies after so many microseconds.
-    SettleAndDie(u64),
-}
-
-fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let app = 0..APPS;
-    let pass = prop_oneof![
-        Just(1),
-        Just(999_999),
-        1i64..60_000_000,
-        1i64..7_200_000_000,
-        Just(3_600_000_000),
-        Just(93_600_000_000),
-    ];
-    let step = prop_oneof![
-        4 => pass.prop_map(Step::Pass),
-        4 => prop_oneof![Just(-1i64), Just(0), Just(1), -500_000i64..500_000].prop_map(Step::PassToHour),
-        3 => (app.clone(), prop_oneof![Just(&["web"][..]), Just(&["web", "worker"][..]), Just(&["worker"][..])])
-            .prop_map(|(app, processes)| Step::Release(app, processes)),
-        2 => app.clone().prop_map(Step::Stop),
-        2 => app.clone().prop_map(Step::Start),
-        3 => (app.clone(), 0..4u32, 0..4u32).prop_map(|(app, web, worker)| Step::Scale(app, web, worker)),
-        2 => (app.clone(), 0..3usize).prop_map(|(app, plan)| Step::ChangePlan(app, plan)),
-        1 => (0..3usize, 0..2_000_000u32).prop_map(|(plan, price)| Step::EditPlan(plan, price)),
-        1 => app.clone().prop_map(Step::Delete),
-        3 => app.clone().prop_map(Step::BeginRollout),
-        2 => app.clone().prop_map(Step::CompleteRollout),
-        2 => app.clone().prop_map(Step::TakeBack),
-        1 => Just(Step::Suspend),
-        2 => Just(Step::Resume),
-        1 => (1..5_000_000u32).prop_map(Step::TopUp),
-        1 => app.clone().prop_map(Step::Move),
-        1 => app.clone().prop_map(Step::Crash),
-        2 => Just(Step::Settle),
-        2 => app.prop_map(Step::SettleTwice),
-        2 => (0u64..30_000).prop_map(Step::SettleAndDie),
-    ];
-    proptest::collection::vec(step, 10..60)
-}
-
 struct History<'a> {
     world: &'a World,
     stores: [Store; 2],
     organizations: [Organization; 2],
     /// Whether the first one is suspended.
     suspended: bool,
-    topped_up: Money,
+    /// What came into the wallets but for charges.
+    paid: [Money; 2],
+    /// When billing was on.
+    billed: Vec<(i64, Option<i64>)>,
     plans: [(PlanId, u128); 3],
     apps: Vec<Option<Model>>,
-    /// Millionths times microseconds, by organisation, app and number of the hour.
-    integral: BTreeMap<(usize, AppId, i64), u128>,
+    /// By organisation, app and number of the hour.
+    integral: BTreeMap<(usize, AppId, i64), Used>,
 }
 
 impl History<'_> {
@@ -115,17 +47,52 @@ impl History<'_> {
 
     /// Lets time go by and adds up what runs, hour by hour.
     fn pass(&mut self, microseconds: i64) {
-        let mut from = self.now();
-        let to = from + microseconds;
-        while from < to {
-            let end = to.min((from.div_euclid(HOUR) + 1) * HOUR);
-            for app in self.apps.iter().flatten() {
-                let used = app.cost() * u128::try_from(end - from).expect("is positive");
-                *self.integral.entry((app.owner, app.id, from.div_euclid(HOUR))).or_default() += used;
-            }
-            from = end;
+        let from = self.now();
+        for app in self.apps.iter().flatten() {
+            add_up(&mut self.integral, app, app.rate(), (from, from + microseconds));
         }
+        self.set_clock(from + microseconds);
+    }
+
+    fn set_clock(&self, to: i64) {
         self.world.clock.set(DateTime::from_timestamp_micros(to).expect("is a time"));
+    }
+
+    fn is_charged(&self, hour: i64) -> bool {
+        let covers =
+            |(from, to): &(i64, Option<i64>)| *from <= hour * HOUR && to.is_none_or(|to| to >= (hour + 1) * HOUR);
+        self.billed.iter().any(covers)
+    }
+
+    /// Whether nothing of an organisation may begin to run. What is settled is known to the ledger only.
+    async fn is_blocked(&self, owner: usize) -> bool {
+        let empty = self.world.store.ensure_funds(self.organizations[owner].id).await.is_err();
+        empty || (owner == 0 && self.suspended)
+    }
+
+    /// Looks which apps are suspended. Where all hours that are over are settled it is known which have to be.
+    async fn follow(&mut self, is_settled: bool) {
+        let is_on = self.billed.last().is_some_and(|(_, to)| to.is_none());
+        let hours = self.now().div_euclid(HOUR);
+        let mut has_to = [self.suspended, false];
+        for (owner, has_to) in has_to.iter_mut().enumerate() {
+            let charged = self
+                .integral
+                .iter()
+                .filter(|((of, _, hour), _)| *of == owner && *hour < hours && self.is_charged(*hour));
+            let charged: Money = charged.map(|(_, used)| used.charge()).sum();
+            *has_to |= is_on && self.paid[owner] - charged <= Money::ZERO;
+        }
+        for app in self.apps.iter_mut().flatten() {
+            app.held = self.world.store.app(app.id).await.expect("is there").status == AppStatus::Suspended;
+            assert!(!is_settled || app.held == (app.running && has_to[app.owner]), "{:?} {has_to:?}", app.id);
+        }
+    }
+
+    async fn move_money(&mut self, kind: LedgerKind, amount: Money) {
+        self.world.move_money(self.organizations[0].id, kind, &amount.0.to_string()).await;
+        self.paid[0] += amount;
+        self.follow(false).await;
     }
 
     async fn step(&mut self, number: usize, step: &Step) {
@@ -133,7 +100,7 @@ impl History<'_> {
         let store = self.stores[number % 2].clone();
         if let Step::Release(index, _) = step
             && self.apps[*index].is_none()
-            && !self.suspended
+            && !self.is_blocked(0).await
         {
             let name = format!("app-{}", NAMES.fetch_add(1, Ordering::Relaxed));
             let app = self.world.app(&self.organizations[0], &name).await;
@@ -170,17 +137,24 @@ impl History<'_> {
             Step::Suspend | Step::Resume => return self.hold(matches!(step, Step::Suspend)).await,
             Step::TopUp(millionths) => {
                 let amount = Money::from_millionths(i64::from(*millionths));
-                self.world.top_up(self.organizations[0].id, &amount.0.to_string()).await;
-                self.topped_up += amount;
+                return self.move_money(LedgerKind::TopUp, amount).await;
+            }
+            Step::Leave(millionths) => {
+                let balance = self.world.balance(self.organizations[0].id).await;
+                let amount = Money::from_millionths(i64::from(*millionths)) - balance;
+                if amount != Money::ZERO {
+                    self.move_money(LedgerKind::Adjustment, amount).await;
+                }
                 return;
             }
+            Step::Bill(on) => return self.bill(*on).await,
             Step::Settle => {
                 store.settle_usage().await.expect("settles");
-                return;
+                return self.follow(true).await;
             }
             Step::SettleAndDie(after) => {
                 let _ = tokio::time::timeout(Duration::from_micros(*after), store.settle_usage()).await;
-                return;
+                return self.follow(false).await;
             }
             _ => {}
         }
@@ -188,6 +162,7 @@ impl History<'_> {
         | Step::Stop(index)
         | Step::Start(index)
         | Step::Scale(index, ..)
+        | Step::ScaleBehind(index, ..)
         | Step::ChangePlan(index, _)
         | Step::Delete(index)
         | Step::BeginRollout(index)
@@ -199,11 +174,13 @@ impl History<'_> {
         else {
             return;
         };
-        let suspended = self.suspended;
+        let blocked = [self.is_blocked(0).await, self.is_blocked(1).await];
+        let now = self.now();
         let Some(app) = &mut self.apps[*index] else { return };
         match step {
-            // Nothing of a suspended organisation begins to run.
-            Step::Release(..) | Step::Start(_) | Step::Move(_) if suspended && app.owner == 0 => {}
+            // Nothing of a suspended organisation begins to run, nor comes to one.
+            Step::Release(..) | Step::Start(_) | Step::Move(_) if app.held || blocked[app.owner] => {}
+            Step::Move(_) if blocked[1 - app.owner] => {}
             Step::Release(_, processes) => {
                 self.world.release(app.id, processes).await.expect("releases");
                 // A stopped app that has a release is not started by a new one.
@@ -248,6 +225,19 @@ impl History<'_> {
                 self.world.scale(app.id, &format!("web={web} worker={worker}")).await;
                 app.asked.scaled = Some((*web, *worker));
             }
+            Step::ScaleBehind(_, behind, web, worker) => {
+                let end = "SELECT max(greatest(started_at, ended_at, settled_until)) FROM paas_metering WHERE application_id = $1";
+                let end: Option<DateTime<Utc>> =
+                    sqlx::query_scalar(end).bind(app.id).fetch_one(store.pool()).await.expect("looks");
+                // Time never runs backwards in a history. What was added up since then was something else.
+                let since = end.map_or(i64::MIN, |end| end.timestamp_micros()).max(now - behind);
+                let before = app.rate();
+                self.world.clock.set(DateTime::from_timestamp_micros(now - behind).expect("is a time"));
+                self.world.scale(app.id, &format!("web={web} worker={worker}")).await;
+                self.world.clock.set(DateTime::from_timestamp_micros(now).expect("is a time"));
+                app.asked.scaled = Some((*web, *worker));
+                add_up(&mut self.integral, app, app.rate() - before, (since, now));
+            }
             Step::ChangePlan(_, plan) => {
                 store.change_plan(app.id, self.plans[*plan].0).await.expect("changes");
                 (app.asked.plan, app.asked.price) = self.plans[*plan];
@@ -279,8 +269,29 @@ impl History<'_> {
                 first.expect("settles");
                 second.expect("settles");
                 third.expect("scales");
+                self.follow(true).await;
             }
             _ => {}
+        }
+    }
+
+    async fn bill(&mut self, on: bool) {
+        let now = self.now();
+        let is_on = self.billed.last().is_some_and(|(_, to)| to.is_none());
+        if on == is_on {
+            return;
+        }
+        // As the setting does it, which goes by the database's clock.
+        let switch = if on {
+            "INSERT INTO paas_billing_periods (started_at) VALUES ($1)"
+        } else {
+            "UPDATE paas_billing_periods SET ended_at = $1 WHERE ended_at IS NULL"
+        };
+        let at = self.world.clock.now();
+        sqlx::query(switch).bind(at).execute(self.world.store.pool()).await.expect("switches");
+        match self.billed.last_mut() {
+            Some((_, to)) if !on => *to = Some(now),
+            _ => self.billed.push((now, None)),
         }
     }
 
@@ -293,28 +304,36 @@ impl History<'_> {
             actions.resume_organization(&system, &named).await
         };
         done.expect("does it");
-        for app in self.apps.iter_mut().flatten().filter(|app| app.owner == 0 && app.running) {
-            app.held = hold;
-        }
         self.suspended = hold;
+        self.follow(false).await;
+        let held = |app: &Model| app.held || !app.running || app.owner != 0;
+        assert!(!hold || self.apps.iter().flatten().all(held), "an admin holds all");
     }
 
     /// Settles all that is left and compares every charge, the balance, and all sums of usage.
-    async fn check(mut self, top_up: Money) {
+    async fn check(mut self) {
         self.pass(HOUR);
         self.stores[0].settle_usage().await.expect("settles");
         let end = self.now().div_euclid(HOUR);
-        let tops = [top_up + self.topped_up, top_up];
         for (owner, organization) in self.organizations.iter().enumerate() {
-            let expected: BTreeMap<(AppId, i64), Money> = self
+            let expected: BTreeMap<(AppId, i64), (Used, bool)> = self
                 .integral
                 .iter()
-                .filter(|((of, _, hour), _)| *of == owner && *hour < end)
-                .map(|((_, app, hour), exact)| ((*app, *hour), charge_of(*exact)))
-                .filter(|(_, amount)| *amount > Money::ZERO)
+                .filter(|((of, _, hour), used)| *of == owner && *hour < end && used.microseconds > 0)
+                .map(|((_, app, hour), used)| ((*app, *hour), (*used, self.is_charged(*hour))))
                 .collect();
-            compare(self.world, organization.id, &expected, tops[owner]).await;
+            compare(self.world, organization.id, &expected, self.paid[owner]).await;
         }
+    }
+}
+
+/// Adds to the hours of an app what it uses at a rate between two times.
+fn add_up(integral: &mut BTreeMap<(usize, AppId, i64), Used>, app: &Model, rate: Used, (mut from, to): (i64, i64)) {
+    while from < to {
+        let hour = from.div_euclid(HOUR);
+        let end = to.min((hour + 1) * HOUR);
+        *integral.entry((app.owner, app.id, hour)).or_default() += rate.times(end - from);
+        from = end;
     }
 }
 
@@ -332,12 +351,20 @@ fn the_ledger_equals_an_independent_integral_to_the_last_digit() {
     });
     let local = runtime.block_on(other_store(&world));
     let numbers = AtomicU32::new(0);
-    let config = Config { cases: 24, failure_persistence: None, max_shrink_iters: 100, ..Config::default() };
+    let mut config = Config { failure_persistence: None, max_shrink_iters: 100, ..Config::default() };
+    if std::env::var_os("PROPTEST_CASES").is_none() {
+        config.cases = 24;
+    }
     let mut runner = TestRunner::new(config);
     let outcome = runner.run(&(0..BEGINNINGS.len(), steps()), |(beginning, steps)| {
         runtime.block_on(async {
             let number = numbers.fetch_add(1, Ordering::Relaxed);
             world.clock.set(at(BEGINNINGS[beginning]) + TimeDelta::microseconds(i64::from(number)));
+            for always in
+                ["DELETE FROM paas_billing_periods", "INSERT INTO paas_billing_periods VALUES ('1970-01-01T00:00:00Z')"]
+            {
+                sqlx::query(always).execute(world.database.pool()).await.expect("bills");
+            }
             let organizations = [
                 world.organization(&format!("org-{number}"), "90000000").await,
                 world.organization(&format!("other-{number}"), "90000000").await,
@@ -347,7 +374,8 @@ fn the_ledger_equals_an_independent_integral_to_the_last_digit() {
                 stores: [world.store.clone(), local.clone()],
                 organizations,
                 suspended: false,
-                topped_up: Money::ZERO,
+                paid: [money("90000000"); 2],
+                billed: vec![(0, None)],
                 plans: plans(&world, number).await,
                 apps: (0..APPS).map(|_| None).collect(),
                 integral: BTreeMap::new(),
@@ -360,7 +388,7 @@ fn the_ledger_equals_an_independent_integral_to_the_last_digit() {
                 world.store.set_app_status(app.id, AppStatus::Stopped).await.expect("stops");
                 app.stop();
             }
-            history.check(money("90000000")).await;
+            history.check().await;
         });
         Ok(())
     });

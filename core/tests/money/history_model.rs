@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
+use rust_decimal::Decimal;
 use skypanel_core::model::{AppId, Money, OrganizationId, PlanId};
 use skypanel_core::secrets::Secrets;
 use skypanel_core::store::Store;
@@ -30,6 +31,43 @@ impl Terms {
     }
 }
 
+/// What was used: millionths an hour, and replicas, both times microseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Used {
+    pub(crate) cost: i128,
+    pub(crate) microseconds: i128,
+}
+
+impl Used {
+    pub(crate) fn times(self, count: i64) -> Self {
+        Self { cost: self.cost * i128::from(count), microseconds: self.microseconds * i128::from(count) }
+    }
+
+    /// What an hour of an app that came to this costs.
+    pub(crate) fn charge(self) -> Money {
+        charge_of(u128::try_from(self.cost).expect("is not negative"))
+    }
+}
+
+impl std::ops::AddAssign for Used {
+    fn add_assign(&mut self, other: Self) {
+        self.cost += other.cost;
+        self.microseconds += other.microseconds;
+    }
+}
+
+impl std::ops::Sub for Used {
+    type Output = Self;
+
+    fn sub(self, other: Self) -> Self {
+        Self { cost: self.cost - other.cost, microseconds: self.microseconds - other.microseconds }
+    }
+}
+
+fn signed(number: u128) -> i128 {
+    i128::try_from(number).expect("fits")
+}
+
 /// An app.
 pub(crate) struct Model {
     pub(crate) id: AppId,
@@ -45,12 +83,19 @@ pub(crate) struct Model {
 }
 
 impl Model {
-    /// Millionths an hour: each process type as the dearest it may run as.
-    pub(crate) fn cost(&self) -> u128 {
-        let Some(processes) = self.processes.filter(|_| self.running && !self.held) else { return 0 };
+    /// What it uses in a microsecond: each process type as the dearest it may run as, of equals what is asked for.
+    pub(crate) fn rate(&self) -> Used {
+        let Some(processes) = self.processes.filter(|_| self.running && !self.held) else { return Used::default() };
         let terms = [Some(self.asked), self.applied, self.applying];
-        let dearest = |process: &str| terms.iter().flatten().map(|terms| terms.price * terms.replicas(process)).max();
-        processes.iter().filter_map(|process| dearest(process)).sum()
+        let mut rate = Used::default();
+        for process in processes {
+            let uses = |terms: &Terms| (terms.price * terms.replicas(process), terms.replicas(process));
+            // The last of the largest is the first in reverse.
+            let dearest = terms.iter().flatten().map(uses).rev().max_by_key(|(cost, _)| *cost);
+            let (cost, replicas) = dearest.unwrap_or_default();
+            rate += Used { cost: signed(cost), microseconds: signed(replicas) };
+        }
+        rate
     }
 
     pub(crate) fn begin_rollout(&mut self) {
@@ -86,11 +131,15 @@ pub(crate) fn charge_of(exact: u128) -> Money {
     Money::from_millionths(i64::try_from(rounded).expect("fits"))
 }
 
-/// Compares every charge, the balance, and all sums of usage of an organisation.
+/// What a row of sums is told to hold: cost, charges, replicas times microseconds.
+type Sums = (Money, Money, Decimal);
+
+/// Compares every charge, the balance, and all sums of usage of an organisation with what was used in each hour, and
+/// whether it was charged.
 pub(crate) async fn compare(
     world: &World,
     organization: OrganizationId,
-    expected: &BTreeMap<(AppId, i64), Money>,
+    expected: &BTreeMap<(AppId, i64), (Used, bool)>,
     paid: Money,
 ) {
     let pool = world.database.pool();
@@ -105,17 +154,43 @@ pub(crate) async fn compare(
         .into_iter()
         .map(|(app, hour, amount)| ((app, hour.timestamp_micros().div_euclid(HOUR)), amount))
         .collect();
-    assert_eq!(&found, expected);
-    let total: Money = expected.values().copied().sum();
-    assert_eq!(world.balance(organization).await, paid - total);
-    for sum in [
-        "SELECT coalesce(sum(cost), 0) FROM paas_resource_usage WHERE organization_id = $1",
-        "SELECT coalesce(sum(cost), 0) FROM paas_usage_months WHERE organization_id = $1",
-        "SELECT coalesce(sum(charged), 0) FROM paas_usage_months WHERE organization_id = $1",
-    ] {
-        let (sum_found,): (Money,) = sqlx::query_as(sum).bind(organization).fetch_one(pool).await.expect("adds up");
-        assert_eq!(sum_found, total, "{sum}");
+    let charged: BTreeMap<(AppId, i64), Money> = expected
+        .iter()
+        .filter(|(_, (_, is_charged))| *is_charged)
+        .map(|(key, (used, _))| (*key, used.charge()))
+        .filter(|(_, amount)| *amount > Money::ZERO)
+        .collect();
+    assert_eq!(found, charged);
+    assert_eq!(world.balance(organization).await, paid - charged.values().copied().sum::<Money>());
+    let mut total = Sums::default();
+    let mut days: BTreeMap<NaiveDate, Sums> = BTreeMap::new();
+    for ((_, hour), (used, is_charged)) in expected {
+        let day = DateTime::from_timestamp_micros(hour * HOUR).expect("is a time").date_naive();
+        for sums in [&mut total, days.entry(day).or_default()] {
+            sums.0 += used.charge();
+            sums.1 += if *is_charged { used.charge() } else { Money::ZERO };
+            sums.2 += Decimal::from(used.microseconds);
+        }
     }
+    let hours = "SELECT coalesce(sum(cost), 0), coalesce(sum(cost) FILTER (WHERE charged), 0),
+                     coalesce(sum(replica_microseconds), 0)::numeric FROM paas_resource_usage WHERE organization_id = $1";
+    let months = "SELECT coalesce(sum(cost), 0), coalesce(sum(charged), 0), coalesce(sum(replica_microseconds), 0)
+                  FROM paas_usage_months WHERE organization_id = $1";
+    for sums in [hours, months] {
+        let found: Sums = sqlx::query_as(sums).bind(organization).fetch_one(pool).await.expect("adds up");
+        assert_eq!(found, total, "{sums}");
+    }
+    let found: Vec<(NaiveDate, Money, Money, Decimal)> = sqlx::query_as(
+        "SELECT day, sum(cost), sum(charged), sum(replica_microseconds) FROM paas_usage_days
+         WHERE organization_id = $1 GROUP BY day",
+    )
+    .bind(organization)
+    .fetch_all(pool)
+    .await
+    .expect("adds up");
+    let found: BTreeMap<NaiveDate, Sums> =
+        found.into_iter().map(|(day, cost, charged, microseconds)| (day, (cost, charged, microseconds))).collect();
+    assert_eq!(found, days);
 }
 
 /// A second store, as another process would have.

@@ -4,6 +4,7 @@
 mod deletion;
 mod histories;
 mod history_model;
+mod history_steps;
 mod ledger;
 mod metering;
 mod plans;
