@@ -201,11 +201,27 @@ mod tests {
             opening: Money::ZERO,
             month: "2026-11".parse().expect("is a month"),
             lines: vec![line(10_350), line(1)],
-            payments: Vec::new(),
+            payments: vec![LedgerEntry {
+                id: 1,
+                organization_id: OrganizationId::new(),
+                kind: LedgerKind::TopUp,
+                amount: Money::from_millionths(1),
+                balance_after: Money::from_millionths(1),
+                application_id: None,
+                app_slug: None,
+                hour: None,
+                actor_id: None,
+                actor: Some("admin".to_owned()),
+                reference: Some("\"><img src=x onerror='alert(1)'>&amp;".to_owned()),
+                note: None,
+                occurred_at: DateTime::UNIX_EPOCH,
+            }],
             preliminary: false,
             made_at: DateTime::UNIX_EPOCH,
         };
         let page = invoice.html();
+        let reference = "<td>&quot;&gt;&lt;img src=x onerror=&#39;alert(1)&#39;&gt;&amp;amp;</td>";
+        assert!(page.contains(reference) && !page.contains("<img"), "{page}");
         assert!(page.contains("A &amp; B &lt;script&gt;"), "{page}");
         assert!(!page.contains("<script>") && !page.contains("<b>"), "{page}");
         assert!(page.contains("<td class=\"n\">1.500000</td>") && page.contains("$0.010351"), "{page}");
