@@ -9,7 +9,7 @@ mod support;
 
 use std::io::Read as _;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use skypanel_core::blob::{Blobs, LocalBlobs};
@@ -186,15 +186,13 @@ async fn a_fetch_that_fails_says_what_to_change_and_stores_nothing() {
     world.close().await;
 }
 
-#[tokio::test]
-async fn the_host_is_told_how_the_deployment_goes() {
+/// A host that answers as many calls as it has answers (a status and a body). Its port, and the calls once it is done.
+async fn answering(answers: &'static [(&'static str, &'static str)]) -> (u16, tokio::task::JoinHandle<Vec<String>>) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("listens");
     let port = listener.local_addr().expect("has an address").port();
-    let calls = Arc::new(Mutex::new(Vec::<String>::new()));
-    let seen = calls.clone();
-    let answers = ["503 Busy", "201 Created", "201 Created", "403 Forbidden"];
     let host = tokio::spawn(async move {
-        for answer in answers {
+        let mut calls = Vec::new();
+        for (status, body) in answers {
             let (mut stream, _) = listener.accept().await.expect("accepts");
             let mut call = vec![0; 16 * 1024];
             let mut length = 0;
@@ -202,11 +200,20 @@ async fn the_host_is_told_how_the_deployment_goes() {
             while !call[..length].ends_with(b"}") {
                 length += stream.read(&mut call[length..]).await.expect("reads");
             }
-            seen.lock().expect("is whole").push(String::from_utf8_lossy(&call[..length]).into_owned());
-            let head = format!("HTTP/1.1 {answer}\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{{}}");
-            stream.write_all(head.as_bytes()).await.expect("writes");
+            calls.push(String::from_utf8_lossy(&call[..length]).into_owned());
+            let length = body.len();
+            let answer = format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}");
+            stream.write_all(answer.as_bytes()).await.expect("writes");
         }
+        calls
     });
+    (port, host)
+}
+
+#[tokio::test]
+async fn the_host_is_told_how_the_deployment_goes() {
+    let answers = &[("503 Busy", "{}"), ("201 Created", "{}"), ("201 Created", "{}"), ("403 Forbidden", "{}")];
+    let (port, host) = answering(answers).await;
     let url = format!("http://gitea.example.test:{port}/acme/shop.git");
     let world = World::new(&url).await;
     let commit = "a".repeat(40);
@@ -225,29 +232,62 @@ async fn the_host_is_told_how_the_deployment_goes() {
     world.fetcher.store.finish_deployment(deployment.id, DeploymentStatus::Failed, failed).await.expect("ends");
     world.fetcher.report(&report).await.expect("is told");
     world.fetcher.report(&report).await.expect("a refusal is final");
-    host.await.expect("answered all");
-    {
-        let calls = calls.lock().expect("is whole");
-        assert_eq!(calls.len(), 4);
-        assert!(
-            calls[1].starts_with(&format!("POST /api/v1/repos/acme/shop/statuses/{commit} HTTP/1.1\r\n")),
-            "{}",
-            calls[1]
-        );
-        assert!(calls[1].contains("authorization: token s3cret\r\n"), "{}", calls[1]);
-        assert!(
-            calls[1].contains(r#""state":"pending""#) && calls[1].contains(r#""context":"skypanel/shop""#),
-            "{}",
-            calls[1]
-        );
-        assert!(calls[2].contains(r#""state":"failure""#) && calls[2].contains("The build failed."), "{}", calls[2]);
-    }
-    let (events,): (i64,) = sqlx::query_as("SELECT count(*) FROM paas_events WHERE kind = 'commit_status'")
-        .fetch_one(world.database.pool())
-        .await
-        .expect("counts");
-    assert_eq!(events, 1);
+    let calls = host.await.expect("answered all");
+    assert_eq!(calls.len(), 4);
+    assert!(
+        calls[1].starts_with(&format!("POST /api/v1/repos/acme/shop/statuses/{commit} HTTP/1.1\r\n")),
+        "{}",
+        calls[1]
+    );
+    assert!(calls[1].contains("authorization: token s3cret\r\n"), "{}", calls[1]);
+    assert!(
+        calls[1].contains(r#""state":"pending""#) && calls[1].contains(r#""context":"skypanel/shop""#),
+        "{}",
+        calls[1]
+    );
+    assert!(calls[2].contains(r#""state":"failure""#) && calls[2].contains("The build failed."), "{}", calls[2]);
+    assert_eq!(world.refusals().await, 1);
     world.close().await;
+}
+
+#[tokio::test]
+async fn github_and_gitlab_are_told_in_their_words_and_what_gitlab_knows_already_is_no_refusal() {
+    let commit = "a".repeat(40);
+    let known =
+        r#"{"message":"Cannot transition status via :enqueue from :pending (Reason(s): Status cannot transition)"}"#;
+    let (github, created) = (format!("POST /api/v3/repos/acme/shop/statuses/{commit} "), ("201 Created", "{}"));
+    let gitlab = format!("POST /api/v4/projects/acme%2Fshop/statuses/{commit} ");
+    for (kind, answers, path, header, states) in [
+        ("github", vec![created, created], github, "authorization: Bearer s3cret\r\n", ["pending", "success"]),
+        (
+            "gitlab",
+            vec![("400 Bad Request", known), created],
+            gitlab,
+            "private-token: s3cret\r\n",
+            ["pending", "success"],
+        ),
+    ] {
+        let (port, host) = answering(answers.leak()).await;
+        let url = format!("http://{kind}.example.test:{port}/acme/shop.git");
+        let world = World::new(&url).await;
+        let deployment = world.deployment(&url, Some(&commit)).await;
+        world.give_token("s3cret").await;
+        sqlx::query("UPDATE paas_repositories SET host_kind = $1")
+            .bind(kind)
+            .execute(world.database.pool())
+            .await
+            .expect("sets");
+        let report = ReportStatus { deployment: deployment.id };
+        world.fetcher.report(&report).await.expect("is told");
+        assert!(world.fetcher.store.complete_deployment(deployment.id).await.expect("ends"));
+        world.fetcher.report(&report).await.expect("is told");
+        for (call, state) in host.await.expect("answered all").iter().zip(states) {
+            assert!(call.starts_with(&path) && call.contains(header), "{call}");
+            assert!(call.contains(&format!(r#""state":"{state}""#)) && call.contains("skypanel/shop"), "{call}");
+        }
+        assert_eq!(world.refusals().await, 0, "{kind}");
+        world.close().await;
+    }
 }
 
 #[tokio::test]
@@ -287,6 +327,12 @@ async fn files_of_git_lfs_are_named_as_what_they_are() {
 }
 
 impl World {
+    /// How often a host refused a commit's status for good.
+    async fn refusals(&self) -> i64 {
+        let count = "SELECT count(*) FROM paas_events WHERE kind = 'commit_status'";
+        sqlx::query_scalar(count).fetch_one(self.database.pool()).await.expect("counts")
+    }
+
     /// As a saved connection would have it.
     async fn give_token(&self, token: &str) {
         self.give_token_of("x-access-token", token).await;

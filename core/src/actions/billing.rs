@@ -168,11 +168,11 @@ impl Actions {
         admin(actor)?;
         check_entry(&new)?;
         let now = self.clock.now();
+        let mut transaction = self.store.pool().begin().await?;
+        let entry = ledger::add(&mut transaction, organization, actor, &new, now).await?;
         if entry.amount > Money::ZERO {
             settlement::forget_low_balance(&mut transaction, organization).await?;
         }
-        let mut transaction = self.store.pool().begin().await?;
-        let entry = ledger::add(&mut transaction, organization, actor, &new, now).await?;
         let (mut resumed, mut suspended) = (Vec::new(), Vec::new());
         if entry.balance_after > Money::ZERO {
             resumed = suspension::release(&mut transaction, organization, SuspensionReason::Wallet, now).await?;

@@ -272,6 +272,7 @@ impl Actions {
         actor: &Actor,
         app: &Application,
         push: &PushEvent,
+        overtaken: bool,
         settings: &Settings,
     ) -> Result<Decision> {
         use sqlx::Acquire as _;
@@ -283,11 +284,14 @@ impl Actions {
             )));
         }
         if !repository.auto_deploy {
-        overtaken: bool,
             return Ok(Decision::Ignore("Automatic deployment is switched off for this app.".to_owned()));
         }
         if let Some(marker) = &push.skip {
             return Ok(Decision::Ignore(format!("The commit's message says {marker}.")));
+        }
+        if overtaken {
+            let reason = "A newer push to the branch came first. Replay this one to deploy it.";
+            return Ok(Decision::Ignore(reason.to_owned()));
         }
         let source = match source_in(app, repository, push.commit.clone()) {
             Ok(source) => source,
@@ -300,10 +304,6 @@ impl Actions {
             Ok(started) => {
                 attempt.commit().await?;
                 Ok(Decision::Deploy(started))
-        if overtaken {
-            let reason = "A newer push to the branch came first. Replay this one to deploy it.";
-            return Ok(Decision::Ignore(reason.to_owned()));
-        }
             }
             // What the app's people have to mend is remembered with the call; what is ours makes the host try again.
             Err(
@@ -354,6 +354,10 @@ struct Incoming<'a> {
     replay_of: Option<WebhookDeliveryId>,
 }
 
+fn no_webhook() -> Error {
+    Error::NotFound("There is no such webhook, or it was removed.".to_owned())
+}
+
 fn deploying(push: &PushEvent) -> String {
     match &push.commit {
         Some(commit) => format!("Deploying {} of \"{}\".", commit.short(), push.branch),
@@ -367,7 +371,3 @@ fn random(bytes: usize) -> Zeroizing<String> {
     rand::fill(random.as_mut_slice());
     Zeroizing::new(BASE64_URL_SAFE_NO_PAD.encode(random.as_slice()))
 }
-fn no_webhook() -> Error {
-    Error::NotFound("There is no such webhook, or it was removed.".to_owned())
-}
-

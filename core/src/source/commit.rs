@@ -99,11 +99,11 @@ pub fn pack_commit(source: &CommitSource, file: NamedTempFile) -> Result<Snapsho
         files,
         bytes,
         message: text(commit.summary_bytes().unwrap_or_default(), 500),
+        skip: crate::webhook::skip_marker(&String::from_utf8_lossy(commit.message_raw_bytes())),
         author: format!("{} <{}>", text(author.name_bytes(), 200), text(author.email_bytes(), 200)),
         warnings: [submodule_warnings(&submodules), pointer_warnings(&pointers)].concat(),
     })
 }
-        skip: crate::webhook::skip_marker(&String::from_utf8_lossy(commit.message_raw_bytes())),
 
 struct Packer<'a, W: Write> {
     source: &'a CommitSource,

@@ -309,6 +309,15 @@ async fn write_usage(
     Ok(())
 }
 
+/// Makes the next settlement tell of a low balance again: money came in since it was told of.
+pub(crate) async fn forget_low_balance(connection: &mut PgConnection, organization: OrganizationId) -> Result<()> {
+    sqlx::query("UPDATE organizations SET low_balance_told_hours = NULL WHERE id = $1")
+        .bind(organization)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
 /// Tells once when the wallet gets so low that it lasts for less than a threshold, and once more at the next one.
 async fn warn_of_low_balance(
     connection: &mut PgConnection,
@@ -324,15 +333,6 @@ async fn warn_of_low_balance(
         .await?;
     let thresholds = [settings.billing_low_balance_hours, settings.billing_last_warning_hours];
     // The lowest one that the balance does not last for.
-/// Makes the next settlement tell of a low balance again: money came in since it was told of.
-pub(crate) async fn forget_low_balance(connection: &mut PgConnection, organization: OrganizationId) -> Result<()> {
-    sqlx::query("UPDATE organizations SET low_balance_told_hours = NULL WHERE id = $1")
-        .bind(organization)
-        .execute(connection)
-        .await?;
-    Ok(())
-}
-
     let reached = thresholds
         .iter()
         .filter_map(|hours| u32::try_from(*hours).ok())

@@ -164,24 +164,6 @@ pub(crate) async fn hold(
     now: DateTime<Utc>,
 ) -> Result<Vec<AppId>> {
     // In order, like all who take several.
-    let rows: Vec<(AppId,)> = sqlx::query_as(
-        "UPDATE paas_applications SET suspended_reason = $2, suspended_from = status, status = 'suspended'
-         WHERE id = ANY ($1) AND status NOT IN ('stopped', 'suspended', 'deleting')
-         RETURNING id",
-    )
-    .bind(organization)
-    .bind(reason)
-    .fetch_all(&mut *connection)
-    .await?;
-    let apps: Vec<AppId> = rows.into_iter().map(|(app,)| app).collect();
-    if !apps.is_empty() {
-        metering::stop(connection, &apps, now).await?;
-        tell(connection, &apps, "suspend", why, now).await?;
-        jobs::apply_within(connection, &apps).await?;
-    }
-    Ok(apps)
-}
-
     let concerned: Vec<(AppId, bool)> = sqlx::query_as(
         "SELECT id, is_deploying FROM paas_applications, LATERAL (
              SELECT id = ANY (ARRAY (SELECT application_id FROM paas_deployments
@@ -206,6 +188,24 @@ pub(crate) async fn hold(
     for (app, _) in concerned.iter().filter(|(_, is_deploying)| *is_deploying) {
         deployments::cancel(connection, *app, Cancelled::All, ("CANCELLED", cancelled), now).await?;
     }
+    let rows: Vec<(AppId,)> = sqlx::query_as(
+        "UPDATE paas_applications SET suspended_reason = $2, suspended_from = status, status = 'suspended'
+         WHERE id = ANY ($1) AND status NOT IN ('stopped', 'suspended', 'deleting')
+         RETURNING id",
+    )
+    .bind(concerned.into_iter().map(|(app, _)| app.0).collect::<Vec<_>>())
+    .bind(reason)
+    .fetch_all(&mut *connection)
+    .await?;
+    let apps: Vec<AppId> = rows.into_iter().map(|(app,)| app).collect();
+    if !apps.is_empty() {
+        metering::stop(connection, &apps, now).await?;
+        tell(connection, &apps, "suspend", why, now).await?;
+        jobs::apply_within(connection, &apps).await?;
+    }
+    Ok(apps)
+}
+
 /// Lets the apps of an organisation go on that were suspended for `reason`, as they were, and enqueues the jobs that
 /// start them. Where the other reason holds them as well they stay suspended, for that one. Answers which go on. The
 /// caller holds the organisation's row.
@@ -247,7 +247,7 @@ pub(crate) async fn release(
              AND suspended_reason = $2 ORDER BY id FOR NO KEY UPDATE))
          RETURNING id",
     )
-    .bind(concerned.into_iter().map(|(app, _)| app.0).collect::<Vec<_>>())
+    .bind(organization)
     .bind(reason)
     .fetch_all(&mut *connection)
     .await?;

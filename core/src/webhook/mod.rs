@@ -39,9 +39,9 @@ pub enum Told {
     Push(PushEvent),
     /// Something that is never deployed, with the reason.
     Nothing(String),
-}
     /// Nothing that can be understood, with the reason.
     Unreadable(String),
+}
 
 impl<'a> Call<'a> {
     /// Checks that somebody who knows one of the secrets made this call. Takes the same time wherever the

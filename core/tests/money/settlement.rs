@@ -119,14 +119,6 @@ async fn an_app_that_moves_is_paid_for_by_each_organisation_for_its_part() {
     world.close().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_thousand_apps_are_settled_quickly_by_any_number_of_workers() {
-    let world = World::billing("2026-11-22T10:00:00Z").await;
-    let organization = world.organization("acme", "100000").await;
-    let app = world.running_app(&organization, "first").await;
-    world.price(app.id, "0.0347").await;
-    // 999 more of the same, two of each and a worker besides, written as the store would.
-    for statement in [
 #[tokio::test]
 async fn an_hour_that_is_settled_stays_so_when_the_clock_goes_back_meanwhile() {
     let world = World::billing("2026-11-22T10:00:00Z").await;
@@ -155,6 +147,14 @@ async fn an_hour_that_is_settled_stays_so_when_the_clock_goes_back_meanwhile() {
     world.close().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_thousand_apps_are_settled_quickly_by_any_number_of_workers() {
+    let world = World::billing("2026-11-22T10:00:00Z").await;
+    let organization = world.organization("acme", "100000").await;
+    let app = world.running_app(&organization, "first").await;
+    world.price(app.id, "0.0347").await;
+    // 999 more of the same, two of each and a worker besides, written as the store would.
+    for statement in [
         "INSERT INTO paas_applications (id, organization_id, name, slug, subdomain, plan_id, status, current_deployment_id)
          SELECT gen_random_uuid(), organization_id, 'app-' || number, 'app-' || number, 'app-' || number, plan_id, 'running',
                 current_deployment_id
