@@ -28,7 +28,7 @@ const CANCEL_CHECK: Duration = Duration::from_millis(500);
 
 impl Job for Deploy {
     async fn run(self, worker: Worker, attempt: i16) -> Result<()> {
-        let deployment = match worker.store.deployment(self.deployment).await {
+        let mut deployment = match worker.store.deployment(self.deployment).await {
             Ok(deployment) => deployment,
             // Its app was destroyed while it waited.
             Err(Error::NotFound(_)) => return Ok(()),
@@ -52,6 +52,14 @@ impl Job for Deploy {
             }
             log.leave().await;
             return Ok(());
+        }
+        if deployment.trigger == Trigger::Config {
+            // It is about what is live when its turn comes: that need not be what was live when it was asked for.
+            let Some(live) = app.current_deployment_id else {
+                return end_without_release(&worker, &deployment, log).await;
+            };
+            worker.store.set_parent(deployment.id, live).await?;
+            deployment.parent_id = Some(live);
         }
         if attempt > 1 {
             log.step("Skypanel was interrupted; starting this deployment again").await;
@@ -89,6 +97,15 @@ impl Job for Deploy {
         conclude(&worker, &app, &deployment, log, outcome).await?;
         if failed { worker.store.end_build(deployment.id).await } else { Ok(()) }
     }
+}
+
+/// Ends a change of config vars that was to follow a first release, which failed: there is nothing to run with it.
+async fn end_without_release(worker: &Worker, deployment: &Deployment, log: StreamWriter) -> Result<()> {
+    let why = "Nothing was released yet. The change counts from the first release on.";
+    worker.store.finish_deployment(deployment.id, DeploymentStatus::Cancelled, Some(("CANCELLED", why))).await?;
+    let ended = worker.store.deployment(deployment.id).await?;
+    end_stream_of_finished(&worker.store, &ended, log).await?;
+    worker.store.end_build(deployment.id).await
 }
 
 /// A deployment that was cancelled while it waited still owes its followers an end.
@@ -193,11 +210,10 @@ impl Run<'_> {
 
     /// The artifact to release again, for rollbacks and config changes, or the one an interrupted run made.
     async fn existing_artifact(&self) -> Result<Option<Artifact>, Failure> {
-        if let Some(artifact) = self.deployment.artifact() {
-            return Ok(Some(artifact));
-        }
-        if !matches!(self.deployment.trigger, Trigger::Rollback | Trigger::Config) {
-            return Ok(None);
+        match (self.deployment.trigger, self.deployment.artifact()) {
+            // An interrupted run may have begun with what is not live any more.
+            (Trigger::Config, _) | (Trigger::Rollback, None) => {}
+            (_, artifact) => return Ok(artifact),
         }
         let gone = || Failure::Told {
             code: "NOT_FOUND",

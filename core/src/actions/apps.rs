@@ -185,9 +185,8 @@ impl Actions {
             change.audit("app.edit", shown(&before), shown(&after)).await?;
             change.tell("edit", "Changed the settings").await?;
         }
-        let runs = after.app.status.should_run() && after.app.current_deployment_id.is_some();
         let served = |view: &AppView| (view.app.health_check_path.clone(), view.app.health, view.app.subdomain.clone());
-        let rolls = runs && served(&before) != served(&after);
+        let rolls = served(&before) != served(&after) && change.is_to_run().await?;
         let stream = if rolls { Some(change.apply().await?) } else { None };
         change.commit().await?;
         Ok((self.store.app_view(id).await?, stream))

@@ -8,7 +8,7 @@ use sqlx::{Postgres, Transaction};
 use super::{Actions, Actor};
 use crate::jobs;
 use crate::model::{AppRef, AppStatus, Application, Money, StreamId, SuspensionReason};
-use crate::store::{Access, AuditEntry, apps, audit, events, metering, suspension, usage};
+use crate::store::{Access, AuditEntry, apps, audit, deployments, events, metering, suspension, usage};
 use crate::{Error, Result};
 
 /// See the module. Dropped without [`AppChange::commit`] it leaves everything as it was.
@@ -64,6 +64,18 @@ impl AppChange<'_> {
     /// Tells the app's people about it, such as kind `scale`, message `Scaled to web=2`.
     pub(super) async fn tell(&mut self, kind: &str, message: &str) -> Result<()> {
         events::record(&mut self.transaction, self.app.id, self.actor.user_id(), kind, message, self.now).await
+    }
+
+    /// Whether something of the app is to run, so that a change has to be rolled out: at once, or behind a first release
+    /// that is under way and may have read the old state of things.
+    pub(super) async fn is_to_run(&mut self) -> Result<bool> {
+        match self.app.status {
+            AppStatus::Stopped | AppStatus::Suspended | AppStatus::Deleting => Ok(false),
+            _ if self.app.current_deployment_id.is_some() => Ok(true),
+            // What has not begun reads everything when it does.
+            AppStatus::Inactive => Ok(false),
+            _ => deployments::is_under_way(&mut self.transaction, self.app.id).await,
+        }
     }
 
     /// Enqueues what makes the app run as the store says; answers the stream of its progress.

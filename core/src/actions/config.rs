@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use super::{Actions, Actor};
 use crate::Result;
-use crate::model::{AppRef, AppStatus, Application, ConfigKey, DeploymentId, NewDeployment, Trigger};
+use crate::model::{AppRef, Application, ConfigKey, DeploymentId, NewDeployment, Trigger};
 use crate::store::config_vars::{ConfigChange, Unset};
 use crate::store::{Access, ChangedConfig};
 
@@ -81,9 +81,7 @@ impl Actions {
         change.tell("config", &description).await?;
         let mut deployment = None;
         // What is stopped or suspended gets the change when it starts.
-        if let Some(current) = change.app.current_deployment_id
-            && !matches!(change.app.status, AppStatus::Stopped | AppStatus::Suspended)
-        {
+        if change.is_to_run().await? {
             let new = NewDeployment {
                 id: DeploymentId::new(),
                 application_id: id,
@@ -94,7 +92,7 @@ impl Actions {
                 git_author: None,
                 no_cache: false,
                 description: description.clone(),
-                parent_id: Some(current),
+                parent_id: change.app.current_deployment_id,
                 created_by: actor.user_id(),
             };
             change.deploy(&new, &settings).await?;

@@ -117,8 +117,7 @@ impl Actions {
             change.audit("app.scale", json!(before), json!(after)).await?;
             change.tell("scale", &format!("Scaled to {}", in_words(wanted))).await?;
         }
-        let runs = change.app.status.should_run() && change.app.current_deployment_id.is_some();
-        let job = if runs && !same { Some(change.apply().await?) } else { None };
+        let job = if !same && change.is_to_run().await? { Some(change.apply().await?) } else { None };
         Ok(Priced { begun: Begun { app: change.commit().await?, job }, cost })
     }
 
@@ -144,8 +143,7 @@ impl Actions {
         let terms = |name: &str, price| json!({ "plan": name, "price_per_hour": price });
         change.audit("app.plan", terms(&old.name, price), terms(&new.name, new.price_per_hour)).await?;
         change.tell("plan", &format!("Moved from the plan {} to {}", old.name, new.name)).await?;
-        let runs = change.app.status.should_run() && change.app.current_deployment_id.is_some();
-        let job = if runs { Some(change.apply().await?) } else { None };
+        let job = if change.is_to_run().await? { Some(change.apply().await?) } else { None };
         Ok(Priced { begun: Begun { app: change.commit().await?, job }, cost })
     }
 

@@ -205,7 +205,8 @@ pub struct NewDeployment {
     pub no_cache: bool,
     /// What the release list shows.
     pub description: String,
-    /// The release whose artifact to run again, for rollbacks and config changes.
+    /// The release whose artifact to run again, for rollbacks; for config changes what is live now, which counts only
+    /// until their turn comes.
     pub parent_id: Option<DeploymentId>,
     /// Who caused it.
     pub created_by: Option<UserId>,

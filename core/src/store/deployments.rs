@@ -79,6 +79,16 @@ impl Store {
         Ok(changed.rows_affected() == 1)
     }
 
+    /// Writes down whose artifact a deployment runs again.
+    pub async fn set_parent(&self, id: DeploymentId, parent: DeploymentId) -> Result<()> {
+        sqlx::query("UPDATE paas_deployments SET parent_id = $2 WHERE id = $1")
+            .bind(id)
+            .bind(parent)
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
     /// Writes down what the build made.
     pub async fn set_artifact(&self, id: DeploymentId, artifact: &Artifact) -> Result<()> {
         sqlx::query(
@@ -245,6 +255,13 @@ pub(crate) async fn insert(connection: &mut PgConnection, new: &NewDeployment, n
         .execute(connection)
         .await?;
     Ok(())
+}
+
+/// Whether a deployment of the app has not ended.
+pub(crate) async fn is_under_way(connection: &mut PgConnection, app: AppId) -> Result<bool> {
+    let sql = "SELECT EXISTS (SELECT FROM paas_deployments
+         WHERE application_id = $1 AND status NOT IN ('succeeded', 'failed', 'cancelled'))";
+    Ok(sqlx::query_scalar(sql).bind(app).fetch_one(connection).await?)
 }
 
 /// Notes a stage that is over.

@@ -6,6 +6,7 @@ mod console;
 mod ends;
 mod meanwhile;
 mod operators;
+mod releases;
 #[path = "../support/mod.rs"]
 mod support;
 mod suspended;

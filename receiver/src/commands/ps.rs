@@ -198,10 +198,10 @@ async fn changed(context: &Context, change: &Priced, what: &str, dry_run: bool) 
     } else {
         writeln!(text, "       An hour of it cost {} and costs {} now.", cost.before, cost.after)
     };
-    if !dry_run && (app.current_deployment_id.is_none() || !app.status.should_run()) {
-        text.push_str("       It takes effect once the app runs.\n");
-    } else if !dry_run && job.is_none() {
-        text.push_str("       It is like that already.\n");
+    let runs = app.current_deployment_id.is_some() && app.status.should_run();
+    if !dry_run && job.is_none() {
+        let why = if runs { "It is like that already." } else { "It takes effect once the app runs." };
+        let _ = writeln!(text, "       {why}");
     }
     context.tell(json, text).await?;
     context.follow_job(job).await

@@ -1,0 +1,10 @@
+//! Jobs done by a worker whose engine is a stand-in: what comes of them in the store, and what is left in the engine.
+
+mod engine;
+#[path = "../../../core/tests/webhooks/console.rs"]
+mod no_engine;
+mod releases;
+#[path = "../../../core/tests/support/mod.rs"]
+mod support;
+mod turns;
+mod world;
