@@ -4,27 +4,35 @@
 use std::collections::{HashMap, HashSet};
 
 use bollard::query_parameters::ListContainersOptionsBuilder;
-use skypanel_core::model::AppId;
+use skypanel_core::model::{AppId, DeploymentId};
 
 use crate::cache::{self, limited};
 use crate::{BuildError, Parts, container, dockerfile};
 
-/// See [`crate::BuildKit::remove_leftovers`].
-pub(crate) async fn remove(parts: &Parts) -> Result<(), BuildError> {
-    let labels =
+const ACTION: &str = "Removing what an interrupted build left";
+
+/// See [`crate::BuildKit::end_build_of`]; those of all deployments for none.
+pub(crate) async fn remove_containers(parts: &Parts, deployment: Option<DeploymentId>) -> Result<(), BuildError> {
+    let mut labels =
         vec![format!("skypanel.installation={}", parts.options.installation), "skypanel.role=build".to_owned()];
+    labels.extend(deployment.map(|id| format!("skypanel.deployment={id}")));
     let filters = HashMap::from([("label".to_owned(), labels)]);
     let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
-    let action = "Removing what an interrupted build left";
-    for found in limited(action, parts.engine.list_containers(Some(options))).await? {
+    for found in limited(ACTION, parts.engine.list_containers(Some(options))).await? {
         let Some(id) = found.id else { continue };
-        container::remove(&parts.engine, &id).await.map_err(BuildError::engine(action))?;
+        container::remove(&parts.engine, &id).await.map_err(BuildError::engine(ACTION))?;
         tracing::info!(container = id, "removed what an interrupted build left");
     }
+    Ok(())
+}
+
+/// See [`crate::BuildKit::remove_leftovers`].
+pub(crate) async fn remove(parts: &Parts) -> Result<(), BuildError> {
+    remove_containers(parts, None).await?;
     let apps: HashSet<String> = parts.store.apps(None).await?.iter().map(|app| app.id.to_string()).collect();
     for volume in cache::volumes(parts, None).await? {
         if !apps.contains(&volume.app) {
-            limited(action, cache::remove_volume(parts, &volume.name)).await?;
+            limited(ACTION, cache::remove_volume(parts, &volume.name)).await?;
         }
     }
     dockerfile::remove_orphans(parts, &apps).await

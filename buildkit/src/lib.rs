@@ -25,7 +25,7 @@ use std::time::Duration;
 
 use bollard::Docker;
 use skypanel_core::blob::Blobs;
-use skypanel_core::model::{AppId, Application, Artifact, Deployment, Sha256Digest};
+use skypanel_core::model::{AppId, Application, Artifact, Deployment, DeploymentId, Sha256Digest};
 use skypanel_core::settings::Settings;
 use skypanel_core::source::members;
 use skypanel_core::store::{ConfigVars, Store};
@@ -188,6 +188,11 @@ impl BuildKit {
     /// start-up, before the first build.
     pub async fn remove_leftovers(&self) -> Result<(), BuildError> {
         leftovers::remove(&self.0).await
+    }
+
+    /// Ends what an interrupted build of a deployment left running in the engine of this host.
+    pub async fn end_build_of(&self, deployment: DeploymentId) -> Result<(), BuildError> {
+        leftovers::remove_containers(&self.0, Some(deployment)).await
     }
 
     /// Digests of the images that builds themselves need and no deployment refers to.

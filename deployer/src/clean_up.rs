@@ -9,7 +9,7 @@ use bollard::query_parameters::{
     ListContainersOptionsBuilder, ListNetworksOptionsBuilder, ListSecretsOptionsBuilder, ListServicesOptionsBuilder,
     ListVolumesOptionsBuilder, RemoveVolumeOptionsBuilder,
 };
-use skypanel_core::model::{AppSlug, Application};
+use skypanel_core::model::{AppSlug, Application, DeploymentId};
 use skypanel_core::store::Store;
 
 use crate::engine::{call, filters, find, status};
@@ -91,10 +91,8 @@ impl Deployer {
         let parts = &*self.parts;
         let installation = names::pair(names::INSTALLATION, &parts.options.installation);
         for role in [names::role::RELEASE, names::role::RUN] {
-            let ours = filters([("label", vec![installation.clone(), names::pair(names::ROLE, role)])]);
-            let options = ListContainersOptionsBuilder::new().all(true).filters(&ours).build();
-            for container in call("Listing one-off processes", parts.engine.list_containers(Some(options))).await? {
-                one_off::remove(parts, container.id.as_deref().unwrap_or_default()).await?;
+            for container in labelled(parts, vec![installation.clone(), names::pair(names::ROLE, role)]).await? {
+                one_off::remove(parts, &container).await?;
             }
         }
         let ours = filters([("label", vec![installation.clone()])]);
@@ -103,10 +101,34 @@ impl Deployer {
             // The engine keeps those that are in use.
             config_secret::remove(parts, secret.id.as_deref().unwrap_or_default()).await?;
         }
-        let known: BTreeSet<AppSlug> = store.apps(None).await?.into_iter().map(|app| app.slug).collect();
-        for slug in slugs_in_engine(parts, &installation).await?.difference(&known) {
-            tracing::info!(app = %slug, "removing what is left of an app that is no more");
-            self.destroy(slug).await?;
+        self.remove_orphans(store).await
+    }
+
+    /// Removes all that belongs to apps that are no more, such as the network of a one-off process that began while its
+    /// app was being destroyed.
+    pub async fn remove_orphans(&self, store: &Store) -> Result<(), DeployError> {
+        let parts = &*self.parts;
+        let installation = names::pair(names::INSTALLATION, &parts.options.installation);
+        for slug in slugs_in_engine(parts, &installation).await? {
+            // Asked after the engine, and for each anew: one that is being made is known before it has anything there.
+            if store.app_by_slug(&slug).await?.is_none() {
+                tracing::info!(app = %slug, "removing what is left of an app that is no more");
+                self.destroy(&slug).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends what an interrupted try of a deployment left running in the engine of this host: its release command.
+    pub async fn end_release_process_of(&self, deployment: DeploymentId) -> Result<(), DeployError> {
+        let parts = &*self.parts;
+        let labels = vec![
+            names::pair(names::INSTALLATION, &parts.options.installation),
+            names::pair(names::DEPLOYMENT, &deployment.to_string()),
+            names::pair(names::ROLE, names::role::RELEASE),
+        ];
+        for container in labelled(parts, labels).await? {
+            one_off::remove(parts, &container).await?;
         }
         Ok(())
     }
@@ -120,7 +142,7 @@ async fn containers(parts: &Parts, slug: &AppSlug) -> Result<Vec<String>, Deploy
 async fn labelled(parts: &Parts, labels: Vec<String>) -> Result<Vec<String>, DeployError> {
     let ours = filters([("label", labels)]);
     let options = ListContainersOptionsBuilder::new().all(true).filters(&ours).build();
-    let found = call("Listing the app's containers", parts.engine.list_containers(Some(options))).await?;
+    let found = call("Listing containers", parts.engine.list_containers(Some(options))).await?;
     Ok(found.into_iter().filter_map(|container| container.id).collect())
 }
 

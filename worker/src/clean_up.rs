@@ -33,6 +33,9 @@ impl Job for CleanUp {
         worker.store.expire_build_caches(settings.cache_ttl_days).await?;
         worker.store.drop_old_streams().await?;
         worker.store.drop_old_sessions().await?;
+        if let Err(error) = worker.deployer.remove_orphans(&worker.store).await {
+            tracing::warn!(error = %chain(&error), "what is left of apps that are no more could not be removed");
+        }
         let images: HashSet<Sha256Digest> = worker.store.images_in_use().await?.into_iter().collect();
         let removed = worker.deployer.remove_old_images(&images).await;
         match removed {

@@ -16,7 +16,7 @@ use skypanel_core::{Error, Result};
 use skypanel_deployer::Release;
 use tokio_util::sync::CancellationToken;
 
-use crate::failure::Failure;
+use crate::failure::{Failure, chain};
 use crate::{Job, Worker};
 
 /// A deployment whose worker died this often is given up: it may be what kills the workers.
@@ -36,6 +36,9 @@ impl Job for Deploy {
         };
         let log = worker.streams.writer(deployment.id.into()).await?;
         let app = worker.store.app(deployment.application_id).await?;
+        if attempt > 1 {
+            end_leftovers(&worker, deployment.id).await?;
+        }
         if deployment.status.is_final() {
             if attempt > 1 {
                 // It ended after the try before this one, which died: what runs may be of another release.
@@ -97,6 +100,16 @@ impl Job for Deploy {
         conclude(&worker, &app, &deployment, log, outcome).await?;
         if failed { worker.store.end_build(deployment.id).await } else { Ok(()) }
     }
+}
+
+/// Ends what the try before this one left running, whose worker died: nobody watches its limits, and it must not go on
+/// beside this try.
+async fn end_leftovers(worker: &Worker, deployment: DeploymentId) -> Result<()> {
+    let failed = |error: &(dyn std::error::Error + 'static)| {
+        Error::System(format!("ending what an interrupted deployment left: {}", chain(error)))
+    };
+    worker.buildkit.end_build_of(deployment).await.map_err(|error| failed(&error))?;
+    worker.deployer.end_release_process_of(deployment).await.map_err(|error| failed(&error))
 }
 
 /// Ends a change of config vars that was to follow a first release, which failed: there is nothing to run with it.

@@ -1,6 +1,10 @@
 //! Jobs done by a worker whose engine is a stand-in: what comes of them in the store, and what is left in the engine.
 
 mod engine;
+mod leftovers;
+#[expect(dead_code, reason = "these tests need fewer kinds of records")]
+#[path = "../../../core/tests/domains/name_server.rs"]
+mod name_server;
 #[path = "../../../core/tests/webhooks/console.rs"]
 mod no_engine;
 mod releases;
