@@ -294,7 +294,10 @@ fn app_queue(app: AppId) -> String {
 
 /// Puts jobs into the queue.
 #[derive(Clone)]
-pub struct Jobs(Arc<WorkerUtils>);
+pub struct Jobs {
+    queue: Arc<WorkerUtils>,
+    pool: PgPool,
+}
 
 impl Jobs {
     /// Makes the queue's tables if needed.
@@ -304,24 +307,31 @@ impl Jobs {
         let made = WorkerUtils::new(unlimited.clone(), SCHEMA).migrate().await;
         unlimited.close().await;
         made.map_err(|error| Error::System(format!("The job queue's tables could not be made: {error}.")))?;
-        Ok(Self(Arc::new(WorkerUtils::new(pool, SCHEMA))))
+        Ok(Self { queue: Arc::new(WorkerUtils::new(pool.clone(), SCHEMA)), pool })
     }
 
     /// Gives the jobs of all workers of the past back to the queue. Only for the one process that knows that no
     /// other worker lives: it holds the lock on the data directory that its database lies in.
     pub async fn release_dead_workers(&self) -> Result<()> {
         let failed = |error| Error::System(format!("The jobs of an earlier run could not be taken over: {error}."));
-        let workers = self.0.list_active_workers(Duration::ZERO).await.map_err(failed)?;
+        let workers = self.queue.list_active_workers(Duration::ZERO).await.map_err(failed)?;
         let ids: Vec<&str> = workers.iter().map(|worker| worker.worker_id.as_str()).collect();
         if ids.is_empty() {
             return Ok(());
         }
-        self.0.force_unlock_workers(&ids).await.map_err(failed)
+        self.queue.force_unlock_workers(&ids).await.map_err(failed)
     }
 
     /// Enqueues a job unless one of its key is there already, waiting or running; so what a crash lost between a
-    /// change and its job can be made good for, any number of times.
+    /// change and its job can be made good for, any number of times. One that has used its tries up begins anew.
     pub async fn add_if_missing<P: Payload>(&self, payload: P) -> Result<()> {
+        if let Some(key) = payload.key() {
+            // The queue keeps it under its key, which would keep the new one out.
+            let sql = format!(
+                "DELETE FROM {SCHEMA}._private_jobs WHERE key = $1 AND attempts >= max_attempts AND locked_at IS NULL"
+            );
+            sqlx::query(sqlx::AssertSqlSafe(sql)).bind(key).execute(&self.pool).await?;
+        }
         self.enqueue(payload, JobKeyMode::UnsafeDedupe).await
     }
 
@@ -342,7 +352,7 @@ impl Jobs {
             spec = spec.run_at(chrono::Utc::now() + payload.delay());
         }
         let spec: JobSpec = spec.build();
-        self.0
+        self.queue
             .add_raw_job(P::TASK, written(&payload)?, spec)
             .await
             .map_err(|error| Error::System(format!("The job could not be queued: {error}. Try again.")))?;

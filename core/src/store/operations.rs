@@ -39,7 +39,7 @@ pub struct Operation {
     pub finished_at: Option<DateTime<Utc>>,
     /// Whether it went well, once it ended.
     pub succeeded: Option<bool>,
-    /// Whether the queue has its job, and whether a worker has taken it.
+    /// Whether the queue has its job, with tries left, and whether a worker has taken it.
     taken: Option<bool>,
 }
 
@@ -80,7 +80,8 @@ impl Store {
                     COALESCE(deployment.created_at, stream.created_at) AS created_at,
                     COALESCE(deployment.finished_at, stream.closed_at) AS finished_at, stream.succeeded,
                     (SELECT job.locked_at IS NOT NULL FROM {0}.jobs AS job
-                     WHERE job.key = coalesce('destroy:' || stream.destroyed_id::text, $2)) AS taken
+                     WHERE job.key = coalesce('destroy:' || stream.destroyed_id::text, $2)
+                     AND (job.locked_at IS NOT NULL OR job.attempts < job.max_attempts)) AS taken
              FROM paas_streams AS stream LEFT JOIN paas_deployments AS deployment ON deployment.id = stream.id
              LEFT JOIN paas_applications AS app ON app.id = stream.application_id
              WHERE stream.id = $1",

@@ -1,8 +1,10 @@
-//! How deployments end: everything that follows is there with the end, or nothing is.
+//! How deployments and destructions end: everything that follows is there with the end, or nothing is.
 
 use chrono::TimeDelta;
 use skypanel_core::actions::RepositoryDeploy;
+use skypanel_core::jobs::Destroy;
 use skypanel_core::model::{AppStatus, DeploymentId, DeploymentStatus};
+use skypanel_core::store::JobState;
 
 use crate::suspended::archive;
 use crate::world::World;
@@ -155,5 +157,31 @@ async fn a_refresh_token_that_comes_back_ends_its_session_however_late() {
     }
     world.actions.refresh_session(stolen.as_str(), None, None).await.expect_err("was used already");
     world.actions.refresh_session(last.as_str(), None, None).await.expect_err("the session has ended");
+    world.close().await;
+}
+
+#[tokio::test]
+async fn a_destruction_that_used_its_tries_up_has_failed_until_it_begins_anew() {
+    let world = World::new().await;
+    let slug = world.app.slug.clone();
+    let destroyed = world.actions.destroy_app(&world.owner, &world.shop, slug.as_str()).await.expect("begins");
+    let job = destroyed.job.expect("has a job");
+    let state = async || {
+        let operation = world.actions.operation(&world.owner, job).await.expect("is there");
+        (operation.state(), operation.outcome())
+    };
+    assert_eq!(state().await, (JobState::Queued, None));
+    sqlx::query("UPDATE skypanel_jobs._private_jobs SET attempts = max_attempts, last_error = 'see the log'")
+        .execute(world.pool())
+        .await
+        .expect("uses them up");
+    assert_eq!(state().await, (JobState::Done, Some(false)));
+    assert_eq!(world.status(world.app.id).await, AppStatus::Deleting);
+
+    for _ in 0..2 {
+        world.actions.jobs.add_if_missing(Destroy { app: world.app.id, slug: slug.clone() }).await.expect("adds");
+        assert_eq!(state().await, (JobState::Queued, None));
+    }
+    assert_eq!(world.queued("destroy", "slug").await, [slug.as_str()]);
     world.close().await;
 }

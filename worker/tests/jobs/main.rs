@@ -1,5 +1,7 @@
 //! Jobs done by a worker whose engine is a stand-in: what comes of them in the store, and what is left in the engine.
 
+mod destructions;
+mod domains;
 mod engine;
 mod leftovers;
 #[expect(dead_code, reason = "these tests need fewer kinds of records")]
