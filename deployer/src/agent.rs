@@ -20,7 +20,7 @@ use crate::engine::{call, filters, status};
 use crate::host::BRIDGE;
 use crate::incidents::Incidents;
 use crate::routes::{Route, RouteTable, Target, Written};
-use crate::{DeployError, Deployer, domain_routes, edge, firewall, names, progress::is_healthy, routes};
+use crate::{DeployError, Deployer, certificates, domain_routes, edge, firewall, names, progress::is_healthy, routes};
 
 /// How often to look when nothing is told: events can be lost with the connection, and the store tells none.
 const IDLE: Duration = Duration::from_secs(2);
@@ -88,8 +88,13 @@ impl Agent {
         }
     }
 
-    /// Follows the tasks until cancelled. The routes stay as they are then.
-    pub async fn run(mut self, cancel: CancellationToken) {
+    /// Follows the tasks, and looks at the edge's certificates, until cancelled. The routes stay as they are then.
+    pub async fn run(self, cancel: CancellationToken) {
+        let (deployer, store) = (self.deployer.clone(), self.store.clone());
+        tokio::join!(self.follow_tasks(&cancel), certificates::follow(&deployer, &store, &cancel));
+    }
+
+    async fn follow_tasks(mut self, cancel: &CancellationToken) {
         let mut pause = RETRY.0;
         while !cancel.is_cancelled() {
             let began = Instant::now();

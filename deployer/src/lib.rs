@@ -7,6 +7,7 @@ mod acme;
 mod agent;
 mod app_logs;
 mod certificate;
+mod certificates;
 mod clean_up;
 mod config_secret;
 mod console;

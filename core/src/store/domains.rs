@@ -13,7 +13,7 @@ const COLUMNS: &str = "id, application_id, domain, status, problem, failed_check
      next_check_at, dns_validated_at, active_since, ssl_status, ssl_issuer, ssl_cert_expires_at, ssl_problem, ssl_checked_at, \
      created_by, created_at";
 /// How often the edge is asked for a certificate that it has, and for one that it has not.
-const CERTIFICATE_PAUSES: (TimeDelta, TimeDelta) = (TimeDelta::hours(1), TimeDelta::seconds(50));
+const CERTIFICATE_PAUSES: (TimeDelta, TimeDelta) = (TimeDelta::hours(1), TimeDelta::seconds(15));
 
 /// An active domain, as the edge needs to know it.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
