@@ -96,11 +96,11 @@ impl Store {
             .await?)
     }
 
-    /// Notes what the edge serves for a domain.
+    /// Notes what the edge serves for a domain, unless it was demoted meanwhile.
     pub async fn note_certificate(&self, id: DomainId, seen: &SeenCertificate, now: DateTime<Utc>) -> Result<()> {
         sqlx::query(
             "UPDATE paas_domains SET ssl_status = $2, ssl_issuer = $3, ssl_cert_expires_at = $4, ssl_problem = $5,
-                 ssl_checked_at = $6 WHERE id = $1",
+                 ssl_checked_at = $6 WHERE id = $1 AND status = 'active'",
         )
         .bind(id)
         .bind(seen.status)
@@ -207,6 +207,8 @@ pub(crate) async fn keep_check(connection: &mut PgConnection, domain: &Domain) -
         "UPDATE paas_domains SET status = $2, problem = $3, failed_checks = $4, failing_since = $5, checked_at = $6,
              next_check_at = $7, dns_validated_at = $8, active_since = $10,
              ssl_status = CASE WHEN $9 THEN 'pending' ELSE ssl_status END,
+             ssl_issuer = CASE WHEN $9 THEN NULL ELSE ssl_issuer END,
+             ssl_cert_expires_at = CASE WHEN $9 THEN NULL ELSE ssl_cert_expires_at END,
              ssl_problem = CASE WHEN $9 THEN NULL ELSE ssl_problem END,
              ssl_checked_at = CASE WHEN $9 THEN NULL ELSE ssl_checked_at END
          WHERE id = $1",

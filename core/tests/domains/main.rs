@@ -250,7 +250,16 @@ async fn a_domain_that_leads_elsewhere_is_given_up_after_the_time_of_grace() {
 
     world.dns.clear_alias("www.example.com").await;
     let began = active.next_check_at;
+    let expires_at = Some(began + TimeDelta::days(90));
+    let issuer = Some("A CA".to_owned());
+    let seen = SeenCertificate { status: CertificateStatus::Active, issuer, expires_at, problem: None };
+    world.actions.store.note_certificate(active.id, &seen, began).await.expect("is noted");
     let (failed, at) = world.until_changed(&active).await;
+    // What was looked at before and is noted after says nothing of it.
+    world.actions.store.note_certificate(active.id, &seen, at).await.expect("answers");
+    let kept = world.actions.store.domain(active.id).await.expect("answers").expect("is there");
+    assert_eq!(kept.ssl_status, CertificateStatus::Pending);
+    assert_eq!((kept.ssl_issuer, kept.ssl_cert_expires_at, kept.ssl_checked_at), (None, None, None));
     assert_eq!(failed.status, DomainStatus::Failed);
     let took = at - began;
     assert!(took >= TimeDelta::hours(72) && took < TimeDelta::hours(73), "{took}");
