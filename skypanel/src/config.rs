@@ -143,6 +143,13 @@ impl Config {
             url => url.to_owned(),
         }
     }
+
+    /// Names under which Skypanel itself is reached.
+    pub(crate) fn own_hosts(&self) -> Vec<String> {
+        let public_url = self.public_url().parse::<hyper::Uri>().ok();
+        let panel = public_url.as_ref().and_then(hyper::Uri::host).map(str::to_owned);
+        panel.into_iter().chain([self.host.clone()]).collect()
+    }
 }
 
 fn read(path: &Path) -> Result<Settable> {
@@ -190,5 +197,19 @@ mod tests {
             assert!(document.contains(&format!("`{key}`")), "docs/settings.md lacks {key}");
             assert!(document.contains(env), "docs/settings.md lacks {env}");
         }
+    }
+
+    #[test]
+    fn skypanel_s_own_names_are_its_machine_s_and_its_panel_s() {
+        let of = |public_url: &str| {
+            let given = Settable {
+                host: Some("git.example.org".to_owned()),
+                public_url: Some(public_url.to_owned()),
+                ..Settable::default()
+            };
+            Config::complete(given).own_hosts()
+        };
+        assert_eq!(of("https://panel.example.org:8443/"), ["panel.example.org", "git.example.org"]);
+        assert_eq!(of(""), ["127.0.0.1", "git.example.org"]);
     }
 }

@@ -94,12 +94,13 @@ pub(crate) async fn turn(config: &Config) -> Result<File> {
 /// The database: the private one unless another is configured.
 pub(crate) async fn open_store(config: &Config) -> Result<(Store, Option<EmbeddedPostgres>)> {
     let secrets = Secrets::open_or_create(&config.data_dir.join("master.key"))?;
-    if config.database_url.is_empty() {
+    let (store, postgres) = if config.database_url.is_empty() {
         let postgres = EmbeddedPostgres::start(&config.data_dir.join("postgres")).await?;
-        Ok((Store::connect(&postgres.url(), secrets).await?, Some(postgres)))
+        (Store::connect(&postgres.url(), secrets).await?, Some(postgres))
     } else {
-        Ok((Store::connect(&config.database_url, secrets).await?, None))
-    }
+        (Store::connect(&config.database_url, secrets).await?, None)
+    };
+    Ok((store.with_own_hosts(config.own_hosts()), postgres))
 }
 
 /// Makes the first organisation and its admin, if there is no admin yet. The password goes into a file that

@@ -61,7 +61,7 @@ impl Actions {
     pub async fn add_domain(&self, actor: &Actor, app: &AppRef, domain: &DomainName) -> Result<DomainView> {
         let settings = self.store.settings().await?;
         let mut change = self.change(actor, app, Access::Change).await?;
-        if is_reserved(domain, &settings) {
+        if is_reserved(domain, &settings, &self.store) {
             return Err(Error::field("domain", format!("{domain} is one of the platform's own names.")));
         }
         let (id, now) = (change.app.id, change.now);
@@ -149,7 +149,7 @@ pub async fn check_domain(store: &Store, actor: &Actor, id: DomainId) -> Result<
     let mut transaction = store.pool().begin().await?;
     let (before, organization) = domains::lock(&mut transaction, id).await?.ok_or_else(gone)?;
     // The default domain and the reserved names may have been changed since it was added.
-    if checked.problem.is_none() && is_reserved(&before.domain, &settings) {
+    if checked.problem.is_none() && is_reserved(&before.domain, &settings, store) {
         checked.problem = Some("This name is the platform's own.".to_owned());
     }
     if checked.problem.is_none() && domains::is_active_elsewhere(&mut transaction, &before.domain, app.id).await? {
@@ -227,9 +227,11 @@ async fn told_addresses(settings: &Settings, app: &Application) -> Vec<IpAddr> {
     })
 }
 
-fn is_reserved(domain: &DomainName, settings: &Settings) -> bool {
+fn is_reserved(domain: &DomainName, settings: &Settings, store: &Store) -> bool {
     let reserved = settings.domains_reserved.split(',').map(str::trim);
-    reserved.chain([settings.apps_default_domain.as_str()]).any(|zone| domain.is_in(zone))
+    // What is below the name of a machine may well be somebody's.
+    store.own_hosts().iter().any(|host| domain.as_str().eq_ignore_ascii_case(host.trim_end_matches('.')))
+        || reserved.chain([settings.apps_default_domain.as_str()]).any(|zone| domain.is_in(zone))
 }
 
 fn view(domain: Domain, app: &Application, settings: &Settings, addresses: &[IpAddr]) -> DomainView {

@@ -39,6 +39,8 @@ pub(crate) mod tokens;
 pub(crate) mod usage;
 pub(crate) mod webhooks;
 
+use std::sync::Arc;
+
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
@@ -78,6 +80,7 @@ pub struct Store {
     secrets: Secrets,
     clock: Clock,
     settings: settings::SettingsCache,
+    own_hosts: Arc<[String]>,
 }
 
 /// Connections of one process at most.
@@ -107,13 +110,30 @@ impl Store {
         let migrated = MIGRATIONS.run(&unlimited).await;
         unlimited.close().await;
         migrated.map_err(|error| Error::System(format!("The database could not be brought up to date: {error}.")))?;
-        Ok(Self { pool, secrets, clock: Clock::system(), settings: settings::SettingsCache::new() })
+        Ok(Self {
+            pool,
+            secrets,
+            clock: Clock::system(),
+            settings: settings::SettingsCache::new(),
+            own_hosts: Arc::default(),
+        })
     }
 
     /// The same store with another clock: what it writes down happens at that clock's times.
     #[must_use]
     pub fn with_clock(self, clock: Clock) -> Self {
         Self { clock, ..self }
+    }
+
+    /// The same store for a platform that is itself reached under these names, which no app can have as a domain.
+    #[must_use]
+    pub fn with_own_hosts(self, hosts: impl IntoIterator<Item = String>) -> Self {
+        Self { own_hosts: hosts.into_iter().collect(), ..self }
+    }
+
+    /// Names under which the platform itself is reached, as its configuration says.
+    pub(crate) fn own_hosts(&self) -> &[String] {
+        &self.own_hosts
     }
 
     /// The clock by which it writes down when things happen.

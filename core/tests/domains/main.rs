@@ -41,6 +41,7 @@ async fn world() -> World {
     let database = Database::new().await;
     let clock = Clock::standing_at("2026-03-01T12:00:00Z".parse().expect("a time"));
     let store = database.store().clone().with_clock(clock.clone());
+    let store = store.with_own_hosts(["panel.example.org".to_owned()]);
     let dns = NameServer::start().await;
     let directory = tempfile::tempdir().expect("makes a directory");
     let actions = Actions {
@@ -188,6 +189,7 @@ async fn what_is_not_there_to_have_is_refused() {
     for (domain, why) in [
         ("apps.test", "platform's own"),
         ("other.apps.test", "platform's own"),
+        ("Panel.example.org", "platform's own"),
         ("*.example.com", "Wildcards"),
         ("co.uk", "below this one"),
     ] {
@@ -197,6 +199,10 @@ async fn what_is_not_there_to_have_is_refused() {
     let store = &world.actions.store;
     store.set_setting("domains.reserved", "paas.example, corp.example").await.expect("is set");
     assert!(world.add("www.corp.example").await.is_err());
+    world.add("www.panel.example.org").await.expect("is somebody's");
+    world.verify("www.panel.example.org").await.expect("asks");
+    let named = "www.panel.example.org".parse().expect("a name");
+    world.actions.remove_domain(&world.owner, &world.app(), &named).await.expect("is removed");
 
     let name = "www.example.com".parse().expect("a name");
     let forbidden = world.actions.add_domain(&world.viewer, &world.app(), &name).await;
