@@ -196,7 +196,7 @@ settings! {
     billing_issuer: String = "billing.issuer", "";
     /// Most apps of an organisation, unless an admin sets another number for it.
     limits_apps: u64 = "limits.apps", 1_000u64 => 0..=1_000_000;
-    /// Most deployments of an organisation within an hour, unless an admin sets another number for it.
+    /// Most deployments of an organisation within an hour, rollbacks apart, unless an admin sets another number for it.
     limits_deployments_per_hour: u64 = "limits.deployments_per_hour", 500u64 => 0..=1_000_000;
     /// Most builds of an organisation at the same time, unless an admin sets another number for it.
     limits_concurrent_builds: u64 = "limits.concurrent_builds", 4u64 => 1..=1_000;

@@ -55,6 +55,14 @@ text_enum! {
     }
 }
 
+impl Trigger {
+    /// Whether it counts towards the deployments that an organisation may have within an hour. A rollback does not: it is
+    /// what helps in an emergency, and builds nothing.
+    pub fn is_limited(self) -> bool {
+        self != Self::Rollback
+    }
+}
+
 text_enum! {
     /// The timed parts of a deployment, in order.
     Stage {

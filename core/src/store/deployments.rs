@@ -249,6 +249,9 @@ pub(crate) async fn insert(connection: &mut PgConnection, new: &NewDeployment, n
     .bind(now)
     .execute(&mut *connection)
     .await?;
+    if new.trigger.is_limited() {
+        super::quotas::count_deployment(connection, new.application_id, now).await?;
+    }
     sqlx::query("INSERT INTO paas_streams (id, application_id) VALUES ($1, $2)")
         .bind(new.id.0)
         .bind(new.application_id)

@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 
 use super::Store;
-use crate::model::OrganizationId;
+use crate::model::{AppId, OrganizationId};
 use crate::settings::Settings;
 use crate::{Error, Result};
 
@@ -110,9 +110,7 @@ pub(crate) async fn check_deployments(
     let most = quotas(connection, organization, settings).await?.deployments_per_hour;
     let hour = TimeDelta::hours(1);
     let (count, first): (i64, Option<DateTime<Utc>>) = sqlx::query_as(
-        "SELECT count(*), min(deployment.created_at) FROM paas_deployments AS deployment
-         JOIN paas_applications AS app ON app.id = deployment.application_id
-         WHERE app.organization_id = $1 AND deployment.created_at > $2",
+        "SELECT count(*), min(begun_at) FROM paas_begun_deployments WHERE organization_id = $1 AND begun_at > $2",
     )
     .bind(organization)
     .bind(now - hour)
@@ -129,4 +127,22 @@ pub(crate) async fn check_deployments(
         ),
         retry_after: wait.to_std().unwrap_or_default(),
     })
+}
+
+/// Counts a deployment of an app towards that number, whatever becomes of both.
+pub(super) async fn count_deployment(connection: &mut PgConnection, app: AppId, now: DateTime<Utc>) -> Result<()> {
+    let (organization,): (OrganizationId,) = sqlx::query_as(
+        "INSERT INTO paas_begun_deployments (organization_id, begun_at)
+         SELECT organization_id, $2 FROM paas_applications WHERE id = $1 RETURNING organization_id",
+    )
+    .bind(app)
+    .bind(now)
+    .fetch_one(&mut *connection)
+    .await?;
+    sqlx::query("DELETE FROM paas_begun_deployments WHERE organization_id = $1 AND begun_at <= $2")
+        .bind(organization)
+        .bind(now - TimeDelta::hours(1))
+        .execute(connection)
+        .await?;
+    Ok(())
 }

@@ -231,7 +231,9 @@ pub(crate) async fn queue(
         _ => {}
     }
     suspension::ensure_may_run(connection, app.organization_id).await?;
-    quotas::check_deployments(connection, app.organization_id, settings, now).await?;
+    if new.trigger.is_limited() {
+        quotas::check_deployments(connection, app.organization_id, settings, now).await?;
+    }
     let mut superseded = Vec::new();
     if matches!(new.trigger, Trigger::Push | Trigger::Webhook | Trigger::Api) {
         let reason = format!("Superseded by a newer deployment: {}.", new.description);

@@ -4,6 +4,7 @@ mod connections;
 #[path = "../webhooks/console.rs"]
 mod console;
 mod ends;
+mod limits;
 mod meanwhile;
 mod operators;
 mod releases;

@@ -121,7 +121,9 @@ async fn everything_of_an_app_goes_with_it() {
         let left = after[table];
         // The other app has one deployment and stream more.
         let more = i64::from(matches!(table.as_str(), "paas_deployments" | "paas_streams"));
-        assert_eq!(left, (count + more) / 2, "{table}: {count} before");
+        // How many were begun is about the organisation.
+        let kept = if table == "paas_begun_deployments" { *count } else { (count + more) / 2 };
+        assert_eq!(left, kept, "{table}: {count} before");
     }
     assert!(matches!(store.app(world.app.id).await, Err(Error::NotFound(_))));
     sqlx::query("DELETE FROM organizations").execute(world.database.pool()).await.expect("deletes");
