@@ -4,7 +4,7 @@
 //! The rules are those that most readers of such files share. A line is `NAME=VALUE`, `NAME: VALUE` is not understood.
 //! Unquoted values end at ` #` or the line's end and lose spaces around them. In single quotes everything stands for
 //! itself. In double quotes `\n`, `\r`, `\t`, `\"`, `\\`, `\$` and a backslash before a line's end are escapes, and other
-//! backslashes stay. References such as `$OTHER` are not followed: a value is what is written.
+//! backslashes stay. Lines may end as on Windows, which counts as a line's end everywhere. References such as `$OTHER` are not followed: a value is what is written.
 
 use std::collections::BTreeMap;
 use std::iter::Peekable;
@@ -22,7 +22,8 @@ const BAD_NAME: &str = "What stands before the = is no name that can be set. Use
 /// Reads `.env` text. Of a name that is set twice the last value counts. What cannot be read is told by its line, without
 /// its text, which may be part of a secret.
 pub fn parse(text: &str) -> Result<BTreeMap<ConfigKey, Zeroizing<Vec<u8>>>> {
-    let mut reader = Reader { rest: text.strip_prefix('\u{feff}').unwrap_or(text).chars().peekable(), line: 1 };
+    let text = Zeroizing::new(text.replace("\r\n", "\n"));
+    let mut reader = Reader { rest: text.strip_prefix('\u{feff}').unwrap_or(&text).chars().peekable(), line: 1 };
     let (mut vars, mut problems) = (BTreeMap::new(), Vec::new());
     loop {
         reader.skip_blank();
@@ -121,7 +122,7 @@ impl Reader<'_> {
                 self.next();
                 let value = if quote == '\'' { self.single_quoted()? } else { self.double_quoted()? };
                 self.skip_spaces();
-                if self.rest.peek().is_some_and(|next| !matches!(next, '#' | '\n' | '\r')) {
+                if self.rest.peek().is_some_and(|next| !matches!(next, '#' | '\n')) {
                     return Err("Something follows the closing quote.");
                 }
                 self.skip_line();
@@ -220,6 +221,11 @@ mod tests {
             ("A=\"\"", ""),
             ("A=1\r\n", "1"),
             ("A='1'\r\n", "1"),
+            ("A='1' # one\r\n# two\r\n", "1"),
+            ("A=\"over\r\nlines\"\r\n", "over\nlines"),
+            ("A='over\r\nlines'\r\n", "over\nlines"),
+            ("A=\"joined \\\r\nlines\"\r\n", "joined lines"),
+            ("A=\"kept\\r\\n\"\r\n", "kept\r\n"),
             ("\u{feff}# first\n\n  # second\nA=ä", "ä"),
             ("A=first\nA=last", "last"),
             ("A=-----BEGIN", "-----BEGIN"),
@@ -255,7 +261,8 @@ mod tests {
         #[test]
         fn quoted_values_come_out_as_they_went_in(value in "[^\u{0}]{0,60}") {
             let quoted = value.replace('\\', "\\\\").replace('"', "\\\"");
-            prop_assert_eq!(read(&format!("A=\"{quoted}\"")), [("A".to_owned(), value)]);
+            let kept = value.replace("\r\n", "\n");
+            prop_assert_eq!(read(&format!("A=\"{quoted}\"")), [("A".to_owned(), kept)]);
         }
     }
 }
