@@ -1,5 +1,6 @@
 //! Custom domains, with a real name server and a real database: added, proven, lost, taken over, removed.
 
+mod contested;
 mod name_server;
 #[path = "../ports/mod.rs"]
 mod ports;
@@ -231,6 +232,15 @@ async fn the_record_and_the_way_here_are_both_needed() {
     assert!(problem.expect("no proof").contains("says something else"));
     world.prove("www.example.com").await;
     assert_eq!(world.verify("www.example.com").await.expect("asks").1, None);
+
+    // By way of other names.
+    world.dns.set_alias("www.example.com", "one.example.net").await;
+    world.dns.set_alias("one.example.net", "two.example.net").await;
+    world.dns.set_alias("two.example.net", "shop.apps.test").await;
+    assert_eq!(world.verify("www.example.com").await.expect("asks").1, None);
+    world.dns.set_alias("two.example.net", "elsewhere.example.net").await;
+    let problem = world.verify("www.example.com").await.expect("asks").1.expect("leads elsewhere");
+    assert!(problem.contains("leads nowhere"), "{problem}");
 
     // By addresses, as at an apex.
     world.dns.clear_alias("www.example.com").await;
