@@ -76,7 +76,7 @@ pub struct CleanUp {}
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct SettleUsage {}
 
-/// Check the custom domains that are due, and the certificates that the edge serves for them.
+/// Check the custom domains that are due.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct CheckDomains {}
 
@@ -204,10 +204,6 @@ impl Payload for CheckDomains {
     }
     fn key(&self) -> Option<String> {
         Some(Self::TASK.to_owned())
-    }
-    // After a domain was verified the edge gets its certificate first.
-    fn delay(&self) -> Duration {
-        Duration::from_secs(5)
     }
 }
 

@@ -1,65 +1,49 @@
-//! Custom domains: looks after those that are due, and asks the edge which certificates it serves. The store knows
-//! when each is due; a name server that does not answer changes nothing.
+//! Custom domains: looks after those that are due. The store knows when each is; a name server that does not answer
+//! changes nothing for a long time. What certificates the edge serves is for the agent beside it to see.
 
-use chrono::TimeDelta;
-use futures_util::StreamExt as _;
-use skypanel_core::actions::{Actor, check_domain};
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use skypanel_core::actions::{Actor, check_domain, note_silence};
 use skypanel_core::jobs::CheckDomains;
-use skypanel_core::model::{CertificateStatus, Domain};
+use skypanel_core::model::Domain;
 use skypanel_core::{Error, Result};
 
 use crate::{Job, Worker};
 
-/// Most domains that one run looks at; the next one comes within a minute.
-const MOST: i64 = 200;
-/// Most at the same time.
-const AT_ONCE: usize = 8;
-/// When a domain is asked for again whose name servers did not answer.
-const NO_ANSWER_PAUSE: TimeDelta = TimeDelta::minutes(5);
+/// Most domains at the same time. One whose name servers are silent takes its time, and no other one waits for it longer.
+const AT_ONCE: i64 = 16;
+/// After this a run takes no more domains; the next one comes within a minute.
+const LIMIT: Duration = Duration::from_secs(45);
 
 impl Job for CheckDomains {
     async fn run(self, worker: Worker, _attempt: i16) -> Result<()> {
-        let now = worker.store.clock().now();
-        let due = worker.store.domains_due(now, MOST).await?;
-        futures_util::stream::iter(due).for_each_concurrent(AT_ONCE, |domain| check(&worker, domain)).await;
-        let unasked = worker.store.certificates_due(now, MOST).await?;
-        futures_util::stream::iter(unasked).for_each_concurrent(AT_ONCE, |domain| look(&worker, domain)).await;
+        let begun = Instant::now();
+        while begun.elapsed() < LIMIT {
+            let due = worker.store.take_due_domains(worker.store.clock().now(), AT_ONCE).await?;
+            if due.is_empty() {
+                break;
+            }
+            join_all(due.into_iter().map(|domain| check(&worker, domain))).await;
+        }
         Ok(())
     }
 }
 
 /// Asks DNS about one domain.
 async fn check(worker: &Worker, domain: Domain) {
-    match check_domain(&worker.store, &Actor::system(), domain.id).await {
-        Ok((after, _)) if after.status != domain.status => {
+    let after = match check_domain(&worker.store, &Actor::system(), domain.id).await {
+        Ok((after, _)) => Ok(after),
+        Err(Error::Upstream(_)) => note_silence(&worker.store, domain.id).await,
+        Err(error) => Err(error),
+    };
+    match after {
+        Ok(after) if after.status != domain.status => {
             tracing::info!(domain = %domain.domain, before = %domain.status, after = %after.status, "a domain changed");
         }
         // Removed meanwhile.
         Ok(_) | Err(Error::NotFound(_)) => {}
-        Err(error) => {
-            tracing::warn!(domain = %domain.domain, %error, "a domain could not be checked");
-            let until = worker.store.clock().now() + NO_ANSWER_PAUSE;
-            if let Err(error) = worker.store.put_off_domain(domain.id, until).await {
-                tracing::warn!(domain = %domain.domain, %error, "its next check could not be put off");
-            }
-        }
-    }
-}
-
-/// Asks the edge about the certificate of one domain.
-async fn look(worker: &Worker, domain: Domain) {
-    let now = worker.store.clock().now();
-    let seen = match worker.deployer.served_certificate(&domain, now).await {
-        Ok(seen) => seen,
-        Err(error) => {
-            tracing::warn!(domain = %domain.domain, %error, "the edge could not be asked for a certificate");
-            return;
-        }
-    };
-    if seen.status != domain.ssl_status && seen.status == CertificateStatus::Failed {
-        tracing::warn!(domain = %domain.domain, problem = seen.problem, "a domain has no good certificate");
-    }
-    if let Err(error) = worker.store.note_certificate(domain.id, &seen, now).await {
-        tracing::warn!(domain = %domain.domain, %error, "a certificate could not be noted");
+        // It was taken for some minutes, after which it is due again.
+        Err(error) => tracing::warn!(domain = %domain.domain, %error, "a domain could not be checked"),
     }
 }

@@ -36,14 +36,6 @@ const HEARTBEAT: Duration = Duration::from_secs(5);
 /// Time running jobs get to end when Skypanel is told to stop; after that another worker does them again.
 const STOP_GRACE: Duration = Duration::from_secs(20);
 
-/// What is done again and again. Hours are settled as soon as they are over for the database as well, whatever this
-/// machine's clock says and however far its time zone's hours are from those of UTC.
-const SCHEDULE: &str = "\
-* * * * * check_domains ?id=domains {}
-*/5 * * * * settle_usage ?id=settlement {}
-17 * * * * clean_up ?id=hourly_clean_up {}
-";
-
 /// Everything a job may need. Cheap to clone.
 #[derive(Clone)]
 pub struct Worker {
@@ -124,7 +116,7 @@ impl Worker {
             .define_job::<Task<jobs::ReportStatus>>()
             .define_job::<Task<jobs::SettleUsage>>()
             .define_job::<Task<jobs::CheckDomains>>()
-            .with_cron(SCHEDULE)
+            .with_cron(schedule().as_str())
             .map_err(|error| Error::System(format!("The schedule of the worker is broken: {error}.")))?
             .add_extension(self)
             .init()
@@ -159,6 +151,25 @@ impl std::ops::Deref for Worker {
     fn deref(&self) -> &Parts {
         &self.inner
     }
+}
+
+/// What is done without being asked for, and when by the machine's clock. Hours are settled within minutes of their end,
+/// whatever that clock says and however far its time zone's hours are from those of UTC.
+fn schedule() -> String {
+    [
+        scheduled::<jobs::CheckDomains>("* * * * *", "domains"),
+        scheduled::<jobs::SettleUsage>("*/5 * * * *", "settlement"),
+        scheduled::<jobs::CleanUp>("17 * * * *", "hourly_clean_up"),
+    ]
+    .join("\n")
+}
+
+/// A line of the schedule. Like a job that is added by hand, it waits for those of its queue, and takes the place of one of
+/// its key that waits: so no two of a kind run at once, however long one takes.
+fn scheduled<P: Payload + Default>(times: &str, id: &str) -> String {
+    let job = P::default();
+    let (queue, key) = (job.queue().unwrap_or_default(), job.key().unwrap_or_default());
+    format!("{times} {} ?id={id}&queue={queue}&job_key={key}&max={} {{}}", P::TASK, P::ATTEMPTS)
 }
 
 /// A job this worker knows how to do.
@@ -203,7 +214,8 @@ mod tests {
 
     #[test]
     fn hours_are_settled_within_minutes_wherever_the_clock_hangs() {
-        let schedule = graphile_worker::parse_crontab(SCHEDULE).expect("is right");
+        let text = schedule();
+        let schedule = graphile_worker::parse_crontab(&text).expect("is right");
         let names: Vec<&str> = schedule.iter().map(graphile_worker::Crontab::identifier).collect();
         assert_eq!(names, ["domains", "settlement", "hourly_clean_up"]);
         let midnight = chrono::NaiveDate::from_ymd_opt(2026, 11, 22).and_then(|day| day.and_hms_opt(0, 0, 0));
@@ -216,5 +228,11 @@ mod tests {
             });
             assert_eq!(runs.collect::<Vec<_>>(), (0..60).step_by(5).collect::<Vec<_>>());
         }
+    }
+
+    #[test]
+    fn what_is_scheduled_waits_for_its_like() {
+        let line = scheduled::<jobs::CheckDomains>("* * * * *", "domains");
+        assert_eq!(line, "* * * * * check_domains ?id=domains&queue=check_domains&job_key=check_domains&max=1 {}");
     }
 }

@@ -378,8 +378,7 @@ async fn do_what_pushes_and_jobs_do(large: &mut Large) {
         stream_text(deployment.into());
         prune_releases(id, 3);
         routed_domains();
-        domains_due(now + TimeDelta::minutes(5), 20);
-        put_off_domain(domain, now);
+        take_due_domains(now + TimeDelta::minutes(5), 20);
         certificates_due(now + TimeDelta::hours(2), 20);
         note_certificate(domain, &seen, now);
         all_unfinished_deployments();

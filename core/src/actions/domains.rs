@@ -2,13 +2,15 @@
 
 use std::net::IpAddr;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
+use sqlx::PgConnection;
 
 use super::{Actions, Actor};
 use crate::dns::{Checked, Destination, Resolver};
-use crate::jobs::CheckDomains;
-use crate::model::{AppRef, Application, Domain, DomainId, DomainInstructions, DomainName, DomainRef, DomainStatus};
+use crate::model::{
+    AppRef, Application, Domain, DomainId, DomainInstructions, DomainName, DomainRef, DomainStatus, OrganizationId,
+};
 use crate::settings::Settings;
 use crate::store::{Access, AuditEntry, Store, audit, domains, events};
 use crate::{Error, Result};
@@ -24,7 +26,7 @@ pub struct DomainView {
     /// The records it needs.
     pub instructions: DomainInstructions,
     /// When routing ends if nothing changes.
-    pub demoted_at: Option<chrono::DateTime<chrono::Utc>>,
+    pub demoted_at: Option<DateTime<Utc>>,
 }
 
 /// An app's domains.
@@ -104,10 +106,6 @@ impl Actions {
         let app = self.app_of(actor, app, Access::Change).await?;
         let domain = self.store.domain_of(app.id, domain).await?;
         let (domain, checked) = check_domain(&self.store, actor, domain.id).await?;
-        // The edge gets its certificate meanwhile; a lost job is made good for within a minute.
-        if let Err(error) = self.jobs.add(CheckDomains {}).await {
-            tracing::warn!(%error, "a check of domains could not be queued");
-        }
         let settings = self.store.settings().await?;
         let addresses = if domain.domain.is_apex() { told_addresses(&settings, &app).await } else { Vec::new() };
         Ok((view(domain, &app, &settings, &addresses), checked))
@@ -134,7 +132,6 @@ impl Actions {
 /// [`Actions::verify_domain`], and for the worker, which comes back to every domain. An error if there was no answer:
 /// then nothing changed.
 pub async fn check_domain(store: &Store, actor: &Actor, id: DomainId) -> Result<(Domain, Checked)> {
-    let gone = || Error::NotFound("That domain was removed meanwhile.".to_owned());
     let settings = store.settings().await?;
     let domain = store.domain(id).await?.ok_or_else(gone)?;
     let app = store.app(domain.application_id).await?;
@@ -155,29 +152,63 @@ pub async fn check_domain(store: &Store, actor: &Actor, id: DomainId) -> Result<
     if checked.problem.is_none() && domains::is_active_elsewhere(&mut transaction, &before.domain, app.id).await? {
         checked.problem = Some(domains::taken(&before.domain).to_string());
     }
-    let grace = grace(&settings);
-    let after = before.clone().after_check(checked.problem.clone(), now, grace);
-    domains::keep_check(&mut transaction, &after).await?;
+    let after = before.clone().after_check(checked.problem.clone(), now, grace(&settings));
+    keep(&mut transaction, actor, organization, (&before, &after), now).await?;
+    transaction.commit().await?;
+    // Also what else changed with it.
+    let after = store.domain(id).await?.ok_or_else(gone)?;
+    Ok((after, checked))
+}
+
+/// Notes for the worker that [`check_domain`] had no answer, from which follows when it is asked again, and after a week
+/// what becomes of the domain. Answers the domain as it is then. An error if nobody answers at all: that says something
+/// about our own resolver only.
+pub async fn note_silence(store: &Store, id: DomainId) -> Result<Domain> {
+    let settings = store.settings().await?;
+    let domain = store.domain(id).await?.ok_or_else(gone)?;
+    let app = store.app(domain.application_id).await?;
+    let resolver = Resolver::new(&settings.dns_resolver)?;
+    resolver.addresses(&target(&settings, &app)).await?;
+
+    let now = store.clock().now();
+    let mut transaction = store.pool().begin().await?;
+    let (before, organization) = domains::lock(&mut transaction, id).await?.ok_or_else(gone)?;
+    let after = before.clone().after_silence(now, grace(&settings));
+    keep(&mut transaction, &Actor::system(), organization, (&before, &after), now).await?;
+    transaction.commit().await?;
+    Ok(after)
+}
+
+/// Keeps what became of a domain, and tells it where that is something new or somebody asked.
+async fn keep(
+    connection: &mut PgConnection,
+    actor: &Actor,
+    organization: OrganizationId,
+    (before, after): (&Domain, &Domain),
+    now: DateTime<Utc>,
+) -> Result<()> {
+    domains::keep_check(connection, after).await?;
     let changed = before.status != after.status;
     if changed {
-        let message = told(&after);
-        events::record(&mut transaction, app.id, actor.user_id(), "domain", &message, now).await?;
+        let app = after.application_id;
+        events::record(connection, app, actor.user_id(), "domain", &told(after), now).await?;
     }
     if changed || actor.user_id().is_some() {
         let entry = AuditEntry {
             action: "domain.verify",
             organization: Some(organization),
             target_kind: "app",
-            target: &app.id.to_string(),
-            before: shown(&before),
-            after: shown(&after),
+            target: &after.application_id.to_string(),
+            before: shown(before),
+            after: shown(after),
         };
-        audit::record(&mut transaction, actor, now, entry).await?;
+        audit::record(connection, actor, now, entry).await?;
     }
-    transaction.commit().await?;
-    // Also what else changed with it.
-    let after = store.domain(id).await?.ok_or_else(gone)?;
-    Ok((after, checked))
+    Ok(())
+}
+
+fn gone() -> Error {
+    Error::NotFound("That domain was removed meanwhile.".to_owned())
 }
 
 /// How long a domain that was right may be wrong.

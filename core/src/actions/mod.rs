@@ -41,7 +41,7 @@ pub use config::{ConfigChanged, ConfigChanges};
 pub use deploy_from_source::{ArchiveDeploy, RepositoryDeploy, Started};
 pub use deployments::{RolledBack, Shown};
 pub use devices::{DeviceState, INTERVAL as DEVICE_INTERVAL, LIFETIME as DEVICE_LIFETIME};
-pub use domains::{DomainView, Domains, check_domain};
+pub use domains::{DomainView, Domains, check_domain, note_silence};
 pub use metrics::{MetricSeries, MetricsRange};
 pub use organization_deletion::{AppsGo, OrganizationDeleted};
 pub use organizations_admin::OrganizationLimits;

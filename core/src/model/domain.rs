@@ -19,6 +19,10 @@ const BACK_OFF: (i64, i64) = (60, 6 * 3_600);
 /// Between two checks of one that is given up, and of one that is as it should be.
 const FAILED_PAUSE: TimeDelta = TimeDelta::hours(24);
 const ACTIVE_PAUSE: TimeDelta = TimeDelta::hours(1);
+/// First and longest pause before a domain is asked for again whose name servers did not answer.
+const SILENCE_PAUSE: (TimeDelta, TimeDelta) = (TimeDelta::minutes(5), TimeDelta::hours(6));
+/// Silence of name servers says nothing about a domain until it has lasted so long.
+const SILENCE_LIMIT: TimeDelta = TimeDelta::days(7);
 /// After this a domain that was never right counts as failed.
 const PENDING_LIMIT: TimeDelta = TimeDelta::days(7);
 
@@ -205,6 +209,8 @@ pub struct Domain {
     pub failed_checks: i32,
     /// When the first of them was.
     pub failing_since: Option<DateTime<Utc>>,
+    /// Since when its name servers give no answer.
+    pub unanswered_since: Option<DateTime<Utc>>,
     /// When it was checked last.
     pub checked_at: Option<DateTime<Utc>>,
     /// When it is checked next.
@@ -235,6 +241,7 @@ impl Domain {
     #[must_use]
     pub fn after_check(mut self, problem: Option<String>, now: DateTime<Utc>, grace: TimeDelta) -> Self {
         self.checked_at = Some(now);
+        self.unanswered_since = None;
         let Some(problem) = problem else {
             if self.status != DomainStatus::Active {
                 self.active_since = Some(now);
@@ -268,6 +275,24 @@ impl Domain {
                 }
             };
         self
+    }
+
+    /// What becomes of it when its name servers give no answer: nothing but ever longer pauses for a week, as silence
+    /// says nothing about it. Longer silence is a problem like any other, and has been one since it began.
+    #[must_use]
+    pub fn after_silence(mut self, now: DateTime<Utc>, grace: TimeDelta) -> Self {
+        let since = *self.unanswered_since.get_or_insert(now);
+        if now - since < SILENCE_LIMIT {
+            // As long as the silence so far: that doubles.
+            self.next_check_at = now + (now - since).clamp(SILENCE_PAUSE.0, SILENCE_PAUSE.1);
+            return self;
+        }
+        let problem = format!(
+            "Its name servers have given no answer about it since {}. Have a look at them, and at the zone's delegation.",
+            since.format("%Y-%m-%d %H:%M UTC")
+        );
+        self.failing_since.get_or_insert(since);
+        Self { unanswered_since: Some(since), ..self.after_check(Some(problem), now, grace) }
     }
 
     /// When routing ends if nothing changes; none for one that is right, or is not routed.

@@ -9,9 +9,11 @@ use crate::model::{
 };
 use crate::{Error, Result};
 
-const COLUMNS: &str = "id, application_id, domain, status, problem, failed_checks, failing_since, checked_at, \
-     next_check_at, dns_validated_at, active_since, ssl_status, ssl_issuer, ssl_cert_expires_at, ssl_problem, ssl_checked_at, \
+const COLUMNS: &str = "id, application_id, domain, status, problem, failed_checks, failing_since, \
+     unanswered_since, checked_at, next_check_at, dns_validated_at, active_since, ssl_status, ssl_issuer, ssl_cert_expires_at, ssl_problem, ssl_checked_at, \
      created_by, created_at";
+/// How long a domain that is being checked is due for nobody else.
+const TAKEN_FOR: TimeDelta = TimeDelta::minutes(5);
 /// How often the edge is asked for a certificate that it has, and for one that it has not.
 const CERTIFICATE_PAUSES: (TimeDelta, TimeDelta) = (TimeDelta::hours(1), TimeDelta::seconds(15));
 
@@ -74,11 +76,21 @@ impl Store {
         Ok(sqlx::query_scalar(sql).bind(app).fetch_one(self.pool()).await?)
     }
 
-    /// Domains whose next check is due, the longest due first.
-    pub async fn domains_due(&self, now: DateTime<Utc>, rows: i64) -> Result<Vec<Domain>> {
-        let sql =
-            format!("SELECT {COLUMNS} FROM paas_domains WHERE next_check_at <= $1 ORDER BY next_check_at, id LIMIT $2");
-        Ok(sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(now).bind(rows).fetch_all(self.pool()).await?)
+    /// Takes domains whose next check is due, the longest due first. Nobody else gets them for some minutes, within
+    /// which a check ends: its outcome says when the next one is.
+    pub async fn take_due_domains(&self, now: DateTime<Utc>, rows: i64) -> Result<Vec<Domain>> {
+        let sql = format!(
+            "UPDATE paas_domains SET next_check_at = $2 WHERE id = ANY (ARRAY (
+                 SELECT id FROM paas_domains WHERE next_check_at <= $1 ORDER BY next_check_at, id LIMIT $3
+                 FOR NO KEY UPDATE SKIP LOCKED))
+             RETURNING {COLUMNS}"
+        );
+        Ok(sqlx::query_as(sqlx::AssertSqlSafe(sql))
+            .bind(now)
+            .bind(now + TAKEN_FOR)
+            .bind(rows)
+            .fetch_all(self.pool())
+            .await?)
     }
 
     /// Active domains for whose certificate the edge should be asked, the longest unasked first.
@@ -110,16 +122,6 @@ impl Store {
         .bind(now)
         .execute(self.pool())
         .await?;
-        Ok(())
-    }
-
-    /// Puts the next check of a domain off, because the name servers did not answer.
-    pub async fn put_off_domain(&self, id: DomainId, until: DateTime<Utc>) -> Result<()> {
-        sqlx::query("UPDATE paas_domains SET next_check_at = $2 WHERE id = $1")
-            .bind(id)
-            .bind(until)
-            .execute(self.pool())
-            .await?;
         Ok(())
     }
 }
@@ -205,7 +207,7 @@ pub(crate) async fn keep_check(connection: &mut PgConnection, domain: &Domain) -
     let unrouted = domain.status != DomainStatus::Active;
     sqlx::query(
         "UPDATE paas_domains SET status = $2, problem = $3, failed_checks = $4, failing_since = $5, checked_at = $6,
-             next_check_at = $7, dns_validated_at = $8, active_since = $10,
+             next_check_at = $7, dns_validated_at = $8, active_since = $10, unanswered_since = $11,
              ssl_status = CASE WHEN $9 THEN 'pending' ELSE ssl_status END,
              ssl_issuer = CASE WHEN $9 THEN NULL ELSE ssl_issuer END,
              ssl_cert_expires_at = CASE WHEN $9 THEN NULL ELSE ssl_cert_expires_at END,
@@ -223,6 +225,7 @@ pub(crate) async fn keep_check(connection: &mut PgConnection, domain: &Domain) -
     .bind(domain.dns_validated_at)
     .bind(unrouted)
     .bind(domain.active_since)
+    .bind(domain.unanswered_since)
     .execute(connection)
     .await
     .map_err(|error| if is_taken(&error) { taken(&domain.domain) } else { error.into() })?;

@@ -4,6 +4,7 @@ mod contested;
 mod name_server;
 #[path = "../ports/mod.rs"]
 mod ports;
+mod silence;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -101,8 +102,9 @@ impl World {
         let mut domain = domain.clone();
         for _ in 0..500 {
             self.clock.set(domain.next_check_at);
-            let due = self.actions.store.domains_due(self.clock.now(), 10).await.expect("answers");
-            assert_eq!(due.len(), 1, "is due at {}", domain.next_check_at);
+            let take = async || self.actions.store.take_due_domains(self.clock.now(), 10).await.expect("answers");
+            assert_eq!(take().await.len(), 1, "is due at {}", domain.next_check_at);
+            assert_eq!(take().await.len(), 0, "is checked once");
             let (after, _) = check_domain(&self.actions.store, &Actor::system(), domain.id).await.expect("checks");
             if after.status != domain.status {
                 return (after, self.clock.now());

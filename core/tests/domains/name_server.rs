@@ -55,6 +55,15 @@ impl NameServer {
         self.tell("clear-cname", &json!({ "host": name })).await;
     }
 
+    /// From now on questions about a name are answered with SERVFAIL.
+    pub(crate) async fn fail(&self, name: &str) {
+        self.tell("set-servfail", &json!({ "host": name })).await;
+    }
+
+    pub(crate) async fn answer(&self, name: &str) {
+        self.tell("clear-servfail", &json!({ "host": name })).await;
+    }
+
     /// From now on no question is answered.
     pub(crate) fn stop(&mut self) {
         self.child.kill().expect("ends");

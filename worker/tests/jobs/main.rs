@@ -10,6 +10,8 @@ mod name_server;
 #[path = "../../../core/tests/webhooks/console.rs"]
 mod no_engine;
 mod releases;
+#[path = "../../../core/tests/ports/mod.rs"]
+mod ports;
 #[path = "../../../core/tests/support/mod.rs"]
 mod support;
 mod turns;

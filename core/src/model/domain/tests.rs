@@ -90,6 +90,7 @@ fn new_domain(now: DateTime<Utc>) -> Domain {
         problem: None,
         failed_checks: 0,
         failing_since: None,
+        unanswered_since: None,
         checked_at: None,
         next_check_at: now,
         dns_validated_at: None,
@@ -153,6 +154,44 @@ fn an_active_domain_that_leads_elsewhere_has_the_time_of_grace() {
     assert_eq!((mended.demoted_at(GRACE), mended.failed_checks, mended.problem), (None, 0, None));
     // And one that was given up is revived.
     assert_eq!(failed.after_check(None, at, GRACE).status, DomainStatus::Active);
+}
+
+#[test]
+fn silence_changes_nothing_for_a_week_and_is_a_problem_then() {
+    let begun = Utc::now();
+    let active = new_domain(begun).after_check(None, begun, GRACE);
+    let pending = new_domain(begun).after_check(Some("no TXT record".to_owned()), begun, GRACE);
+    for domain in [active, pending] {
+        let (before, began) = (domain.clone(), domain.next_check_at);
+        let (mut domain, mut now, mut pauses) = (domain, began, Vec::new());
+        while domain.status == before.status {
+            assert_eq!((domain.problem.clone(), domain.failed_checks), (before.problem.clone(), before.failed_checks));
+            now = domain.next_check_at;
+            domain = domain.after_silence(now, GRACE);
+            pauses.push(domain.next_check_at - now);
+            assert!(pauses.len() < 100, "ends");
+        }
+        assert_eq!(domain.status, DomainStatus::Failed);
+        assert!(now - began >= SILENCE_LIMIT && now - began <= SILENCE_LIMIT + SILENCE_PAUSE.1, "{}", now - began);
+        assert!(domain.problem.as_deref().is_some_and(|problem| problem.contains("no answer")), "{domain:?}");
+        assert_eq!(pauses[..4], [5, 5, 10, 20].map(TimeDelta::minutes));
+        assert!(pauses[..pauses.len() - 1].iter().all(|pause| *pause <= SILENCE_PAUSE.1), "{pauses:?}");
+        // An answer ends it.
+        assert_eq!(domain.after_check(None, now, GRACE).unanswered_since, None);
+    }
+}
+
+#[test]
+fn a_longer_time_of_grace_counts_for_silence_too() {
+    let now = Utc::now();
+    let grace = TimeDelta::days(30);
+    let mut domain = new_domain(now).after_check(None, now, grace);
+    while domain.status == DomainStatus::Active {
+        let at = domain.next_check_at;
+        domain = domain.after_silence(at, grace);
+        assert!(at - now < TimeDelta::days(31), "ends");
+    }
+    assert!(domain.checked_at.is_some_and(|at| at - now >= grace), "{domain:?}");
 }
 
 proptest::proptest! {
