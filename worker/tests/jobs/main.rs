@@ -9,9 +9,9 @@ mod leftovers;
 mod name_server;
 #[path = "../../../core/tests/webhooks/console.rs"]
 mod no_engine;
-mod releases;
 #[path = "../../../core/tests/ports/mod.rs"]
 mod ports;
+mod releases;
 #[path = "../../../core/tests/support/mod.rs"]
 mod support;
 mod turns;
