@@ -2,12 +2,10 @@
 //! route is looked up as soon as it is there.
 
 use serde_json::{Value, json};
-use skypanel_api::ApiOptions;
 use skypanel_core::actions::Scope;
 use skypanel_core::model::{AppId, DeploymentId};
 
 use crate::releases::{go_live, push};
-use crate::serving::options;
 use crate::things::{Things, things};
 use crate::walk::{Findings, Operation, operations, writes};
 use crate::world::{PASSWORD, World};
@@ -29,8 +27,7 @@ struct Row {
 
 #[tokio::test]
 async fn every_write_that_succeeds_is_in_the_audit_log_with_who_from_where_and_in_which_request() {
-    let mut world = World::new().await;
-    world.router = skypanel_api::router(world.actions.clone(), ApiOptions { requests_per_minute: None, ..options() });
+    let world = World::of_two_processes().await;
     let things = things(&world).await;
     serve(&world, &things).await;
     let mut operations = operations(&things);

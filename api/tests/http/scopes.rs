@@ -1,10 +1,8 @@
 //! What tokens of less than the scope `manage`, and members who own nothing, may change: every write of the OpenAPI
 //! document, asked for by them. A new route is asked for as soon as it is there.
 
-use skypanel_api::ApiOptions;
 use skypanel_core::actions::Scope;
 
-use crate::serving::options;
 use crate::things::{Things, things};
 use crate::walk::{Findings, NOT_THERE_EITHER_WAY, let_in, operations, writes};
 use crate::world::World;
@@ -25,8 +23,7 @@ const LEAVES: &str = "delete /api/organizations/{organization}/members/{user}";
 const ENDS: &str = "delete /api/auth/token";
 
 async fn unlimited() -> (World, Things) {
-    let mut world = World::new().await;
-    world.router = skypanel_api::router(world.actions.clone(), ApiOptions { requests_per_minute: None, ..options() });
+    let world = World::of_two_processes().await;
     let things = things(&world).await;
     (world, things)
 }

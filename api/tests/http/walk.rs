@@ -5,12 +5,10 @@ use axum::body::to_bytes;
 use axum::http::Method;
 use axum::response::Response;
 use serde_json::{Value, json};
-use skypanel_api::ApiOptions;
 use skypanel_core::actions::Scope;
 
 use crate::browser::Browser;
 use crate::requests::body;
-use crate::serving::options;
 use crate::things::{Things, things};
 use crate::world::{Call, PASSWORD, World};
 
@@ -153,8 +151,7 @@ fn refused(status: u16) -> bool {
 
 #[tokio::test]
 async fn everybody_gets_where_they_belong_and_nobody_elsewhere() {
-    let mut world = World::new().await;
-    world.router = skypanel_api::router(world.actions.clone(), ApiOptions { requests_per_minute: None, ..options() });
+    let world = World::of_two_processes().await;
     let things = things(&world).await;
     let others = Others::of(&world).await;
     let operations = operations(&things);

@@ -3,12 +3,14 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use axum::response::Response;
 use serde_json::{Value, json};
+use skypanel_api::ApiOptions;
 use skypanel_core::actions::{Actions, Actor, Scope};
 use skypanel_core::blob::LocalBlobs;
 use skypanel_core::model::{AppSlug, Application, Organization, Role, User};
@@ -28,6 +30,9 @@ pub(crate) const PASSWORD: &str = "correct horse battery";
 /// organisation; `admin` of the platform, likewise in none.
 pub(crate) struct World {
     pub(crate) router: Router,
+    /// Of another process of the API on the same database: every other request goes to it.
+    other: Option<Router>,
+    asked: AtomicUsize,
     pub(crate) actions: Actions,
     pub(crate) acme: Organization,
     pub(crate) globex: Organization,
@@ -48,6 +53,8 @@ impl World {
         let globex = store.ensure_organization("globex").await.expect("makes it");
         let mut world = Self {
             router: skypanel_api::router(actions.clone(), options()),
+            other: None,
+            asked: AtomicUsize::new(0),
             actions: actions.clone(),
             acme: acme.clone(),
             globex: globex.clone(),
@@ -63,6 +70,27 @@ impl World {
         world.person("loner", None).await;
         world.person("admin", None).await;
         world
+    }
+
+    /// With two processes of the API, which take turns, and any number of requests.
+    pub(crate) async fn of_two_processes() -> Self {
+        let mut world = Self::new().await;
+        let unlimited = || ApiOptions { requests_per_minute: None, ..options() };
+        let store = world.database.another_store().await;
+        let other = actions(&store, world.actions.blobs.clone()).await;
+        let other = Actions { clock: world.actions.clock.clone(), ..other };
+        let other = Actions { store: store.with_clock(other.clock.clone()), ..other };
+        world.router = skypanel_api::router(world.actions.clone(), unlimited());
+        world.other = Some(skypanel_api::router(other, unlimited()));
+        world
+    }
+
+    /// Whose turn it is.
+    fn process(&self) -> Router {
+        match &self.other {
+            Some(other) if self.asked.fetch_add(1, Ordering::Relaxed) % 2 == 1 => other.clone(),
+            _ => self.router.clone(),
+        }
     }
 
     async fn person(&mut self, name: &'static str, member: Option<(&Organization, Role)>) {
@@ -120,9 +148,9 @@ impl World {
     }
 
     pub(crate) async fn close(self) {
-        let Self { router, actions, database, .. } = self;
+        let Self { router, other, actions, database, .. } = self;
         // Live streams hold a connection for as long as anybody could follow one.
-        drop((router, actions));
+        drop((router, other, actions));
         database.close().await;
     }
 }
@@ -171,14 +199,14 @@ impl Call<'_> {
     pub(crate) async fn open(self) -> Response {
         let request = self.request.extension(skypanel_api::Peer(SocketAddr::new(self.address, 4711)));
         let request = request.body(self.body).expect("is a request");
-        self.world.router.clone().oneshot(request).await.expect("answers")
+        self.world.process().oneshot(request).await.expect("answers")
     }
 
     pub(crate) async fn send(self) -> Answered {
         let peer = SocketAddr::new(self.address, 4711);
         let request = self.request.extension(skypanel_api::Peer(peer)).body(self.body).expect("is a request");
         let (method, uri) = (request.method().clone(), request.uri().to_string());
-        let response = self.world.router.clone().oneshot(request).await.expect("answers");
+        let response = self.world.process().oneshot(request).await.expect("answers");
         let (parts, body) = response.into_parts();
         let bytes = axum::body::to_bytes(body, 16 * 1024 * 1024).await.expect("ends");
         let json = serde_json::from_slice(&bytes).unwrap_or(Value::Null);

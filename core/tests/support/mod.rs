@@ -18,7 +18,7 @@ pub(crate) struct Database {
     admin_url: String,
     store: Store,
     server: Option<SharedServer>,
-    _secrets: tempfile::TempDir,
+    secrets: tempfile::TempDir,
 }
 
 impl Database {
@@ -32,16 +32,20 @@ impl Database {
         let create = format!("CREATE DATABASE {name} TEMPLATE {template}");
         admin.execute(sqlx::AssertSqlSafe(create)).await.expect("makes a database");
         admin.close().await.expect("closes");
-        let url = database_url(&admin_url, &name);
         let secrets = tempfile::tempdir().expect("makes a directory");
-        let keys = Secrets::open_or_create(&secrets.path().join("master.key")).expect("makes a key");
-        let store = Store::connect(&url, keys).await.expect("connects");
-        Self { name, admin_url, store, server: Some(server), _secrets: secrets }
+        let store = connect(&admin_url, &name, &secrets).await;
+        Self { name, admin_url, store, server: Some(server), secrets }
     }
 
     /// The store over it.
     pub(crate) fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// The store of another process over it, with caches and connections of its own.
+    #[allow(dead_code, reason = "most tests have one process")]
+    pub(crate) async fn another_store(&self) -> Store {
+        connect(&self.admin_url, &self.name, &self.secrets).await
     }
 
     /// The pool of that store.
@@ -72,6 +76,11 @@ impl Drop for Database {
         });
         let _ = stopped.join();
     }
+}
+
+async fn connect(admin_url: &str, name: &str, secrets: &tempfile::TempDir) -> Store {
+    let keys = Secrets::open_or_create(&secrets.path().join("master.key")).expect("makes a key");
+    Store::connect(&database_url(admin_url, name), keys).await.expect("connects")
 }
 
 fn database_url(admin_url: &str, name: &str) -> String {
