@@ -27,7 +27,7 @@ struct Row {
 
 #[tokio::test]
 async fn every_write_that_succeeds_is_in_the_audit_log_with_who_from_where_and_in_which_request() {
-    let world = World::of_two_processes().await;
+    let world = World::unlimited().await;
     let things = things(&world).await;
     serve(&world, &things).await;
     let mut operations = operations(&things);

@@ -102,7 +102,7 @@ async fn a_crowd_that_guesses_is_slowed_down_too() {
 async fn cookies_are_of_this_host_alone_and_never_one_of_two() {
     let mut world = World::new().await;
     let options = ApiOptions { public_url: "https://paas.example".to_owned(), ..options() };
-    world.router = skypanel_api::router(world.actions.clone(), options);
+    world.serve_alone(options);
     let mut browser = Browser::default();
     let answered = browser.log_in(&world, "owner", None).await.is(200);
     assert_eq!(answered.headers["strict-transport-security"], "max-age=31536000");

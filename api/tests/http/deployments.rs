@@ -243,7 +243,7 @@ async fn an_archive_that_could_not_be_deployed_is_not_taken() {
 
 #[tokio::test]
 async fn a_user_uploads_two_archives_at_a_time() {
-    let world = World::new().await;
+    let world = World::of_one_process().await;
     world.app("shop").await;
     let path = "/api/paas/apps/shop/deploy/archive";
     // Each says when it is read, and then nothing more.

@@ -59,7 +59,7 @@ impl Large {
     async fn new() -> Self {
         let mut world = World::new().await;
         let unlimited = skypanel_api::ApiOptions { requests_per_minute: None, ..options() };
-        world.router = skypanel_api::router(world.actions.clone(), unlimited);
+        world.serve_alone(unlimited);
         let pool = world.store().pool();
         let mut connection = pool.acquire().await.expect("connects");
         // Clean-up goes by the database's own clock.

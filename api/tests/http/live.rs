@@ -50,7 +50,7 @@ async fn a_stream_ends_with_the_right_to_see_it() {
 
 #[tokio::test]
 async fn nobody_follows_so_much_that_others_cannot() {
-    let world = World::new().await;
+    let world = World::of_one_process().await;
     let app = world.app("shop").await;
     let path = format!("/api/paas/jobs/{}/log/stream", deployment(&world, &app).await);
     let mut streams = Vec::new();

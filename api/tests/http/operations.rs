@@ -43,7 +43,7 @@ async fn health_tells_of_every_dependency() {
 
 #[tokio::test]
 async fn metrics_are_for_admins_and_count_by_route() {
-    let world = World::new().await;
+    let world = World::of_one_process().await;
     world.get("/metrics").send().await.fails(401, "UNAUTHENTICATED");
     world.get("/metrics").by("owner").send().await.fails(403, "FORBIDDEN");
     world.app("shop").await;
@@ -73,7 +73,7 @@ async fn metrics_are_for_admins_and_count_by_route() {
 
 #[tokio::test]
 async fn builds_and_releases_are_counted_for_good_and_the_same_by_every_process() {
-    let world = World::new().await;
+    let world = World::of_one_process().await;
     let store = world.store();
     let token = world.token("admin", Scope::Read).await;
     let shop = running(&world, "shop").await;

@@ -103,7 +103,7 @@ async fn an_engine_that_does_not_answer_is_said_to() {
     let mut world = World::new().await;
     running(&world, "shop").await;
     world.actions.console = Arc::new(NoConsole);
-    world.router = skypanel_api::router(world.actions.clone(), options());
+    world.serve_alone(options());
     for path in ["processes", "logs", "logs/stream", "metrics"] {
         let path = format!("/api/paas/apps/shop/{path}");
         world.get(&path).by("viewer").send().await.fails(502, "UPSTREAM_FAILED");

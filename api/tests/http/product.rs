@@ -58,7 +58,7 @@ async fn what_did_not_change_is_not_sent_again() {
 async fn a_client_that_asks_too_often_is_told_when_to_come_again() {
     let mut world = World::new().await;
     let options = ApiOptions { requests_per_minute: NonZeroU32::new(3), ..options() };
-    world.router = skypanel_api::router(world.actions.clone(), options);
+    world.serve_alone(options);
     // Nobody knows yet whose the credentials are, so that these come from an address.
     let second = world.token("owner", Scope::Read).await;
     for token in ["owner", "viewer"] {
@@ -84,7 +84,7 @@ async fn made_up_credentials_are_counted_by_their_address() {
         trusted_proxies: "192.0.2.0/24".parse().expect("is a network"),
         ..options()
     };
-    world.router = skypanel_api::router(world.actions.clone(), options);
+    world.serve_alone(options);
     let made_up = |number: u8| {
         let call = world.get("/api/health").header("x-forwarded-for", "203.0.113.50, 198.51.100.1");
         if number.is_multiple_of(2) {

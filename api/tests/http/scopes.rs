@@ -23,7 +23,7 @@ const LEAVES: &str = "delete /api/organizations/{organization}/members/{user}";
 const ENDS: &str = "delete /api/auth/token";
 
 async fn unlimited() -> (World, Things) {
-    let world = World::of_two_processes().await;
+    let world = World::unlimited().await;
     let things = things(&world).await;
     (world, things)
 }

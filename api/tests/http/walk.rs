@@ -151,7 +151,7 @@ fn refused(status: u16) -> bool {
 
 #[tokio::test]
 async fn everybody_gets_where_they_belong_and_nobody_elsewhere() {
-    let world = World::of_two_processes().await;
+    let world = World::unlimited().await;
     let things = things(&world).await;
     let others = Others::of(&world).await;
     let operations = operations(&things);

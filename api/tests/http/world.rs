@@ -1,4 +1,5 @@
-//! The API without a listener, over a real database with a few people: what the tests of handlers stand on.
+//! The API without a listener, over a real database with a few people: what the tests of handlers stand on. Two processes
+//! of it take turns at answering, so that nothing can be in the memory of one that the other would have to know.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -30,7 +31,7 @@ pub(crate) const PASSWORD: &str = "correct horse battery";
 /// organisation; `admin` of the platform, likewise in none.
 pub(crate) struct World {
     pub(crate) router: Router,
-    /// Of another process of the API on the same database: every other request goes to it.
+    /// Of another process of the API on the same database: the two take turns.
     other: Option<Router>,
     asked: AtomicUsize,
     pub(crate) actions: Actions,
@@ -63,6 +64,8 @@ impl World {
             database,
             _directory: directory,
         };
+        let other = world.other_process().await;
+        world.other = Some(skypanel_api::router(other, options()));
         for (name, role) in [("owner", Role::Owner), ("developer", Role::Developer), ("viewer", Role::Viewer)] {
             world.person(name, Some((&acme, role))).await;
         }
@@ -72,17 +75,34 @@ impl World {
         world
     }
 
-    /// With two processes of the API, which take turns, and any number of requests.
-    pub(crate) async fn of_two_processes() -> Self {
+    /// With any number of requests a minute.
+    pub(crate) async fn unlimited() -> Self {
         let mut world = Self::new().await;
         let unlimited = || ApiOptions { requests_per_minute: None, ..options() };
-        let store = world.database.another_store().await;
-        let other = actions(&store, world.actions.blobs.clone()).await;
-        let other = Actions { clock: world.actions.clock.clone(), ..other };
-        let other = Actions { store: store.with_clock(other.clock.clone()), ..other };
+        let other = world.other_process().await;
         world.router = skypanel_api::router(world.actions.clone(), unlimited());
         world.other = Some(skypanel_api::router(other, unlimited()));
         world
+    }
+
+    /// For what each process counts for itself.
+    pub(crate) async fn of_one_process() -> Self {
+        let mut world = Self::new().await;
+        world.serve_alone(options());
+        world
+    }
+
+    /// Has one process answer everything, with these options and the actions as they are now.
+    pub(crate) fn serve_alone(&mut self, options: ApiOptions) {
+        self.router = skypanel_api::router(self.actions.clone(), options);
+        self.other = None;
+    }
+
+    async fn other_process(&self) -> Actions {
+        let store = self.database.another_store().await;
+        let other = actions(&store, self.actions.blobs.clone()).await;
+        let clock = self.actions.clock.clone();
+        Actions { store: store.with_clock(clock.clone()), clock, ..other }
     }
 
     /// Whose turn it is.
