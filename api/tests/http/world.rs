@@ -45,6 +45,15 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) async fn new() -> Self {
+        Self::with(options()).await
+    }
+
+    /// With any number of requests a minute.
+    pub(crate) async fn unlimited() -> Self {
+        Self::with(ApiOptions { requests_per_minute: None, ..options() }).await
+    }
+
+    async fn with(options: ApiOptions) -> Self {
         let database = Database::new().await;
         let directory = tempfile::tempdir().expect("makes a directory");
         let blobs = Arc::new(LocalBlobs::open(&directory.path().join("blobs")).expect("opens"));
@@ -53,7 +62,7 @@ impl World {
         let acme = store.ensure_organization("acme").await.expect("makes it");
         let globex = store.ensure_organization("globex").await.expect("makes it");
         let mut world = Self {
-            router: skypanel_api::router(actions.clone(), options()),
+            router: skypanel_api::router(actions.clone(), options.clone()),
             other: None,
             asked: AtomicUsize::new(0),
             actions: actions.clone(),
@@ -65,23 +74,13 @@ impl World {
             _directory: directory,
         };
         let other = world.other_process().await;
-        world.other = Some(skypanel_api::router(other, options()));
+        world.other = Some(skypanel_api::router(other, options));
         for (name, role) in [("owner", Role::Owner), ("developer", Role::Developer), ("viewer", Role::Viewer)] {
             world.person(name, Some((&acme, role))).await;
         }
         world.person("outsider", Some((&globex, Role::Owner))).await;
         world.person("loner", None).await;
         world.person("admin", None).await;
-        world
-    }
-
-    /// With any number of requests a minute.
-    pub(crate) async fn unlimited() -> Self {
-        let mut world = Self::new().await;
-        let unlimited = || ApiOptions { requests_per_minute: None, ..options() };
-        let other = world.other_process().await;
-        world.router = skypanel_api::router(world.actions.clone(), unlimited());
-        world.other = Some(skypanel_api::router(other, unlimited()));
         world
     }
 

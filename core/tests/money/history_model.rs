@@ -5,9 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, NaiveDate, Utc};
 use rust_decimal::Decimal;
 use skypanel_core::model::{AppId, Money, OrganizationId, PlanId};
-use skypanel_core::secrets::Secrets;
 use skypanel_core::store::Store;
-use sqlx::ConnectOptions as _;
 
 use crate::world::World;
 
@@ -195,10 +193,7 @@ pub(crate) async fn compare(
 
 /// A second store, as another process would have.
 pub(crate) async fn other_store(world: &World) -> Store {
-    let url = world.database.pool().connect_options().to_url_lossy();
-    let directory = tempfile::tempdir().expect("makes a directory");
-    let keys = Secrets::open_or_create(&directory.path().join("master.key")).expect("makes a key");
-    Store::connect(url.as_str(), keys).await.expect("connects").with_clock(world.clock.clone())
+    world.database.another_store().await.with_clock(world.clock.clone())
 }
 
 /// Three plans of ten replicas with prices that do not divide evenly.

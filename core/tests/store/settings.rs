@@ -3,9 +3,7 @@
 use std::time::{Duration, Instant};
 
 use skypanel_core::Error;
-use skypanel_core::secrets::Secrets;
 use skypanel_core::store::Store;
-use sqlx::ConnectOptions as _;
 use tokio_util::sync::CancellationToken;
 
 use crate::support::Database;
@@ -58,7 +56,7 @@ async fn a_stored_setting_that_lost_its_meaning_is_ignored() {
 #[tokio::test]
 async fn a_change_is_seen_by_another_process_within_a_second() {
     let database = Database::new().await;
-    let (here, there) = (database.store(), other_store(&database).await);
+    let (here, there) = (database.store(), database.another_store().await);
     let stop = CancellationToken::new();
     let following = tokio::spawn({
         let (there, stop) = (there.clone(), stop.clone());
@@ -86,7 +84,7 @@ async fn a_change_is_seen_by_another_process_within_a_second() {
 #[tokio::test]
 async fn changes_are_seen_while_the_connection_they_are_told_on_is_lost_and_after() {
     let database = Database::new().await;
-    let (here, there) = (database.store(), other_store(&database).await);
+    let (here, there) = (database.store(), database.another_store().await);
     let stop = CancellationToken::new();
     let following = tokio::spawn({
         let (there, stop) = (there.clone(), stop.clone());
@@ -133,12 +131,4 @@ async fn seen_within_a_second(store: &Store, megabytes: u64) {
         assert!(since.elapsed() < Duration::from_secs(1), "not seen within a second");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-}
-
-/// A second store, as another process would have; no secret is read by it.
-async fn other_store(database: &Database) -> Store {
-    let directory = tempfile::tempdir().expect("makes a directory");
-    let keys = Secrets::open_or_create(&directory.path().join("master.key")).expect("makes a key");
-    let url = database.pool().connect_options().to_url_lossy();
-    Store::connect(url.as_str(), keys).await.expect("connects")
 }
