@@ -13,11 +13,14 @@ pub mod error;
 pub mod identity;
 pub mod invoice;
 pub mod jobs;
+pub mod labels;
 pub mod locks;
 #[macro_use]
 pub mod model;
 pub mod actions;
+pub mod logs;
 pub mod mail;
+pub mod measurements;
 pub mod network;
 pub mod private_file;
 pub mod probes;

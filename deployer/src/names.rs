@@ -2,15 +2,9 @@
 
 use std::collections::HashMap;
 
+pub(crate) use skypanel_core::labels::{APP, APP_ID, DEPLOYMENT, INSTALLATION, PROCESS, ROLE, VERSION};
 use skypanel_core::model::{AppSlug, Application, DeploymentId, ProcessType, ReleaseVersion};
 
-pub(crate) const INSTALLATION: &str = "skypanel.installation";
-pub(crate) const APP: &str = "skypanel.app";
-pub(crate) const APP_ID: &str = "skypanel.app_id";
-pub(crate) const DEPLOYMENT: &str = "skypanel.deployment";
-pub(crate) const VERSION: &str = "skypanel.version";
-pub(crate) const PROCESS: &str = "skypanel.process";
-pub(crate) const ROLE: &str = "skypanel.role";
 /// Digest of a task's whole specification; tells new tasks from old ones.
 pub(crate) const FINGERPRINT: &str = "skypanel.fingerprint";
 /// The port of a routed task.
