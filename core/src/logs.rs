@@ -3,6 +3,7 @@
 //! store.
 
 use std::str::FromStr;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -63,7 +64,7 @@ pub struct LogRecord {
     pub text: Bytes,
 }
 
-/// A place in an app's log, just behind a line. Only the store that made it can read it; to all others it is a word.
+/// The place of a line in its app's log. Only the store that made it can read it; to all others it is a word.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct LogCursor(String);
 
@@ -100,10 +101,10 @@ impl FromStr for LogCursor {
     }
 }
 
-/// A line that is kept, and the place behind it.
+/// A line that is kept, and its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogLine {
-    /// Where reading goes on behind it.
+    /// Its place: reading goes on behind it, or before it.
     pub cursor: LogCursor,
     /// The line.
     pub record: LogRecord,
@@ -138,7 +139,7 @@ pub enum TextMatch {
 /// From which end a page is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogDirection {
-    /// The oldest first, from the cursor on.
+    /// The oldest of those behind the cursor.
     Forward,
     /// The newest of those before the cursor.
     Backward,
@@ -151,7 +152,7 @@ pub struct LogPageQuery {
     pub filter: LogFilter,
     /// From which end.
     pub direction: LogDirection,
-    /// Where the page before this one ended; none for the oldest, or newest, there are.
+    /// A line's place, or where the page before this one ended; none for the oldest, or newest, there are.
     pub cursor: Option<LogCursor>,
     /// At most this many lines.
     pub lines: usize,
@@ -162,7 +163,8 @@ pub struct LogPageQuery {
 pub struct LogPage {
     /// Its lines, oldest first whatever the direction.
     pub lines: Vec<LogLine>,
-    /// Where the next page in the same direction begins; none where there is none.
+    /// Where the next page in the same direction begins; none where there is none. There can be one although there are
+    /// fewer lines than were asked for: a search ends its page after a while.
     pub next: Option<LogCursor>,
     /// What the reader should know about it, such as that it comes from another place than usual.
     pub notice: Option<String>,
@@ -180,8 +182,8 @@ pub enum LogStart {
 /// What a follower gets.
 #[derive(Clone, Debug)]
 pub enum LogItem {
-    /// The next line.
-    Line(LogLine),
+    /// The next line; all followers of an app share it.
+    Line(Arc<LogLine>),
     /// Something that the reader should know, such as that the store does not answer.
     Notice(String),
 }
@@ -199,4 +201,28 @@ pub trait Logs: Send + Sync + 'static {
         filter: LogFilter,
         start: LogStart,
     ) -> Result<BoxStream<'static, Result<LogItem>>>;
+}
+
+/// In place of a store, for processes that have none: nothing is kept.
+#[derive(Clone, Copy, Debug)]
+pub struct NoLogs;
+
+#[async_trait]
+impl Logs for NoLogs {
+    async fn page(&self, _app: AppId, _query: LogPageQuery) -> Result<LogPage> {
+        Err(absent())
+    }
+
+    async fn follow(
+        &self,
+        _app: AppId,
+        _filter: LogFilter,
+        _start: LogStart,
+    ) -> Result<BoxStream<'static, Result<LogItem>>> {
+        Err(absent())
+    }
+}
+
+fn absent() -> Error {
+    Error::Upstream("No logs are kept here.".to_owned())
 }
