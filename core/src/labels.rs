@@ -14,3 +14,11 @@ pub const VERSION: &str = "skypanel.version";
 pub const PROCESS: &str = "skypanel.process";
 /// What it is for: `task`, `edge`, `release`, `run`, `build`, `cache`.
 pub const ROLE: &str = "skypanel.role";
+/// The port of a task that the edge sends requests to.
+pub const PORT: &str = "skypanel.port";
+
+/// Values of the label [`ROLE`].
+pub mod role {
+    /// A replica of an app's process.
+    pub const TASK: &str = "task";
+}

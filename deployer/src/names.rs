@@ -2,17 +2,15 @@
 
 use std::collections::HashMap;
 
-pub(crate) use skypanel_core::labels::{APP, APP_ID, DEPLOYMENT, INSTALLATION, PROCESS, ROLE, VERSION};
+pub(crate) use skypanel_core::labels::{APP, APP_ID, DEPLOYMENT, INSTALLATION, PORT, PROCESS, ROLE, VERSION};
 use skypanel_core::model::{AppSlug, Application, DeploymentId, ProcessType, ReleaseVersion};
 
 /// Digest of a task's whole specification; tells new tasks from old ones.
 pub(crate) const FINGERPRINT: &str = "skypanel.fingerprint";
-/// The port of a routed task.
-pub(crate) const PORT: &str = "skypanel.port";
 
 /// Values of the label [`ROLE`] that the deployer uses.
 pub(crate) mod role {
-    pub(crate) const TASK: &str = "task";
+    pub(crate) use skypanel_core::labels::role::TASK;
     pub(crate) const EDGE: &str = "edge";
     pub(crate) const RELEASE: &str = "release";
     pub(crate) const RUN: &str = "run";

@@ -1,5 +1,7 @@
 //! Apps and their process formation.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
@@ -78,6 +80,13 @@ impl Store {
         );
         let ids = organizations.map(|list| list.iter().map(|id| id.0).collect::<Vec<_>>());
         Ok(sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(ids).fetch_all(&self.pool).await?)
+    }
+
+    /// The ids of all apps, by slug.
+    pub async fn app_ids(&self) -> Result<HashMap<String, AppId>> {
+        let rows: Vec<(String, uuid::Uuid)> =
+            sqlx::query_as("SELECT slug, id FROM paas_applications").fetch_all(&self.pool).await?;
+        Ok(rows.into_iter().map(|(slug, id)| (slug, AppId(id))).collect())
     }
 
     /// Those of `apps` that are not there, or not any more.
