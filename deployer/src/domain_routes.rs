@@ -52,7 +52,15 @@ mod tests {
             email: String::new(),
             ca_bundle: None,
         });
-        EdgeOptions { http_port: 80, https_port, image: String::new(), archive: None, pages: String::new(), acme }
+        EdgeOptions {
+            http_port: 80,
+            https_port,
+            metrics_port: 0,
+            image: String::new(),
+            archive: None,
+            pages: String::new(),
+            acme,
+        }
     }
 
     fn domain(name: &str, redirect: bool, has_certificate: bool) -> RoutedDomain {

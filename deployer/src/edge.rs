@@ -19,7 +19,7 @@ use skypanel_core::model::Sha256Digest;
 use tokio_util::io::ReaderStream;
 
 use crate::engine::{call, filters, find};
-use crate::{DeployError, Parts, acme, app_logs, certificate, edge_probe, image, names, routes};
+use crate::{DeployError, Parts, acme, app_logs, certificate, edge_metrics, edge_probe, image, names, routes};
 
 /// Where the edge's directory is mounted in its container.
 const MOUNTED: &str = "/etc/traefik";
@@ -51,6 +51,8 @@ pub(crate) fn staging_directory(parts: &Parts) -> PathBuf {
 
 /// Brings up the edge as configured, and waits until it accepts connections.
 pub(crate) async fn ensure(parts: &Parts) -> Result<(), DeployError> {
+    make_directories(parts)?;
+    edge_metrics::ensure(parts, runs(parts).await?)?;
     let config = static_config(parts).to_string();
     write_files(parts, &config)?;
     let trusted = acme::prepare(parts)?;
@@ -62,19 +64,24 @@ pub(crate) async fn ensure(parts: &Parts) -> Result<(), DeployError> {
     wait_until_up(parts).await
 }
 
+fn make_directories(parts: &Parts) -> Result<(), DeployError> {
+    for (dir, mode) in [(directory(parts), 0o755), (routes_directory(parts), 0o755), (staging_directory(parts), 0o700)]
+    {
+        std::fs::create_dir_all(&dir)
+            .and_then(|()| std::fs::set_permissions(&dir, std::fs::Permissions::from_mode(mode)))
+            .map_err(|error| unwritable(&dir, &error))?;
+    }
+    Ok(())
+}
+
+fn unwritable(dir: &Path, error: &std::io::Error) -> DeployError {
+    DeployError::Host(format!("The edge's files in {} cannot be written: {error}.", dir.display()))
+}
+
 fn write_files(parts: &Parts, config: &str) -> Result<(), DeployError> {
     let dir = directory(parts);
-    let write = || {
-        for (dir, mode) in [(dir.clone(), 0o755), (routes_directory(parts), 0o755), (staging_directory(parts), 0o700)] {
-            std::fs::create_dir_all(&dir)?;
-            std::fs::set_permissions(&dir, std::fs::Permissions::from_mode(mode))?;
-        }
-        routes::write_if_changed(&staging_directory(parts), &dir.join(CONFIG), config.as_bytes())?;
-        Ok(())
-    };
-    write().map_err(|error: std::io::Error| {
-        DeployError::Host(format!("The edge's files in {} cannot be written: {error}.", dir.display()))
-    })?;
+    routes::write_if_changed(&staging_directory(parts), &dir.join(CONFIG), config.as_bytes())
+        .map_err(|error| unwritable(&dir, &error))?;
     certificate::ensure(&dir)?;
     let fallback = routes::fallback(&parts.options.edge.pages, Path::new(MOUNTED)).to_string();
     routes::write_if_changed(
@@ -122,6 +129,9 @@ fn static_config(parts: &Parts) -> Value {
             },
         },
     });
+    if let Some(address) = edge_metrics::address(parts) {
+        edge_metrics::add(&mut config, address);
+    }
     if let Some(acme) = &edge.acme {
         config["certificatesResolvers"] = acme::static_config(acme, Path::new(MOUNTED));
     }
@@ -234,6 +244,16 @@ fn container_name(parts: &Parts) -> String {
     }
 }
 
+/// Whether this installation's edge runs.
+async fn runs(parts: &Parts) -> Result<bool, DeployError> {
+    let found = find("Looking for the edge", parts.engine.inspect_container(&container_name(parts), None)).await?;
+    Ok(found.is_some_and(|found| {
+        let labels = found.config.and_then(|config| config.labels).unwrap_or_default();
+        let ours = labels.get(names::INSTALLATION) == Some(&parts.options.installation);
+        ours && found.state.is_some_and(|state| state.running == Some(true))
+    }))
+}
+
 async fn replace_if_changed(parts: &Parts, body: ContainerCreateBody) -> Result<(), DeployError> {
     let engine = &parts.engine;
     let name = container_name(parts);
@@ -307,7 +327,10 @@ async fn wait_until_up(parts: &Parts) -> Result<(), DeployError> {
     }
     let lines = app_logs::last_lines_of_container(parts, &name, 5).await.join("\n");
     Err(DeployError::Host(format!(
-        "The edge does not serve on the ports {} and {}. Is another program using them? It says:\n{lines}",
-        edge.http_port, edge.https_port
+        "The edge does not serve on the ports {} and {}. Is another program using them, or the port {} of the loopback? \
+         It says:\n{lines}",
+        edge.http_port,
+        edge.https_port,
+        edge_metrics::address(parts).map_or(0, |address| address.port())
     )))
 }

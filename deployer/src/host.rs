@@ -1,10 +1,12 @@
 //! Prepares this host at every start: Swarm, the bridge between edge and tasks, the firewall, the edge.
 
+use std::net::SocketAddr;
+
 use bollard::models::{LocalNodeState, NetworkCreateRequest, SwarmInitRequest, SwarmSpec, SwarmSpecOrchestration};
 use bollard::query_parameters::InspectNetworkOptions;
 
 use crate::engine::{call, find, status};
-use crate::{DeployError, Deployer, edge, firewall};
+use crate::{DeployError, Deployer, edge, edge_metrics, firewall};
 
 /// The bridge over which the edge reaches the tasks. Its name is the engine's.
 pub(crate) const BRIDGE: &str = "docker_gwbridge";
@@ -22,6 +24,11 @@ impl Deployer {
         self.ensure_bridge().await?;
         firewall::ensure().await?;
         edge::ensure(&self.parts).await
+    }
+
+    /// Where this host's edge tells what it counts; none before the host was prepared for the first time.
+    pub fn edge_metrics(&self) -> Option<SocketAddr> {
+        edge_metrics::address(&self.parts)
     }
 
     async fn ensure_swarm(&self) -> Result<(), DeployError> {

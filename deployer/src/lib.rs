@@ -13,6 +13,7 @@ mod config_secret;
 mod console;
 mod domain_routes;
 mod edge;
+mod edge_metrics;
 mod edge_probe;
 mod engine;
 mod error;
@@ -70,6 +71,8 @@ pub struct EdgeOptions {
     pub http_port: u16,
     /// Port for HTTPS.
     pub https_port: u16,
+    /// Port of the loopback at which it tells what it counts; 0 for one that is found.
+    pub metrics_port: u16,
     /// Image to run; empty for the one described in `archive`.
     pub image: String,
     /// Directory with `edge.tar` and `edge.json`, imported when the image is missing.

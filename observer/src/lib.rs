@@ -3,3 +3,4 @@
 //! `skypanel_core::measurements`; the binary hands the implementations in.
 
 pub mod logs;
+pub mod metrics;

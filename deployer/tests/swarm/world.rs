@@ -75,6 +75,7 @@ impl World {
             edge: EdgeOptions {
                 http_port,
                 https_port,
+                metrics_port: free_port(),
                 image: String::new(),
                 archive: Some(edge_archive()),
                 pages: pages.to_string(),

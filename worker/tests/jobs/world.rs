@@ -12,6 +12,7 @@ use skypanel_core::actions::{Actions, Actor};
 use skypanel_core::blob::{Blobs, LocalBlobs};
 use skypanel_core::clock::Clock;
 use skypanel_core::jobs::Jobs;
+use skypanel_core::measurements::NoMeasurements;
 use skypanel_core::model::{
     AddressFormat, AppId, AppRef, Application, Artifact, DeploymentId, DeploymentStatus, NewDeployment, ProcessType,
     Sha256Digest, StreamId, Trigger,
@@ -59,6 +60,7 @@ impl World {
             jobs: Jobs::connect(database.pool().clone()).await.expect("connects"),
             blobs,
             console: Arc::new(NoEngine),
+            measurements: Arc::new(NoMeasurements),
             git: GitClient::new(Arc::new(Loopback)),
             clock,
             store,
@@ -130,6 +132,7 @@ impl World {
         let edge = EdgeOptions {
             http_port: 1,
             https_port: 2,
+            metrics_port: 3,
             image: String::new(),
             archive: None,
             pages: "127.0.0.1:1".to_owned(),
