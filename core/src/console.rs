@@ -47,27 +47,6 @@ pub struct ProcessState {
     pub error: Option<String>,
 }
 
-/// What a replica uses at the moment.
-#[derive(Clone, Debug)]
-pub struct ReplicaUsage {
-    /// Process type.
-    pub process: ProcessType,
-    /// Number of the replica, from 1.
-    pub replica: u64,
-    /// When the engine looked.
-    pub at: DateTime<Utc>,
-    /// CPU time a second, in cores.
-    pub cpu_cores: f64,
-    /// Memory, in bytes, without what is only cached.
-    pub memory_bytes: u64,
-    /// The most memory it may use, in bytes.
-    pub memory_limit_bytes: u64,
-    /// Bytes received since it was started.
-    pub received_bytes: u64,
-    /// Bytes sent since it was started.
-    pub sent_bytes: u64,
-}
-
 /// A one-off process to start.
 #[derive(Clone, Debug)]
 pub struct OneOff {
@@ -141,11 +120,6 @@ pub trait Console: Send + Sync + 'static {
 
     /// The app's replicas as they are now.
     async fn processes(&self, app: &Application) -> Result<Vec<ProcessState>>;
-
-    /// What the app's replicas use at the moment, as far as this engine runs them.
-    async fn usage(&self, _app: &Application) -> Result<Vec<ReplicaUsage>> {
-        Err(absent())
-    }
 
     /// The machines of the Swarm, by name.
     async fn nodes(&self) -> Result<Vec<Node>> {

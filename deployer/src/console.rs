@@ -3,7 +3,6 @@
 mod logs;
 mod nodes;
 mod run;
-mod usage;
 
 use std::collections::BTreeMap;
 
@@ -13,7 +12,7 @@ use bollard::query_parameters::ListTasksOptionsBuilder;
 use chrono::{DateTime, Utc};
 use futures_util::stream::BoxStream;
 use skypanel_core::Result;
-use skypanel_core::console::{Console, LogLine, LogQuery, OneOff, OneOffSession, ProcessState, ReplicaUsage};
+use skypanel_core::console::{Console, LogLine, LogQuery, OneOff, OneOffSession, ProcessState};
 use skypanel_core::model::{Application, Node, ProcessType};
 use skypanel_core::store::Store;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -54,10 +53,6 @@ impl Console for SwarmConsole {
         let options = ListTasksOptionsBuilder::new().filters(&filters([("label", labels)])).build();
         let tasks = call("Listing the processes", parts.engine.list_tasks(Some(options))).await?;
         Ok(states(tasks))
-    }
-
-    async fn usage(&self, app: &Application) -> Result<Vec<ReplicaUsage>> {
-        Ok(usage::read(&self.deployer.parts, app).await?)
     }
 
     async fn nodes(&self) -> Result<Vec<Node>> {

@@ -72,6 +72,10 @@ config! {
     trusted_proxies: String, "SKYPANEL_TRUSTED_PROXIES", String::new;
     /// Where the engine pulls images from; loopback only [default: 127.0.0.1:5100]
     image_listen: SocketAddr, "SKYPANEL_IMAGE_LISTEN", || SocketAddr::from(([127, 0, 0, 1], 5100));
+    /// Where the agent tells a Prometheus what this node and its apps use, without authentication; port 0 for nowhere [default: 127.0.0.1:9180]
+    metrics_listen: SocketAddr, "SKYPANEL_METRICS_LISTEN", || SocketAddr::from(([127, 0, 0, 1], 9180));
+    /// Port on the loopback at which the edge tells the agent what it counts [default: the first free one from 9181 on]
+    edge_metrics_port: u16, "SKYPANEL_EDGE_METRICS_PORT", || 0;
     /// Port of the edge for HTTP [default: 80]
     edge_http_port: u16, "SKYPANEL_EDGE_HTTP_PORT", || 80;
     /// Port of the edge for HTTPS [default: 443]

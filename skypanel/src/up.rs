@@ -20,6 +20,7 @@ use skypanel_core::store::Store;
 use skypanel_core::stream::Streams;
 use skypanel_core::{Error, Result};
 use skypanel_deployer::{AcmeOptions, Agent, Deployer, DeployerOptions, EdgeOptions, SwarmConsole};
+use skypanel_observer::metrics::{EmbeddedMeasurements, Sampler, SamplerOptions, Writer};
 use skypanel_receiver::{Receiver, ReceiverOptions};
 use skypanel_worker::{Parts, Worker};
 use tokio::signal::unix::{SignalKind, signal};
@@ -30,6 +31,8 @@ use crate::config::Config;
 use crate::roles::Role;
 use crate::setup;
 
+/// Directory of the measurements, in the data directory.
+const METRICS: &str = "metrics";
 /// Longest one call of the engine may take, pulls and builds apart, which stream.
 const ENGINE_TIMEOUT_SECONDS: u64 = 120;
 /// How often it is looked whether the followers of live streams may still see them.
@@ -122,6 +125,7 @@ async fn serve(config: &Config, store: &Store, roles: &[Role], only_worker: bool
         jobs: jobs.clone(),
         blobs: blobs.clone(),
         console: Arc::new(SwarmConsole::new(deployer.clone(), store.clone())),
+        measurements: Arc::new(EmbeddedMeasurements::new(&config.data_dir.join(METRICS), Clock::system())),
         git: git.clone(),
         clock: Clock::system(),
     };
@@ -144,7 +148,7 @@ async fn serve(config: &Config, store: &Store, roles: &[Role], only_worker: bool
         blobs.clone(),
         store.clone(),
         BuildKitOptions {
-            installation,
+            installation: installation.clone(),
             image_endpoint: config.image_listen.to_string(),
             init_binary: config.init_binary.clone(),
             stack_dir: config.stack_dir.clone(),
@@ -180,7 +184,20 @@ async fn serve(config: &Config, store: &Store, roles: &[Role], only_worker: bool
         running.spawn(worker.run(stop.clone()));
     }
     if has(Role::Agent) {
-        let agent = Agent::new(deployer.clone(), store.clone());
+        let writer = Writer::open(&config.data_dir.join(METRICS))?;
+        let options = SamplerOptions {
+            installation: installation.clone(),
+            disk: config.data_dir.clone(),
+            edge: deployer.edge_metrics(),
+            listen: Some(config.metrics_listen).filter(|address| address.port() != 0),
+        };
+        let apps = Arc::new(store.clone());
+        let sampler = Sampler::new(engine.clone(), writer, apps, Clock::system(), options);
+        let (agent, sampling) = (Agent::new(deployer.clone(), store.clone()), stop.clone());
+        running.spawn(async move {
+            sampler.run(sampling).await;
+            Ok(())
+        });
         let stop = stop.clone();
         running.spawn(async move {
             agent.run(stop).await;
@@ -257,6 +274,7 @@ fn deployer_options(config: &Config, installation: &str) -> DeployerOptions {
         edge: EdgeOptions {
             http_port: config.edge_http_port,
             https_port: config.edge_https_port,
+            metrics_port: config.edge_metrics_port,
             image: config.edge_image.clone(),
             archive: Some(config.edge_dir.clone()),
             pages: config.api_listen.to_string(),

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use skypanel_core::blob::{Blobs, LocalBlobs};
 use skypanel_core::jobs::{Jobs, ReportStatus};
+use skypanel_core::measurements::NoMeasurements;
 use skypanel_core::model::{Application, Deployment, DeploymentId, DeploymentStatus, NewDeployment, Trigger};
 use skypanel_core::network::Resolve;
 use skypanel_core::repository::GitClient;
@@ -347,6 +348,7 @@ impl World {
             jobs: Jobs::connect(self.database.pool().clone()).await.expect("connects"),
             blobs: self.fetcher.blobs.clone(),
             console: Arc::new(no_engine::NoEngine),
+            measurements: Arc::new(NoMeasurements),
             git: self.fetcher.git.clone(),
             clock: Clock::system(),
         };

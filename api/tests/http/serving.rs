@@ -1,20 +1,23 @@
 //! Both servers of the API on free ports, over a real database and local blobs.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::StreamExt as _;
 use futures_util::stream::BoxStream;
 use skypanel_api::{Api, ApiOptions};
 use skypanel_core::actions::Actions;
 use skypanel_core::blob::{Blobs, LocalBlobs};
 use skypanel_core::clock::Clock;
-use skypanel_core::console::{Console, LogLine, LogQuery, OneOff, OneOffSession, ProcessState, ReplicaUsage};
+use skypanel_core::console::{Console, LogLine, LogQuery, OneOff, OneOffSession, ProcessState};
 use skypanel_core::jobs::Jobs;
-use skypanel_core::model::{Application, Node, NodeAvailability, NodeRole, NodeState};
+use skypanel_core::measurements::{Measurements, NodeUsage, Point, Series};
+use skypanel_core::model::{AppId, Application, Node, NodeAvailability, NodeRole, NodeState};
 use skypanel_core::network::Networks;
 use skypanel_core::store::Store;
 use skypanel_core::stream::Streams;
@@ -71,6 +74,7 @@ pub(crate) async fn actions(store: &Store, blobs: Blobs) -> Actions {
         jobs: Jobs::connect(pool).await.expect("has a queue"),
         blobs,
         console: Arc::new(NoEngine),
+        measurements: Arc::new(FewMeasurements),
         clock,
     }
 }
@@ -89,6 +93,53 @@ pub(crate) fn options() -> ApiOptions {
     }
 }
 
+/// In place of what an agent measured.
+struct FewMeasurements;
+
+#[async_trait]
+impl Measurements for FewMeasurements {
+    async fn of_app(&self, _app: AppId, _from: DateTime<Utc>, to: DateTime<Utc>) -> skypanel_core::Result<Vec<Series>> {
+        let point = |seconds: i64, mean: f64| Point {
+            at: to - TimeDelta::seconds(seconds),
+            mean,
+            max: mean * 2.0,
+            p95: mean * 1.5,
+        };
+        let series = |name: &'static str, unit: &'static str, of: Option<&str>, mean: f64| Series {
+            name,
+            unit,
+            of: of.map(|replica| replica.parse().expect("is one")),
+            step: Duration::from_secs(60),
+            points: vec![point(120, mean), point(60, mean * 4.0)],
+        };
+        Ok(vec![
+            series("cpu", "cores", Some("web.1"), 0.25),
+            series("memory", "bytes", Some("web.2"), 4_194_304.0),
+            series("requests", "requests_per_second", None, 8.0),
+        ])
+    }
+
+    async fn of_node(&self, node: &str, from: DateTime<Utc>, to: DateTime<Utc>) -> skypanel_core::Result<Vec<Series>> {
+        let mut series = self.of_app(AppId::new(), from, to).await?;
+        series.truncate(usize::from(node == "one"));
+        Ok(series.into_iter().map(|series| Series { of: None, ..series }).collect())
+    }
+
+    async fn nodes_now(&self, now: DateTime<Utc>) -> skypanel_core::Result<BTreeMap<String, NodeUsage>> {
+        let usage = NodeUsage {
+            at: now - TimeDelta::seconds(10),
+            cpu_cores: 0.5,
+            memory_bytes: 1_073_741_824.0,
+            memory_limit_bytes: 4_294_967_296.0,
+            disk_bytes: 10e9,
+            disk_limit_bytes: 40e9,
+            load: 0.75,
+            containers: 5.0,
+        };
+        Ok(BTreeMap::from([("one".to_owned(), usage)]))
+    }
+}
+
 /// In place of a container engine.
 struct NoEngine;
 
@@ -104,20 +155,6 @@ impl Console for NoEngine {
 
     async fn processes(&self, _app: &Application) -> skypanel_core::Result<Vec<ProcessState>> {
         Ok(Vec::new())
-    }
-
-    async fn usage(&self, _app: &Application) -> skypanel_core::Result<Vec<ReplicaUsage>> {
-        let replica = |replica| ReplicaUsage {
-            process: "web".parse().expect("is a type"),
-            replica,
-            at: "2026-03-01T11:59:58.5Z".parse().expect("is a time"),
-            cpu_cores: 0.25,
-            memory_bytes: 4_000_000,
-            memory_limit_bytes: 512 << 20,
-            received_bytes: 15,
-            sent_bytes: 3,
-        };
-        Ok(vec![replica(1), replica(2)])
     }
 
     async fn nodes(&self) -> skypanel_core::Result<Vec<Node>> {

@@ -1,17 +1,20 @@
-//! What apps use, as series of points.
+//! What apps and nodes use, as series of points.
 
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
+use super::plans::admin;
 use super::{Actions, Actor};
-use crate::console::ReplicaUsage;
-use crate::model::{AppRef, ProcessType};
+use crate::measurements::Series;
+use crate::model::AppRef;
 use crate::store::Access;
 use crate::{Error, Result};
 
-/// Longest the engine may take: it looks twice, a second apart.
-const ANSWER_LIMIT: Duration = Duration::from_secs(10);
+/// Longest that reading measurements may take.
+const ANSWER_LIMIT: Duration = Duration::from_secs(30);
+/// Longest name of a node.
+const MAX_NODE_NAME: usize = 255;
 
 text_enum! {
     /// How far back metrics go.
@@ -40,49 +43,49 @@ impl MetricsRange {
     }
 }
 
-/// One value of one replica over time.
+/// What something used over a span of time.
 #[derive(Clone, Debug)]
-pub struct MetricSeries {
-    /// What is measured, such as `cpu`.
-    pub name: &'static str,
-    /// Its unit: `cores` or `bytes`.
-    pub unit: &'static str,
-    /// Process type.
-    pub process: ProcessType,
-    /// Number of the replica, from 1.
-    pub replica: u64,
-    /// Times and values, oldest first.
-    pub points: Vec<(DateTime<Utc>, f64)>,
+pub struct Metrics {
+    /// The beginning of the range.
+    pub from: DateTime<Utc>,
+    /// Its end: now.
+    pub to: DateTime<Utc>,
+    /// All there is of it.
+    pub series: Vec<Series>,
 }
 
 impl Actions {
-    /// What an app's replicas use. No history is kept, so that each series holds the present value, whatever the range.
-    pub async fn app_metrics(&self, actor: &Actor, app: &AppRef) -> Result<Vec<MetricSeries>> {
+    /// What an app's replicas used, and the requests that the edge got for it.
+    pub async fn app_metrics(&self, actor: &Actor, app: &AppRef, range: MetricsRange) -> Result<Metrics> {
         let app = self.app_of(actor, app, Access::Read).await?;
-        if app.current_deployment_id.is_none() {
-            return Ok(Vec::new());
-        }
-        let usage = tokio::time::timeout(ANSWER_LIMIT, self.console.usage(&app)).await.map_err(|_| {
-            Error::Upstream("The container engine does not tell what runs. Try again in a minute.".to_owned())
-        })??;
-        Ok(usage.iter().flat_map(series).collect())
+        self.metrics(range, |from, to| self.measurements.of_app(app.id, from, to)).await
     }
-}
 
-#[expect(clippy::cast_precision_loss, reason = "sizes below 2^53 bytes are exact")]
-fn series(usage: &ReplicaUsage) -> [MetricSeries; 5] {
-    [
-        ("cpu", "cores", usage.cpu_cores),
-        ("memory", "bytes", usage.memory_bytes as f64),
-        ("memory_limit", "bytes", usage.memory_limit_bytes as f64),
-        ("network_received", "bytes", usage.received_bytes as f64),
-        ("network_sent", "bytes", usage.sent_bytes as f64),
-    ]
-    .map(|(name, unit, value)| MetricSeries {
-        name,
-        unit,
-        process: usage.process.clone(),
-        replica: usage.replica,
-        points: vec![(usage.at, value)],
-    })
+    /// What a node used, by its name in the Swarm. For admins of the platform.
+    pub async fn node_metrics(&self, actor: &Actor, node: &str, range: MetricsRange) -> Result<Metrics> {
+        admin(actor)?;
+        if node.is_empty() || node.len() > MAX_NODE_NAME {
+            return Err(Error::NotFound("There is no such node.".to_owned()));
+        }
+        self.metrics(range, |from, to| self.measurements.of_node(node, from, to)).await
+    }
+
+    async fn metrics<F>(
+        &self,
+        range: MetricsRange,
+        read: impl FnOnce(DateTime<Utc>, DateTime<Utc>) -> F,
+    ) -> Result<Metrics>
+    where
+        F: Future<Output = Result<Vec<Series>>>,
+    {
+        let to = self.clock.now();
+        let from = to - range.duration();
+        let series = tokio::time::timeout(ANSWER_LIMIT, read(from, to)).await.map_err(|_| {
+            Error::Upstream(format!(
+                "The measurements could not be read within {} s. Try again, or ask for a shorter range.",
+                ANSWER_LIMIT.as_secs()
+            ))
+        })??;
+        Ok(Metrics { from, to, series })
+    }
 }

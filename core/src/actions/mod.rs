@@ -42,7 +42,7 @@ pub use deploy_from_source::{ArchiveDeploy, RepositoryDeploy, Started};
 pub use deployments::{RolledBack, Shown};
 pub use devices::{DeviceState, INTERVAL as DEVICE_INTERVAL, LIFETIME as DEVICE_LIFETIME};
 pub use domains::{DomainView, Domains, check_domain, note_silence};
-pub use metrics::{MetricSeries, MetricsRange};
+pub use metrics::{Metrics, MetricsRange};
 pub use organization_deletion::{AppsGo, OrganizationDeleted};
 pub use organizations_admin::OrganizationLimits;
 pub use plans::CostChange;
@@ -59,6 +59,7 @@ use crate::blob::Blobs;
 use crate::clock::Clock;
 use crate::console::Console;
 use crate::jobs::Jobs;
+use crate::measurements::Measurements;
 use crate::repository::GitClient;
 use crate::store::Store;
 use crate::stream::Streams;
@@ -76,6 +77,8 @@ pub struct Actions {
     pub blobs: Blobs,
     /// The engine, for what is looked at while a user waits.
     pub console: Arc<dyn Console>,
+    /// What apps and nodes used.
+    pub measurements: Arc<dyn Measurements>,
     /// The way to repositories elsewhere.
     pub git: GitClient,
     /// The time.

@@ -9,6 +9,7 @@ use skypanel_core::actions::{Actions, Actor};
 use skypanel_core::blob::LocalBlobs;
 use skypanel_core::clock::Clock;
 use skypanel_core::jobs::Jobs;
+use skypanel_core::measurements::NoMeasurements;
 use skypanel_core::model::{
     AppId, AppRef, AppStatus, Application, Artifact, DeploymentId, DeploymentStatus, NewDeployment, Organization,
     OrganizationRef, ProcessType, Role, Sha256Digest, Trigger,
@@ -73,6 +74,7 @@ impl World {
             jobs: Jobs::connect(store.pool().clone()).await.expect("connects"),
             blobs: Arc::new(LocalBlobs::open(&directory.path().join("blobs")).expect("opens")),
             console: Arc::new(NoEngine),
+            measurements: Arc::new(NoMeasurements),
             git: GitClient::new(Arc::new(Loopback)),
             clock: clock.clone(),
             store,

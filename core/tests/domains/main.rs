@@ -21,6 +21,7 @@ use skypanel_core::blob::LocalBlobs;
 use skypanel_core::clock::Clock;
 use skypanel_core::console::{Console, LogLine, LogQuery, OneOff, OneOffSession, ProcessState};
 use skypanel_core::jobs::Jobs;
+use skypanel_core::measurements::NoMeasurements;
 use skypanel_core::model::{AppRef, Application, CertificateStatus, Domain, DomainRef, DomainStatus, Role};
 use skypanel_core::store::{NewUser, SeenCertificate};
 use skypanel_core::stream::Streams;
@@ -52,6 +53,7 @@ async fn world() -> World {
         jobs: Jobs::connect(database.pool().clone()).await.expect("connects"),
         blobs: Arc::new(LocalBlobs::open(directory.path()).expect("opens")),
         console: Arc::new(NoEngine),
+        measurements: Arc::new(NoMeasurements),
         git: skypanel_core::repository::GitClient::default(),
         clock: clock.clone(),
     };

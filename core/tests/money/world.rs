@@ -11,6 +11,7 @@ use skypanel_core::blob::LocalBlobs;
 use skypanel_core::clock::Clock;
 use skypanel_core::console::{Console, LogLine, LogQuery, OneOff, OneOffSession, ProcessState};
 use skypanel_core::jobs::Jobs;
+use skypanel_core::measurements::NoMeasurements;
 use skypanel_core::model::{
     AppId, Application, Artifact, DeploymentId, Formation, LedgerKind, Money, NewDeployment, NewLedgerEntry,
     Organization, OrganizationId, ProcessType, Sha256Digest, Trigger,
@@ -48,6 +49,7 @@ impl World {
             jobs: Jobs::connect(database.pool().clone()).await.expect("connects"),
             blobs: Arc::new(LocalBlobs::open(directory.path()).expect("opens")),
             console: Arc::new(NoEngine),
+            measurements: Arc::new(NoMeasurements),
             git: skypanel_core::repository::GitClient::default(),
             clock: clock.clone(),
         };

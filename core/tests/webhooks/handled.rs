@@ -8,6 +8,7 @@ use skypanel_core::actions::{Actions, Actor, NewWebhook, Received, Scope};
 use skypanel_core::blob::LocalBlobs;
 use skypanel_core::clock::Clock;
 use skypanel_core::jobs::Jobs;
+use skypanel_core::measurements::NoMeasurements;
 use skypanel_core::model::{AppRef, Application, DeliveryOutcome, DeploymentStatus, Role, Trigger, WebhookProvider};
 use skypanel_core::repository::GitClient;
 use skypanel_core::store::NewUser;
@@ -44,6 +45,7 @@ impl World {
             jobs: Jobs::connect(database.pool().clone()).await.expect("connects"),
             blobs: Arc::new(LocalBlobs::open(blobs.path()).expect("opens")),
             console: Arc::new(NoEngine),
+            measurements: Arc::new(NoMeasurements),
             git: GitClient::default(),
             clock,
         };

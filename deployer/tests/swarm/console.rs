@@ -200,28 +200,3 @@ async fn logs_come_in_order_and_go_on_with_the_next_release() {
     drop((follower, console));
     world.close().await;
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_replicas_use_is_what_the_engine_measures() {
-    let mut world = World::new().await;
-    let app = world.app().await;
-    let (web, worker) = (command("web"), "while :; do :; done".to_owned());
-    let processes = [("web", web.as_str()), ("worker", worker.as_str())];
-    world.release(&app, &processes, &[("web", 2), ("worker", 1)]).await.expect("goes live");
-    let console = world.console();
-    let before = chrono::Utc::now();
-    let usage = console.usage(&app).await.expect("answers");
-    let names: Vec<_> = usage.iter().map(|usage| format!("{}.{}", usage.process, usage.replica)).collect();
-    assert_eq!(names, ["web.1", "web.2", "worker.1"]);
-    let limit = world.database.store().plan(app.plan_id).await.expect("reads").ram_mb;
-    for seen in &usage {
-        assert_eq!(seen.memory_limit_bytes, u64::from(limit) << 20, "{seen:?}");
-        assert!(seen.memory_bytes > 4_096 && seen.memory_bytes < seen.memory_limit_bytes, "{seen:?}");
-        assert!((seen.at - before).num_seconds().abs() < 60, "{seen:?}");
-    }
-    // One spins, within its plan's limit; the others wait for requests.
-    assert!(usage[2].cpu_cores > 0.02 && usage[2].cpu_cores < 1.0, "{usage:?}");
-    assert!(usage[0].cpu_cores < usage[2].cpu_cores, "{usage:?}");
-    drop(console);
-    world.close().await;
-}

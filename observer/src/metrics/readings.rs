@@ -188,7 +188,11 @@ mod tests {
 
     fn measured(start: Instant, second: i64, tasks: Vec<(Arc<Task>, Counters)>) -> Measured {
         let moment = start + Duration::from_secs(second.unsigned_abs());
-        let host = HostCounters { memory_limit: 2_000, busy: f64::from(i32::try_from(second).expect("fits")), ..HostCounters::default() };
+        let host = HostCounters {
+            memory_limit: 2_000,
+            busy: f64::from(i32::try_from(second).expect("fits")),
+            ..HostCounters::default()
+        };
         Measured { at: time(second), moment, tasks, host: Some(host), containers: 3, edge: None }
     }
 

@@ -166,12 +166,19 @@ async fn processes_are_shown_scaled_stopped_and_started() {
     world.ssh("ps:scale -a shop web=2").await.failed().says(&["allows 1 replica"]);
     world.ssh("ps:scale -a shop worker=1").await.failed().says(&["no process type \"worker\"", "has: web"]);
     world.ssh("ps:scale -a shop web=x").await.failed().says(&["TYPE=NUMBER"]);
-    world.ssh("metrics -a shop").await.ok().says(&["REPLICA", "web.1", "0.25", "4.00", "512.00"]);
+    world.ssh("metrics -a shop").await.ok().says(&[
+        "EDGE      NOW    MEAN   MAX",
+        "requests  12.00  10.00  24.00  /s",
+        "web.1   NOW    MEAN   MAX",
+        "cpu     0.250  0.500  1.500  cores",
+        "memory  8.00   6.00   16.00  MB",
+    ]);
     let metrics = world.ssh("metrics -a shop --range 6h --json").await.ok().json();
-    assert_eq!((&metrics["range"], metrics["series"].as_array().map(Vec::len)), (&"6h".into(), Some(5)));
+    assert_eq!((&metrics["range"], metrics["series"].as_array().map(Vec::len)), (&"6h".into(), Some(3)));
     let cpu = &metrics["series"][0];
     assert_eq!((&cpu["name"], &cpu["unit"], &cpu["process"]), (&"cpu".into(), &"cores".into(), &"web".into()));
-    assert_eq!(cpu["points"], serde_json::json!([[1_795_323_600.5, 0.25]]));
+    let values = cpu["points"].as_array().expect("is a list").iter().map(|point| &point[1]).collect::<Vec<_>>();
+    assert_eq!((values, &cpu["max"]), (vec![&0.75.into(), &0.25.into()], &serde_json::json!([1.5, 0.5])));
     world.script([Script::succeeds("-----> Scaled\n"), Script::succeeds("       done\n")]);
     world.ssh("ps scale -a shop web=0").await.ok().says(&["-----> Scaling shop to web=0", "-----> Scaled"]);
     world.ssh("ps:restart -a shop").await.ok().says(&["-----> Restarting shop"]);

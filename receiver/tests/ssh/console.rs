@@ -9,7 +9,7 @@ use chrono::DateTime;
 use futures_util::StreamExt as _;
 use futures_util::stream::{self, BoxStream};
 use skypanel_core::Result;
-use skypanel_core::console::{Console, LogLine, LogQuery, OneOff, OneOffSession, Output, ProcessState, ReplicaUsage};
+use skypanel_core::console::{Console, LogLine, LogQuery, OneOff, OneOffSession, Output, ProcessState};
 use skypanel_core::model::{Application, Node, NodeAvailability, NodeRole, NodeState, ProcessType};
 use tokio::sync::{mpsc, oneshot};
 
@@ -49,19 +49,6 @@ impl Console for FakeConsole {
             error: error.map(str::to_owned),
         };
         Ok(vec![state(1, "running", None), state(2, "failed", Some("exit 1"))])
-    }
-
-    async fn usage(&self, _app: &Application) -> Result<Vec<ReplicaUsage>> {
-        Ok(vec![ReplicaUsage {
-            process: ProcessType::web(),
-            replica: 1,
-            at: DateTime::from_timestamp(1_795_323_600, 500_000_000).expect("a time"),
-            cpu_cores: 0.25,
-            memory_bytes: 4 << 20,
-            memory_limit_bytes: 512 << 20,
-            received_bytes: 1 << 20,
-            sent_bytes: 0,
-        }])
     }
 
     async fn nodes(&self) -> Result<Vec<Node>> {

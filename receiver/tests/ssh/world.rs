@@ -24,6 +24,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::console::FakeConsole;
+use crate::measurements::FewMeasurements;
 use crate::support::Database;
 use crate::worker::{Script, Worker};
 
@@ -139,6 +140,7 @@ impl World {
             jobs,
             blobs,
             console: console.clone(),
+            measurements: Arc::new(FewMeasurements),
             git: skypanel_core::repository::GitClient::default(),
             clock,
         };

@@ -14,6 +14,7 @@ use skypanel_core::blob::LocalBlobs;
 use skypanel_core::clock::Clock;
 use skypanel_core::console::{Console, LogLine, LogQuery, OneOff, OneOffSession, ProcessState};
 use skypanel_core::jobs::Jobs;
+use skypanel_core::measurements::NoMeasurements;
 use skypanel_core::model::{AddressFormat, Application, Role};
 use skypanel_core::network::Networks;
 use skypanel_core::repository::GitClient;
@@ -55,6 +56,7 @@ impl Platform {
             jobs: Jobs::connect(pool).await.expect("has a queue"),
             blobs: Arc::new(LocalBlobs::open(&directory.path().join("blobs")).expect("opens")),
             console: Arc::new(NoEngine),
+            measurements: Arc::new(NoMeasurements),
             git: GitClient::default(),
             clock: Clock::system(),
         };
