@@ -1,5 +1,6 @@
-//! Logs: kept on this machine in the embedded store, and read from it.
+//! Logs: collected from what runs, kept on this machine in the embedded store, and read from it.
 
+pub mod collect;
 mod read;
 mod store;
 

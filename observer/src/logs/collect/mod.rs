@@ -1,0 +1,5 @@
+//! The collecting half of the logs.
+
+mod level;
+
+pub use level::level_of;
