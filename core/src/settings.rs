@@ -230,6 +230,14 @@ settings! {
     logs_loki_url: ServiceAddress = "logs.loki_url", ServiceAddress::default();
     /// Tenant at the Loki, where it has several; empty for none.
     logs_loki_tenant: String = "logs.loki_tenant", "";
+    /// Lines a second that an app may log on a node for long; what is over is dropped, and its log says how much.
+    logs_rate_lines_per_second: u64 = "logs.rate_lines_per_second", 10_000u64 => 1..=10_000_000;
+    /// Lines that an app may log on a node beyond that rate, once it has logged less for a while.
+    logs_burst_lines: u64 = "logs.burst_lines", 1_000_000u64 => 1..=1_000_000_000;
+    /// KiB a second that an app may log on a node for long, likewise.
+    logs_rate_kb_per_second: u64 = "logs.rate_kb_per_second", 4_096u64 => 1..=10_000_000;
+    /// MiB that an app may log on a node beyond that rate, likewise.
+    logs_burst_mb: u64 = "logs.burst_mb", 512u64 => 1..=1_000_000;
     /// Address of a Prometheus that metrics are read from, such as `http://prometheus:9090`; empty for none.
     metrics_prometheus_url: ServiceAddress = "metrics.prometheus_url", ServiceAddress::default();
     /// Where blobs (slugs, caches, sources) are kept: `local` or `s3`.

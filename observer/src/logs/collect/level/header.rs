@@ -14,7 +14,7 @@ pub(super) fn level(text: &[u8]) -> Option<LogLevel> {
     }
     // Whether the word before was a dash or a bar, behind which one of a header's parts stands, whatever it is.
     let mut separated = false;
-    for part in text.split(|byte| byte.is_ascii_whitespace()).filter(|part| !part.is_empty()).take(WORDS) {
+    for part in text.split(u8::is_ascii_whitespace).filter(|part| !part.is_empty()).take(WORDS) {
         if part.first() == Some(&b'"') {
             return None;
         }
@@ -112,8 +112,7 @@ fn is_header(part: &[u8]) -> bool {
         return false;
     }
     let short_capitals = part.len() <= 5 && part.iter().all(u8::is_ascii_uppercase);
-    let month_or_day =
-        part.len() == 3 && part[0].is_ascii_uppercase() && part[1..].iter().all(u8::is_ascii_lowercase);
+    let month_or_day = part.len() == 3 && part[0].is_ascii_uppercase() && part[1..].iter().all(u8::is_ascii_lowercase);
     let marked = part.iter().any(|byte| matches!(byte, b'[' | b']' | b'(' | b'<' | b'|' | b'=' | b'#' | b'/'));
     let inner = part.get(..part.len() - 1).unwrap_or_default();
     let named = inner.iter().any(|byte| matches!(byte, b'.' | b':' | b'@' | b'_'));
