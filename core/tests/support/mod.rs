@@ -48,6 +48,12 @@ impl Database {
         connect(&self.admin_url, &self.name, &self.secrets).await
     }
 
+    /// Its address, for another process.
+    #[allow(dead_code, reason = "most tests have one process")]
+    pub(crate) fn url(&self) -> String {
+        database_url(&self.admin_url, &self.name)
+    }
+
     /// The pool of that store.
     pub(crate) fn pool(&self) -> &PgPool {
         self.store.pool()

@@ -1,0 +1,173 @@
+//! One installation for one test: database, store of logs, collector, and containers that are removed at its end.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use bollard::Docker;
+use bollard::models::{ContainerCreateBody, HostConfig, HostConfigLogConfig};
+use bollard::query_parameters::{CreateContainerOptions, RemoveContainerOptionsBuilder, StartContainerOptions};
+use skypanel_core::logs::LogRecord;
+use skypanel_core::model::{AppId, Application};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::file_logs::FileLogs;
+use crate::support::Database;
+use crate::task::Task;
+use crate::{agent, image};
+
+pub(crate) struct World {
+    pub(crate) engine: Docker,
+    pub(crate) database: Database,
+    pub(crate) installation: String,
+    pub(crate) logs: FileLogs,
+    directory: tempfile::TempDir,
+    collector: Option<(JoinHandle<()>, CancellationToken)>,
+    made: Made,
+}
+
+/// What a test made in the engine; what is left of it goes with this.
+struct Made {
+    image: String,
+    containers: Vec<String>,
+}
+
+impl World {
+    /// Without a collector.
+    pub(crate) async fn new() -> Self {
+        let directory = tempfile::tempdir().expect("makes a directory");
+        Self {
+            engine: agent::engine().await,
+            database: Database::new().await,
+            installation: uuid::Uuid::new_v4().simple().to_string(),
+            logs: FileLogs::at(&directory.path().join("logs")),
+            directory,
+            collector: None,
+            made: Made { image: image::import(), containers: Vec::new() },
+        }
+    }
+
+    /// Collects in this process until [`World::stop`].
+    pub(crate) fn collect(&mut self) {
+        let collector = agent::collector(
+            self.engine.clone(),
+            self.database.store().clone(),
+            &self.installation,
+            self.directory.path(),
+        );
+        let cancel = CancellationToken::new();
+        self.collector = Some((tokio::spawn(collector.run(cancel.clone())), cancel));
+    }
+
+    pub(crate) async fn stop(&mut self) {
+        if let Some((running, cancel)) = self.collector.take() {
+            cancel.cancel();
+            tokio::time::timeout(Duration::from_secs(20), running).await.expect("stops in time").expect("ends well");
+        }
+    }
+
+    pub(crate) fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    pub(crate) async fn app(&self) -> Application {
+        let unique = uuid::Uuid::new_v4().simple().to_string();
+        let slug = format!("t{}", &unique[..10]).parse().expect("a slug");
+        let store = self.database.store();
+        let organization = store.ensure_organization("tests").await.expect("makes one");
+        store.create_app(&slug, &organization).await.expect("makes an app")
+    }
+
+    /// Starts a replica of an app's process type as Swarm does; its id.
+    pub(crate) async fn start(&mut self, app: &Application, replica: &str, task: &Task) -> String {
+        let (process, number) = replica.split_once('.').expect("names a replica");
+        let labels = [
+            ("skypanel.role", "task"),
+            ("skypanel.app", app.slug.as_str()),
+            ("skypanel.app_id", &app.id.to_string()),
+            ("skypanel.process", process),
+            ("com.docker.swarm.task.name", &format!("skypanel-{}--{process}.{number}.y5hrkz", app.slug)),
+        ];
+        self.run(&labels, task).await
+    }
+
+    /// Starts something that writes what the edge writes; its id.
+    pub(crate) async fn start_edge(&mut self, task: &Task) -> String {
+        self.run(&[("skypanel.role", "edge")], task).await
+    }
+
+    async fn run(&mut self, labels: &[(&str, &str)], task: &Task) -> String {
+        let mut labels: HashMap<String, String> =
+            labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        labels.insert("skypanel.installation".to_owned(), self.installation.clone());
+        let options = [("max-size", "10m"), ("max-file", "5"), ("compress", "false")];
+        let config = options.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+        let body = ContainerCreateBody {
+            image: Some(self.made.image.clone()),
+            cmd: Some(
+                [image::PROGRAM, "--exact", "task::be_a_task", "--nocapture", "--quiet"].map(str::to_owned).into(),
+            ),
+            env: Some(task.environment()),
+            labels: Some(labels),
+            host_config: Some(HostConfig {
+                network_mode: Some("none".to_owned()),
+                log_config: Some(HostConfigLogConfig { typ: Some("local".to_owned()), config: Some(config) }),
+                ..Default::default()
+            }),
+            ..Default::default()
+        };
+        let made = self.engine.create_container(None::<CreateContainerOptions>, body).await.expect("makes a container");
+        self.made.containers.push(made.id.clone());
+        self.engine.start_container(&made.id, None::<StartContainerOptions>).await.expect("starts");
+        made.id
+    }
+
+    /// The lines of an app, as soon as they are right.
+    pub(crate) async fn until(
+        &self,
+        app: AppId,
+        limit: Duration,
+        right: impl Fn(&[LogRecord]) -> bool,
+    ) -> Vec<LogRecord> {
+        let begun = Instant::now();
+        loop {
+            let records = self.logs.records(app);
+            if right(&records) {
+                return records;
+            }
+            let last = records.last().map(|record| String::from_utf8_lossy(&record.text).into_owned());
+            assert!(begun.elapsed() < limit, "still {} lines, the last is {last:?}", records.len());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Removes a container, as Swarm does with those of replicas that are gone.
+    pub(crate) async fn remove(&mut self, container: &str) {
+        let options = RemoveContainerOptionsBuilder::new().force(true).build();
+        self.engine.remove_container(container, Some(options)).await.expect("is removed");
+        self.made.containers.retain(|made| made != container);
+    }
+
+    pub(crate) async fn close(mut self) {
+        self.stop().await;
+        let Self { database, made, .. } = self;
+        drop(made);
+        database.close().await;
+    }
+}
+
+impl Drop for Made {
+    fn drop(&mut self) {
+        for container in &self.containers {
+            let _ = Command::new("docker").args(["rm", "--force", container]).output();
+        }
+        let _ = Command::new("docker").args(["rmi", "--force", &self.image]).output();
+    }
+}
+
+/// The texts of lines.
+pub(crate) fn texts(records: &[LogRecord]) -> Vec<String> {
+    records.iter().map(|record| String::from_utf8_lossy(&record.text).into_owned()).collect()
+}
