@@ -20,6 +20,8 @@ use skypanel_core::store::Store;
 use skypanel_core::stream::Streams;
 use skypanel_core::{Error, Result};
 use skypanel_deployer::{AcmeOptions, Agent, Deployer, DeployerOptions, EdgeOptions, SwarmConsole};
+use skypanel_observer::logs::collect::{LogCollector, LogCollectorOptions};
+use skypanel_observer::logs::{EmbeddedLogs, LogStoreOptions};
 use skypanel_observer::metrics::{EmbeddedMeasurements, Sampler, SamplerOptions, Writer};
 use skypanel_receiver::{Receiver, ReceiverOptions};
 use skypanel_worker::{Parts, Worker};
@@ -31,6 +33,8 @@ use crate::config::Config;
 use crate::roles::Role;
 use crate::setup;
 
+/// Directory of the logs, in the data directory.
+const LOGS: &str = "logs";
 /// Directory of the measurements, in the data directory.
 const METRICS: &str = "metrics";
 /// Longest one call of the engine may take, pulls and builds apart, which stream.
@@ -198,6 +202,8 @@ async fn serve(config: &Config, store: &Store, roles: &[Role], only_worker: bool
             sampler.run(sampling).await;
             Ok(())
         });
+        let logs = EmbeddedLogs::open(&config.data_dir.join(LOGS), LogStoreOptions::default())?;
+        running.spawn(collect_logs(config, engine.clone(), store.clone(), installation, logs, stop.clone()));
         let stop = stop.clone();
         running.spawn(async move {
             agent.run(stop).await;
@@ -223,6 +229,29 @@ async fn serve(config: &Config, store: &Store, roles: &[Role], only_worker: bool
         tracing::warn!("some containers of builds or one-off processes are left; the next start removes them");
     }
     outcome
+}
+
+/// Collects this node's logs into the store, and keeps that in order, until `stop`.
+fn collect_logs(
+    config: &Config,
+    engine: Docker,
+    store: Store,
+    installation: String,
+    logs: EmbeddedLogs,
+    stop: CancellationToken,
+) -> impl Future<Output = Result<()>> + use<> {
+    let options = LogCollectorOptions { installation, data_dir: config.data_dir.clone() };
+    let collector = LogCollector::new(engine, store, Arc::new(logs.clone()), Clock::system(), options);
+    async move {
+        let keep = CancellationToken::new();
+        let collect = async {
+            collector.run(stop).await;
+            // What was collected last is kept, too.
+            keep.cancel();
+        };
+        tokio::join!(collect, logs.keep(keep.clone()));
+        Ok(())
+    }
 }
 
 /// Waits for a signal or a failure, then stops everything in bounded time.

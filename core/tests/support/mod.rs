@@ -55,6 +55,7 @@ impl Database {
     }
 
     /// The pool of that store.
+    #[allow(dead_code, reason = "some tests need no more than the store")]
     pub(crate) fn pool(&self) -> &PgPool {
         self.store.pool()
     }

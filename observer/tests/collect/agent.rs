@@ -9,9 +9,8 @@ use skypanel_core::clock::Clock;
 use skypanel_core::secrets::Secrets;
 use skypanel_core::store::Store;
 use skypanel_observer::logs::collect::{LogCollector, LogCollectorOptions};
+use skypanel_observer::logs::{EmbeddedLogs, LogStoreOptions};
 use tokio_util::sync::CancellationToken;
-
-use crate::file_logs::FileLogs;
 
 /// Starts one; it runs until it is killed.
 pub(crate) fn start(installation: &str, directory: &Path, database: &str) -> Child {
@@ -31,11 +30,18 @@ pub(crate) async fn engine() -> Docker {
     engine.negotiate_version().await.expect("the engine answers")
 }
 
-/// The collector of an installation, whose files and log lie in `directory`.
-pub(crate) fn collector(engine: Docker, store: Store, installation: &str, directory: &Path) -> LogCollector {
-    let options = LogCollectorOptions { installation: installation.to_owned(), data_dir: directory.to_owned() };
-    let logs = Arc::new(FileLogs::at(&directory.join("logs")));
-    LogCollector::new(engine, store, logs, Clock::system(), options)
+/// Collects for an installation, whose files and logs lie in `directory`, until cancelled.
+pub(crate) async fn collect(
+    engine: Docker,
+    store: Store,
+    installation: String,
+    directory: &Path,
+    cancel: CancellationToken,
+) {
+    let logs = EmbeddedLogs::open(&directory.join("logs"), LogStoreOptions::default()).expect("opens");
+    let options = LogCollectorOptions { installation, data_dir: directory.to_owned() };
+    let collector = LogCollector::new(engine, store, Arc::new(logs.clone()), Clock::system(), options);
+    tokio::join!(collector.run(cancel.clone()), logs.keep(cancel));
 }
 
 /// Does nothing where it is run as a test.
@@ -47,5 +53,5 @@ async fn be_an_agent() {
     let keys = Secrets::open_or_create(&directory.join("master.key")).expect("makes a key");
     let database = std::env::var("AGENT_DATABASE").expect("is set");
     let store = Store::connect(&database, keys).await.expect("connects");
-    collector(engine().await, store, &installation, directory).run(CancellationToken::new()).await;
+    collect(engine().await, store, installation, directory, CancellationToken::new()).await;
 }

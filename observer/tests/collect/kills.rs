@@ -1,6 +1,6 @@
 //! An agent that is killed in mid-flood loses nothing and stores nothing twice.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::agent;
 use crate::task::Task;
@@ -17,31 +17,22 @@ async fn a_killed_agent_loses_no_line_and_repeats_none() {
     let database = world.database.url();
     let start = || agent::start(&world.installation, world.directory(), &database);
     let mut running = start();
-    let begun = Instant::now();
-    let until = async |lines: usize| {
-        while world.logs.count(app.id) < lines {
-            assert!(begun.elapsed() < Duration::from_secs(100), "still {} lines", world.logs.count(app.id));
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
+    let limit = Duration::from_secs(100);
     // The first time before any position was written down.
     for lines in [1, 20_000, 60_000, 120_000, 200_000] {
-        until(lines).await;
+        world.until(app.id, limit, |records| records.len() >= lines).await;
         running.kill().expect("is killed");
         running.wait().expect("has ended");
         running = start();
     }
-    until(LINES as usize).await;
-    while world.logs.count(other.id) < 800 {
-        assert!(begun.elapsed() < Duration::from_secs(100), "still {} lines", world.logs.count(other.id));
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    world.until(app.id, limit, |records| records.len() >= LINES as usize).await;
+    world.until(other.id, limit, |records| records.len() >= 800).await;
     // Whatever would come twice would come now.
     tokio::time::sleep(Duration::from_secs(1)).await;
     running.kill().expect("is killed");
     running.wait().expect("has ended");
     for (app, count) in [(app.id, LINES), (other.id, 800)] {
-        let lines = texts(&world.logs.records(app));
+        let lines = texts(&world.records(app).await);
         let lines: Vec<&String> = lines.iter().filter(|line| line.starts_with("line ")).collect();
         let numbers: Vec<u32> = lines.iter().map(|line| line[5..13].parse().expect("is a number")).collect();
         assert_eq!(numbers.len(), count as usize);

@@ -138,3 +138,25 @@ async fn who_writes_too_much_is_told_how_much_was_dropped() {
     assert!((500..700).contains(&kept), "{kept}");
     world.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_of_an_app_that_is_gone_is_removed() {
+    let mut world = World::new().await;
+    world.collect();
+    let (app, other) = (world.app().await, world.app().await);
+    for app in [&app, &other] {
+        world.start(app, "web.1", &Task::Says(b"here\n".to_vec(), Vec::new())).await;
+        world.until(app.id, LIMIT, |records| has(records, "here")).await;
+    }
+    world.database.store().delete_app(app.id).await.expect("is deleted");
+    // The first look after a start comes at once.
+    world.stop().await;
+    world.collect();
+    let begun = std::time::Instant::now();
+    while !world.records(app.id).await.is_empty() {
+        assert!(begun.elapsed() < LIMIT);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(has(&world.records(other.id).await, "here"));
+    world.close().await;
+}

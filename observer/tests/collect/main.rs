@@ -1,8 +1,7 @@
-//! The collector against the real engine: containers as Swarm and the edge make them, a real database, and a store that
-//! outlives a killed process. Each test has an installation of its own and removes all of it.
+//! The collector against the real engine: containers as Swarm and the edge make them, a real database and the
+//! embedded store. Each test has an installation of its own and removes all of it.
 
 mod agent;
-mod file_logs;
 mod image;
 #[path = "../../../core/tests/support/mod.rs"]
 mod support;

@@ -10,13 +10,11 @@ pub(crate) enum Task {
     Says(Vec<u8>, Vec<u8>),
     /// Writes numbered lines, so many a second, so many in all, and ends.
     Counts { per_second: u32, lines: u32 },
-    /// Writes the time in nanoseconds so many times a second until it is killed.
-    Ticks { per_second: u32 },
 }
 
 impl Task {
     pub(crate) fn environment(&self) -> Vec<String> {
-        let list = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let list = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
         match self {
             Self::Says(out, err) => {
                 vec!["TASK=says".to_owned(), format!("OUT={}", list(out)), format!("ERR={}", list(err))]
@@ -24,7 +22,6 @@ impl Task {
             Self::Counts { per_second, lines } => {
                 vec!["TASK=counts".to_owned(), format!("RATE={per_second}"), format!("LINES={lines}")]
             }
-            Self::Ticks { per_second } => vec!["TASK=ticks".to_owned(), format!("RATE={per_second}")],
         }
     }
 }
@@ -52,14 +49,6 @@ fn be_a_task() {
         Ok("counts") => {
             count(number("RATE"), number("LINES"));
             std::process::exit(0);
-        }
-        Ok("ticks") => {
-            let pause = Duration::from_secs(1) / number("RATE");
-            loop {
-                let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("is later");
-                println!("\ntick {}", now.as_nanos());
-                std::thread::sleep(pause);
-            }
         }
         _ => {}
     }

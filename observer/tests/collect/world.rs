@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 use bollard::Docker;
 use bollard::models::{ContainerCreateBody, HostConfig, HostConfigLogConfig};
 use bollard::query_parameters::{CreateContainerOptions, RemoveContainerOptionsBuilder, StartContainerOptions};
-use skypanel_core::logs::LogRecord;
+use skypanel_core::logs::{LogCursor, LogDirection, LogFilter, LogPageQuery, LogRecord, Logs as _};
 use skypanel_core::model::{AppId, Application};
+use skypanel_observer::logs::EmbeddedLogs;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::file_logs::FileLogs;
 use crate::support::Database;
 use crate::task::Task;
 use crate::{agent, image};
@@ -22,7 +22,7 @@ pub(crate) struct World {
     pub(crate) engine: Docker,
     pub(crate) database: Database,
     pub(crate) installation: String,
-    pub(crate) logs: FileLogs,
+    logs: EmbeddedLogs,
     directory: tempfile::TempDir,
     collector: Option<(JoinHandle<()>, CancellationToken)>,
     made: Made,
@@ -42,7 +42,7 @@ impl World {
             engine: agent::engine().await,
             database: Database::new().await,
             installation: uuid::Uuid::new_v4().simple().to_string(),
-            logs: FileLogs::at(&directory.path().join("logs")),
+            logs: EmbeddedLogs::reader(&directory.path().join("logs")),
             directory,
             collector: None,
             made: Made { image: image::import(), containers: Vec::new() },
@@ -51,14 +51,14 @@ impl World {
 
     /// Collects in this process until [`World::stop`].
     pub(crate) fn collect(&mut self) {
-        let collector = agent::collector(
-            self.engine.clone(),
-            self.database.store().clone(),
-            &self.installation,
-            self.directory.path(),
-        );
+        let (engine, store) = (self.engine.clone(), self.database.store().clone());
+        let (installation, directory) = (self.installation.clone(), self.directory.path().to_owned());
         let cancel = CancellationToken::new();
-        self.collector = Some((tokio::spawn(collector.run(cancel.clone())), cancel));
+        let running = tokio::spawn({
+            let cancel = cancel.clone();
+            async move { agent::collect(engine, store, installation, &directory, cancel).await }
+        });
+        self.collector = Some((running, cancel));
     }
 
     pub(crate) async fn stop(&mut self) {
@@ -124,6 +124,35 @@ impl World {
         made.id
     }
 
+    /// The lines of an app behind a place, and the place behind them.
+    pub(crate) async fn records_behind(
+        &self,
+        app: AppId,
+        mut place: Option<LogCursor>,
+    ) -> (Vec<LogRecord>, Option<LogCursor>) {
+        let mut records = Vec::new();
+        loop {
+            let query = LogPageQuery {
+                filter: LogFilter::default(),
+                direction: LogDirection::Forward,
+                cursor: place.clone(),
+                lines: 10_000,
+            };
+            let page = self.logs.page(app, query).await.expect("reads");
+            place = page.lines.last().map(|line| line.cursor.clone()).or(place);
+            records.extend(page.lines.into_iter().map(|line| line.record));
+            match page.next {
+                Some(next) => place = Some(next),
+                None => return (records, place),
+            }
+        }
+    }
+
+    /// All lines of an app in the order they were stored.
+    pub(crate) async fn records(&self, app: AppId) -> Vec<LogRecord> {
+        self.records_behind(app, None).await.0
+    }
+
     /// The lines of an app, as soon as they are right.
     pub(crate) async fn until(
         &self,
@@ -132,12 +161,15 @@ impl World {
         right: impl Fn(&[LogRecord]) -> bool,
     ) -> Vec<LogRecord> {
         let begun = Instant::now();
+        let (mut records, mut place) = (Vec::new(), None);
         loop {
-            let records = self.logs.records(app);
+            let (more, behind) = self.records_behind(app, place).await;
+            records.extend(more);
+            place = behind;
             if right(&records) {
                 return records;
             }
-            let last = records.last().map(|record| String::from_utf8_lossy(&record.text).into_owned());
+            let last = records.last().map(|record: &LogRecord| String::from_utf8_lossy(&record.text).into_owned());
             assert!(begun.elapsed() < limit, "still {} lines, the last is {last:?}", records.len());
             tokio::time::sleep(Duration::from_millis(20)).await;
         }

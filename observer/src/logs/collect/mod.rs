@@ -15,6 +15,7 @@ mod positions;
 mod requests;
 mod seen;
 mod sink;
+mod sweep;
 mod watch;
 
 use std::path::{Path, PathBuf};
@@ -108,6 +109,7 @@ impl LogCollector {
                 shared.watcher.run(&cancel),
                 notices::follow_settings(&shared, store, &cancel),
                 notices::tell(&shared, &cancel),
+                sweep::run(&shared, store, &cancel),
             );
             read.cancel();
         };
@@ -147,7 +149,7 @@ impl LogCollector {
             match tokio::time::timeout(ENGINE_LIMIT, self.engine.info()).await {
                 Ok(Ok(info)) => return info.docker_root_dir.unwrap_or_else(|| "/var/lib/docker".to_owned()).into(),
                 Ok(Err(error)) => {
-                    tracing::warn!(%error, "the engine does not say where its log files are; asking again")
+                    tracing::warn!(%error, "the engine does not say where its log files are; asking again");
                 }
                 Err(_) => tracing::warn!("the engine did not say in time where its log files are; asking again"),
             }

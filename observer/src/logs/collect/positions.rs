@@ -1,4 +1,5 @@
-//! How far each container of this node has been read: kept in a file, so that a restart goes on there.
+//! How far each container of this node has been read: kept in a file, so that a restart goes on there. After a restart
+//! of the machine all is read anew, because the store may have lost its last lines; those it has are known again.
 
 use std::collections::{BTreeMap, HashSet};
 use std::io::Write as _;
@@ -32,41 +33,52 @@ pub(super) struct Positions {
 
 #[derive(Debug, Default)]
 struct State {
-    positions: BTreeMap<String, Position>,
+    written: Written,
     changed: bool,
+}
+
+/// What is in the file.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Written {
+    /// The kernel's id of the time since the machine was started.
+    boot: String,
+    positions: BTreeMap<String, Position>,
 }
 
 impl Positions {
     /// Reads the file at `path`, if there is one.
     pub(super) fn open(path: &Path) -> Self {
-        let positions = match std::fs::read(path) {
+        let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+        let none = || Written { boot: boot.clone(), positions: BTreeMap::new() };
+        let written = match std::fs::read(path) {
             Ok(bytes) => serde_json::from_slice(&bytes).unwrap_or_else(|error| {
                 tracing::warn!(%error, path = %path.display(), "how far logs were read is not known; reading from their beginning");
-                BTreeMap::new()
+                none()
             }),
-            Err(_) => BTreeMap::new(),
+            Err(_) => none(),
         };
-        Self { path: path.to_owned(), state: Mutex::new(State { positions, changed: false }) }
+        let written = if written.boot == boot { written } else { none() };
+        Self { path: path.to_owned(), state: Mutex::new(State { written, changed: false }) }
     }
 
     /// How far the container has been read.
     pub(super) fn get(&self, container: &str) -> Option<Position> {
-        self.state().positions.get(container).cloned()
+        self.state().written.positions.get(container).cloned()
     }
 
     /// Notes that it has been read to there, and all that is before is stored.
     pub(super) fn set(&self, container: &str, position: Position) {
         let mut state = self.state();
         state.changed = true;
-        state.positions.insert(container.to_owned(), position);
+        state.written.positions.insert(container.to_owned(), position);
     }
 
     /// Forgets the containers that are gone.
     pub(super) fn retain(&self, there: &HashSet<String>) {
         let mut state = self.state();
-        let before = state.positions.len();
-        state.positions.retain(|container, _| there.contains(container));
-        state.changed |= state.positions.len() != before;
+        let before = state.written.positions.len();
+        state.written.positions.retain(|container, _| there.contains(container));
+        state.changed |= state.written.positions.len() != before;
     }
 
     /// Writes them now and then, and once more when cancelled.
@@ -95,7 +107,7 @@ impl Positions {
             if !std::mem::take(&mut state.changed) {
                 return Ok(());
             }
-            serde_json::to_vec(&state.positions)?
+            serde_json::to_vec(&state.written)?
         };
         let part = self.path.with_extension("part");
         std::fs::File::create(&part)?.write_all(&bytes)?;
@@ -133,7 +145,10 @@ mod tests {
         positions.keep(&cancel).await;
         let again = Positions::open(&path);
         assert_eq!((again.get("one"), again.get("two")), (Some(position(3)), None));
-        std::fs::write(&path, b"{\"one\":").expect("writes");
-        assert_eq!(Positions::open(&path).get("one"), None);
+        let text = std::fs::read_to_string(&path).expect("reads");
+        for unknown in [text.replacen("\"boot\":\"", "\"boot\":\"another", 1), text[..9].to_owned()] {
+            std::fs::write(&path, &unknown).expect("writes");
+            assert_eq!(Positions::open(&path).get("one"), None, "{unknown}");
+        }
     }
 }
