@@ -7,7 +7,7 @@ mod value;
 use serde_json::Value;
 
 use value::SettingValue;
-pub use value::{HttpAddress, MailSecurity, ServiceAddress, StorageBackend};
+pub use value::{HttpAddress, ListenAddress, MailSecurity, ServiceAddress, StorageBackend};
 
 use crate::network::Networks;
 use crate::{Error, Result};
@@ -240,6 +240,26 @@ settings! {
     logs_burst_mb: u64 = "logs.burst_mb", 512u64 => 1..=1_000_000;
     /// Address of a Prometheus that metrics are read from, such as `http://prometheus:9090`; empty for none.
     metrics_prometheus_url: ServiceAddress = "metrics.prometheus_url", ServiceAddress::default();
+    /// Image of the Loki that `skypanel infra up` runs.
+    infra_loki_image: String = "infra.loki_image", "docker.io/grafana/loki:3.4.2";
+    /// Where that Loki listens; behind another address than loopback, anyone who reaches it can read every log.
+    infra_loki_listen: ListenAddress = "infra.loki_listen", ListenAddress::loopback(3_100);
+    /// Image of the Prometheus that `skypanel infra up` runs.
+    infra_prometheus_image: String = "infra.prometheus_image", "docker.io/prom/prometheus:v3.2.1";
+    /// Where that Prometheus listens.
+    infra_prometheus_listen: ListenAddress = "infra.prometheus_listen", ListenAddress::loopback(9_090);
+    /// Image of the Alertmanager that `skypanel infra up` runs.
+    infra_alertmanager_image: String = "infra.alertmanager_image", "docker.io/prom/alertmanager:v0.28.1";
+    /// Where that Alertmanager listens.
+    infra_alertmanager_listen: ListenAddress = "infra.alertmanager_listen", ListenAddress::loopback(9_093);
+    /// Image of the node-exporter that `skypanel infra up` runs.
+    infra_node_exporter_image: String = "infra.node_exporter_image", "docker.io/prom/node-exporter:v1.9.0";
+    /// Where that node-exporter listens.
+    infra_node_exporter_listen: ListenAddress = "infra.node_exporter_listen", ListenAddress::loopback(9_100);
+    /// Image of the Grafana that `skypanel infra up` runs.
+    infra_grafana_image: String = "infra.grafana_image", "docker.io/grafana/grafana:11.5.2";
+    /// Where that Grafana listens.
+    infra_grafana_listen: ListenAddress = "infra.grafana_listen", ListenAddress::loopback(3_000);
     /// Where blobs (slugs, caches, sources) are kept: `local` or `s3`.
     storage_backend: StorageBackend = "storage.backend", StorageBackend::Local;
     /// Address of the S3 service, such as `https://s3.example.com`; empty for Amazon's.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::command::{Finished, run};
 use crate::wait;
@@ -37,6 +38,8 @@ pub struct Instance {
     pub http_port: u16,
     /// Port of the edge, HTTPS.
     pub https_port: u16,
+    /// Port that a Prometheus reads the agent's metrics at.
+    pub metrics_port: u16,
     /// A user who owns the organisation that the tests' apps belong to.
     pub user: String,
     /// That organisation.
@@ -84,11 +87,14 @@ impl Instance {
     /// Changes a setting until the answer is dropped. It is the whole platform's: only for tests that run alone.
     #[track_caller]
     pub fn set(&self, key: &str, value: &str) -> SettingGuard {
-        let listed = self.admin(&["settings"]).success().out();
-        let line = listed.lines().find(|line| line.split(' ').next() == Some(key));
-        let line = line.unwrap_or_else(|| panic!("there is no setting {key} in:\n{listed}"));
-        // Columns of fixed width: the key, its value, which may be empty, and what it means.
-        let before = line.get(29..53).unwrap_or_default().trim().to_owned();
+        let listed = self.admin(&["settings", "--json"]).success().out();
+        let listed: Value = serde_json::from_str(&listed).expect("settings are JSON");
+        let known = listed["items"].as_array().into_iter().flatten().find(|setting| setting["key"] == key);
+        let known = known.unwrap_or_else(|| panic!("there is no setting {key} in: {listed}"));
+        let before = match &known["value"] {
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
         let _ = self.admin(&["settings:set", key, value]).success();
         SettingGuard { instance: self.clone(), key: key.to_owned(), before }
     }

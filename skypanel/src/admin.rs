@@ -114,13 +114,18 @@ impl Reader {
 }
 
 pub(crate) async fn run(config: Config, action: Action, reader: Reader) -> Result<()> {
-    setup::data_directory(&config)?;
+    with_store(&config, async |store| act(&config, store, action, reader).await).await
+}
+
+/// Does something with the platform's store, whether the platform runs or not.
+pub(crate) async fn with_store(config: &Config, work: impl AsyncFnOnce(&Store) -> Result<()>) -> Result<()> {
+    setup::data_directory(config)?;
     let private = config.database_url.is_empty();
     // Held in this order to the end; a running `skypanel up` holds the second for as long as it runs.
-    let _turn = if private { Some(setup::turn(&config).await?) } else { None };
-    let alone = if private { setup::lock(&config).ok() } else { None };
-    let (store, postgres) = setup::open_store(&config).await?;
-    let outcome = act(&config, &store, action, reader).await;
+    let _turn = if private { Some(setup::turn(config).await?) } else { None };
+    let alone = if private { setup::lock(config).ok() } else { None };
+    let (store, postgres) = setup::open_store(config).await?;
+    let outcome = work(&store).await;
     store.pool().close().await;
     // Leave the private database as it was: running under a running `skypanel up`, stopped otherwise.
     if let Some(postgres) = postgres

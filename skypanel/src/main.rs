@@ -3,6 +3,7 @@
 mod admin;
 mod client;
 mod config;
+mod infra;
 mod reference;
 mod roles;
 mod setup;
@@ -46,6 +47,8 @@ enum Command {
     },
     /// Administer the platform on its host: users, keys, organisations, plans, settings
     Admin(admin::Admin),
+    /// Run log store, metrics, alerts and dashboards beside the platform, on this machine
+    Infra(infra::Infra),
     /// Log in to a platform, in a browser or with an API token
     Login {
         #[command(flatten)]
@@ -132,6 +135,7 @@ fn run(command: Command, as_json: bool) -> skypanel_core::Result<ExitCode> {
             let reader = if as_json { admin::Reader::Program } else { admin::Reader::Person };
             with_runtime(&settable, |config| admin::run(config, admin.action, reader))?;
         }
+        Command::Infra(infra) => with_runtime(&infra.settable.clone(), |config| infra::run(config, infra.action))?,
         Command::Login { arguments, .. } => client::in_runtime(client::login(&arguments, as_json))?,
         Command::Logout { arguments, .. } => client::in_runtime(client::logout(&arguments, as_json))?,
         Command::GitRemote { arguments, .. } => client::set_remote(&arguments, as_json)?,

@@ -118,6 +118,11 @@ pub(crate) async fn first_admin(config: &Config, store: &Store) -> Result<Option
     Ok(Some(path))
 }
 
+/// What the services of `skypanel infra` read and keep.
+pub(crate) fn infra_directory(config: &Config) -> std::path::PathBuf {
+    config.data_dir.join("infra")
+}
+
 /// A password of 24 letters and digits: 142 bits.
 pub(crate) fn random_password() -> String {
     const ALPHABET: &[u8] = b"ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz23456789";

@@ -277,7 +277,7 @@ async fn wait(mut running: JoinSet<Result<()>>, stop: &CancellationToken) -> Res
     first
 }
 
-async fn connect_engine(socket: &Path) -> Result<Docker> {
+pub(crate) async fn connect_engine(socket: &Path) -> Result<Docker> {
     let unreachable = |reason: String| {
         Error::System(format!(
             "The Docker engine does not answer at {}: {reason}. Install it (on Debian: apt-get install docker.io), start \

@@ -1,5 +1,7 @@
 //! What kinds of values settings have, and their text forms.
 
+use std::net::{Ipv4Addr, SocketAddr};
+
 use hyper::Uri;
 
 use super::SettingKind;
@@ -173,6 +175,29 @@ impl SettingValue for ServiceAddress {
         let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
         let port = if *port == usual { String::new() } else { format!(":{port}") };
         format!("{scheme}://{host}{port}{prefix}")
+    }
+}
+
+/// Where a service of this host listens: an address with a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ListenAddress(pub SocketAddr);
+
+impl ListenAddress {
+    /// A port that only this host reaches.
+    pub fn loopback(port: u16) -> Self {
+        Self((Ipv4Addr::LOCALHOST, port).into())
+    }
+}
+
+impl SettingValue for ListenAddress {
+    const KIND: SettingKind = SettingKind::Text;
+
+    fn parse(text: &str) -> Result<Self, String> {
+        text.trim().parse().map(Self).map_err(|_| "an address and a port, such as 127.0.0.1:9090".to_owned())
+    }
+
+    fn show(&self) -> String {
+        self.0.to_string()
     }
 }
 

@@ -178,7 +178,8 @@ fn host_ports(instance: &Instance) -> Vec<String> {
         .filter(|address| !address.starts_with("127.") && !address.starts_with("[::1]"))
         .filter_map(|address| address.rsplit(':').next()?.parse().ok())
         .collect();
-    ports.extend([instance.ssh_port, instance.api_port, instance.image_port, instance.http_port, instance.https_port]);
+    ports.extend([instance.ssh_port, instance.api_port, instance.image_port, instance.metrics_port]);
+    ports.extend([instance.http_port, instance.https_port]);
     ports.extend([22, 2375, 2377, 5432, 7946]);
     ports.sort_unstable();
     ports.dedup();

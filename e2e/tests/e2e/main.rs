@@ -1,6 +1,6 @@
 //! End-to-end tests against a running Skypanel; `infra/dev/e2e` starts one and runs them. A module is a theme, a
-//! test's name says what it proves. What ends Skypanel or changes its settings is in `limits`, `resilience`, `several`
-//! and `storage`, which run alone.
+//! test's name says what it proves. What ends Skypanel or changes its settings is in `infra`, `limits`, `resilience`,
+//! `several` and `storage`, which run alone.
 
 mod buildpacks;
 mod client;
@@ -9,6 +9,7 @@ mod control;
 mod failures;
 mod git;
 mod hostile;
+mod infra;
 mod isolation;
 mod limits;
 mod operator;
