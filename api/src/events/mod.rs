@@ -2,6 +2,7 @@
 
 mod list_app_events;
 mod list_organization_events;
+mod stream;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -18,6 +19,7 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
         .routes(routes!(list_app_events::list_app_events))
         .routes(routes!(list_organization_events::list_organization_events))
+        .routes(routes!(stream::stream_changes))
 }
 
 /// Something that happened.

@@ -2,6 +2,7 @@
 //! `NOTIFY`. A follower, in this process or another, reads from the first chunk on and misses nothing. What is kept is
 //! fit for any follower's terminal: of what apps and builds write, only the colours get that far.
 
+mod changes;
 mod follower;
 mod writer;
 
@@ -14,6 +15,7 @@ use sqlx::postgres::PgListener;
 use tokio::sync::broadcast;
 use tokio::task::JoinHandle;
 
+pub use self::changes::{Change, Changed, Changes};
 pub use self::follower::StreamFollower;
 pub use self::writer::StreamWriter;
 use crate::Result;
@@ -32,6 +34,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 pub struct Streams {
     pool: PgPool,
     announced: broadcast::Sender<StreamId>,
+    changed: broadcast::Sender<Change>,
     _listener: Arc<AbortOnDrop>,
 }
 
@@ -59,26 +62,37 @@ impl Streams {
     /// Starts listening for announcements.
     pub async fn connect(pool: PgPool) -> Result<Self> {
         let mut listener = PgListener::connect_with(&pool).await?;
-        listener.listen(CHANNEL).await?;
+        listener.listen_all([CHANNEL, changes::CHANNEL]).await?;
         let (announced, _) = broadcast::channel(1024);
-        let sender = announced.clone();
+        let (changed, _) = broadcast::channel(1024);
+        let senders = (announced.clone(), changed.clone());
         let task = tokio::spawn(async move {
+            let (announced, changed) = senders;
+            // No follower at the moment is fine.
             loop {
-                match listener.recv().await {
-                    Ok(notification) => {
+                match listener.try_recv().await {
+                    Ok(Some(notification)) if notification.channel() == changes::CHANNEL => {
+                        let change = Changed::parse(notification.payload()).map_or(Change::Unknown, Change::Of);
+                        let _ = changed.send(change);
+                    }
+                    Ok(Some(notification)) => {
                         if let Ok(id) = notification.payload().parse() {
-                            // No follower at the moment is fine.
-                            let _ = sender.send(StreamId(id));
+                            let _ = announced.send(StreamId(id));
                         }
+                    }
+                    // Connected again by itself. Followers of streams look for themselves now and then.
+                    Ok(None) => {
+                        let _ = changed.send(Change::Unknown);
                     }
                     Err(error) => {
                         tracing::warn!(%error, "lost the connection that live streams are announced on; reconnecting");
+                        let _ = changed.send(Change::Unknown);
                         tokio::time::sleep(Duration::from_secs(1)).await;
                     }
                 }
             }
         });
-        Ok(Self { pool, announced, _listener: Arc::new(AbortOnDrop(task)) })
+        Ok(Self { pool, announced, changed, _listener: Arc::new(AbortOnDrop(task)) })
     }
 
     /// Makes the stream `id` of an app; one that exists already goes on.
@@ -99,6 +113,11 @@ impl Streams {
                 .fetch_one(&self.pool)
                 .await?;
         Ok(StreamWriter::start(self.pool.clone(), id, next))
+    }
+
+    /// What changes from now on, everybody's.
+    pub fn changes(&self) -> Changes {
+        Changes(self.changed.subscribe())
     }
 
     /// Follows the stream `id` from its chunk number `from` on.
