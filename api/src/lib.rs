@@ -42,6 +42,7 @@ use std::time::Duration;
 
 use axum::Router;
 use skypanel_core::actions::Actions;
+use skypanel_core::model::AddressFormat;
 use skypanel_core::network::Networks;
 use skypanel_core::{Error, Result};
 use tokio::net::TcpListener;
@@ -65,6 +66,8 @@ pub struct ApiOptions {
     /// Where browsers find the API, such as `https://paas.example`. Cookies are for encrypted connections only when
     /// it begins with `https`.
     pub public_url: String,
+    /// How the addresses of apps look.
+    pub addresses: AddressFormat,
     /// Requests a client may send in a minute; none for any number.
     pub requests_per_minute: Option<NonZeroU32>,
     /// Proxies that are believed when they say in `X-Forwarded-For` where a request comes from.

@@ -140,6 +140,7 @@ async fn serve(config: &Config, store: &Store, roles: &[Role], only_worker: bool
             ssh_host: config.host.clone(),
             ssh_port: config.ssh_listen.port(),
             public_url: config.public_url(),
+            addresses,
             requests_per_minute: NonZeroU32::new(config.requests_per_minute),
             trusted_proxies: config.trusted_proxies()?,
             recheck: RECHECK,

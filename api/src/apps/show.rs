@@ -5,12 +5,11 @@ use std::collections::BTreeMap;
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
-use skypanel_core::actions::Actions;
 use skypanel_core::model::{AppRef, Formation, Money, ProcessType, resolve_formation};
 use utoipa::ToSchema;
 
 use super::AppItem;
-use crate::http::{Answer, Caller, PathOf, schema};
+use crate::http::{Answer, Caller, PathOf, Shared, schema};
 
 /// An app with what it runs.
 #[derive(Debug, Serialize, ToSchema)]
@@ -19,6 +18,8 @@ pub(crate) struct AppAnswer {
     app: AppItem,
     /// The host name under which it is reached on the platform's default domain.
     host: String,
+    /// The same as an address to open.
+    url: String,
     /// Process types of its release and their commands.
     #[schema(value_type = BTreeMap<String, String>)]
     processes: BTreeMap<ProcessType, String>,
@@ -39,15 +40,17 @@ pub(crate) struct AppAnswer {
     responses((status = OK, body = AppAnswer))
 )]
 pub(crate) async fn show_app(
-    State(actions): State<Actions>,
+    State(shared): State<Shared>,
     caller: Caller,
     PathOf(app): PathOf<AppRef>,
 ) -> Answer<AppAnswer> {
+    let actions = &shared.actions;
     let view = actions.app_view(&caller, &app).await?;
     let processes = actions.process_types(&view.app).await?;
     let formation = resolve_formation(&processes, &actions.store.formation(view.app.id).await?);
     let domain = actions.store.settings().await?.apps_default_domain;
     Ok(Json(AppAnswer {
+        url: shared.options.addresses.of(&view.app.subdomain, &domain),
         host: format!("{}.{domain}", view.app.subdomain),
         cost_per_hour: formation.values().map(|replicas| view.app.price_per_hour.times(*replicas)).sum(),
         processes,

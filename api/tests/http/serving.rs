@@ -17,7 +17,7 @@ use skypanel_core::clock::Clock;
 use skypanel_core::console::{Console, LogLine, LogQuery, OneOff, OneOffSession, ProcessState};
 use skypanel_core::jobs::Jobs;
 use skypanel_core::measurements::{Measurements, NodeUsage, Point, Series};
-use skypanel_core::model::{AppId, Application, Node, NodeAvailability, NodeRole, NodeState};
+use skypanel_core::model::{AddressFormat, AppId, Application, Node, NodeAvailability, NodeRole, NodeState};
 use skypanel_core::network::Networks;
 use skypanel_core::store::Store;
 use skypanel_core::stream::Streams;
@@ -87,6 +87,7 @@ pub(crate) fn options() -> ApiOptions {
         ssh_host: "paas.example".to_owned(),
         ssh_port: 2222,
         public_url: "http://paas.example".to_owned(),
+        addresses: AddressFormat { http_port: 80 },
         requests_per_minute: NonZeroU32::new(1_000),
         trusted_proxies: Networks::default(),
         recheck: Duration::from_millis(50),

@@ -202,6 +202,7 @@ async fn api(actions: &Actions, ssh_port: u16) -> (Api, String) {
             ssh_host: "localhost".to_owned(),
             ssh_port,
             public_url: url.clone(),
+            addresses: AddressFormat { http_port: 80 },
             requests_per_minute: None,
             trusted_proxies: Networks::default(),
             recheck: Duration::from_secs(1),
