@@ -1,4 +1,4 @@
-//! docs/api.md from its mark on is written from the OpenAPI document: `SKYPANEL_UPDATE_DOCS=1` writes it anew, and
+//! docs/api.md from its mark on is written from the OpenAPI document, and so is api/dashboard/openapi.json: `SKYPANEL_UPDATE_DOCS=1` writes it anew, and
 //! without it a reference that is not what the document says fails the test.
 
 use std::collections::BTreeMap;
@@ -28,6 +28,23 @@ fn the_reference_is_what_the_document_says() {
         new == old,
         "docs/api.md is not what the OpenAPI document says. Write it anew: \
          SKYPANEL_UPDATE_DOCS=1 cargo test -p skypanel-api --test http reference::"
+    );
+}
+
+/// The dashboard's client is made from this file, which has to be there before anything of Rust is built.
+#[test]
+fn the_dashboard_knows_the_document_of_now() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("dashboard/openapi.json");
+    let document = serde_json::to_value(skypanel_api::openapi()).expect("is JSON");
+    let new = format!("{document:#}\n");
+    if std::env::var_os("SKYPANEL_UPDATE_DOCS").is_some() {
+        std::fs::write(&path, new).expect("writes");
+        return;
+    }
+    assert!(
+        new == std::fs::read_to_string(&path).expect("reads"),
+        "api/dashboard/openapi.json is not the OpenAPI document. Write it anew, and build the dashboard with it: \
+         SKYPANEL_UPDATE_DOCS=1 cargo test -p skypanel-api --test http reference:: && infra/dev/dashboard"
     );
 }
 
