@@ -1,0 +1,211 @@
+// What is done with an app that runs: watched live, broken and rolled back, configured, scaled, looked at by those who may
+// only look, and destroyed.
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { BROKEN, TALKING } from "./apps";
+import { closeBrowser, SOON_MS, Visitor } from "./browser";
+import { Person, type Repository, unique } from "./instance";
+
+const organization = unique("org");
+const slug = unique("app");
+let owner: Person;
+let repository: Repository;
+
+beforeAll(() => {
+  owner = Person.member(organization, "owner");
+  owner.registerKey();
+  repository = owner.repository(TALKING);
+  repository.commit("First");
+  const pushed = repository.push(slug);
+  expect(pushed.status, pushed.stderr).toBe(0);
+});
+
+afterAll(async () => {
+  await closeBrowser();
+  owner.remove();
+});
+
+test("a push is watched live, from its beginning to its end", async () => {
+  const visitor = await Visitor.signedIn(owner);
+  const { page } = visitor;
+  await visitor.goto(`/apps/${slug}/deployments`);
+  await page.getByRole("link", { name: "First" }).waitFor();
+  repository.write("index.txt", "second");
+  repository.commit("Second");
+  const pushed = repository.pushInBackground(slug);
+  // It comes by itself, and so does its log.
+  await page.getByRole("link", { name: "Second" }).click();
+  await page.locator(".stages [data-state]").first().waitFor();
+  await page.getByText("-----> Launching v2").waitFor({ timeout: 4 * SOON_MS });
+  await page.locator('[data-connection="ended"]').waitFor({ timeout: 2 * SOON_MS });
+  await page.locator('[data-status="running"]', { hasText: "live" }).waitFor();
+  expect(await pushed).toBe(0);
+  await visitor.leave();
+});
+
+test("a failing build is told of with its reason, and a release is rolled back", async () => {
+  const visitor = await Visitor.signedIn(owner);
+  const { page } = visitor;
+  for (const [name, content] of Object.entries(BROKEN)) repository.write(name, content);
+  repository.commit("Break it");
+  expect(repository.push(slug).status).not.toBe(0);
+  await visitor.goto(`/apps/${slug}/deployments`);
+  await page.getByRole("link", { name: "Break it" }).waitFor();
+  await visitor.examine("deployments");
+  await page.getByRole("link", { name: "Break it" }).click();
+  await page.getByText("the colour is missing").first().waitFor();
+  await page.getByText("It failed, and what ran before goes on").waitFor();
+  await page.locator('.stages [data-state="failed"]').waitFor();
+  await visitor.examine("deployment-that-failed");
+
+  await page.getByRole("link", { name: "All deployments" }).click();
+  await page.getByRole("button", { name: "Roll back to v1" }).click();
+  await page.getByRole("dialog").getByText("without a build").waitFor();
+  await visitor.examine("rollback", { phone: false });
+  await page.getByRole("dialog").getByRole("button", { name: "Roll back" }).click();
+  await page.getByRole("heading", { name: "Rollback to v1" }).waitFor();
+  await page.locator('[data-status="running"]', { hasText: "live" }).waitFor({ timeout: 4 * SOON_MS });
+  await visitor.leave();
+});
+
+test("several config vars are one rollout, and no value is shown again", async () => {
+  const visitor = await Visitor.signedIn(owner);
+  const { page } = visitor;
+  await visitor.goto(`/apps/${slug}/environment`);
+  await page.getByText("No config var yet.").waitFor();
+  const form = page.getByRole("form", { name: "Add a config var" });
+  for (const [name, value] of [
+    ["GREETING", "hello"],
+    ["SECRET", "a-secret-value"],
+  ] as const) {
+    await form.getByLabel("Name").fill(name);
+    await form.getByLabel("Value", { exact: true }).fill(value);
+    await form.getByRole("button", { name: "Add" }).click();
+  }
+  await page.getByText("2 changes not saved.").waitFor();
+  await visitor.examine("environment");
+  await page.getByRole("button", { name: "Save" }).click();
+  await page.getByText("The app is being rolled out with it.").waitFor();
+  await page.getByRole("button", { name: "Change GREETING" }).waitFor();
+  expect(await page.content()).not.toContain("a-secret-value");
+
+  await page.getByRole("button", { name: "Paste a .env file" }).click();
+  await page.getByLabel("Lines of NAME=value").fill("ONE=1\nTWO=2\n# a comment\n");
+  await visitor.examine("environment-paste", { phone: false });
+  await page.getByRole("button", { name: "Set them" }).click();
+  await page.getByText("TWO", { exact: true }).waitFor();
+  await page.getByRole("button", { name: "Remove SECRET" }).click();
+  await page.getByText("will be removed").waitFor();
+  await page.getByRole("button", { name: "Save" }).click();
+  await page.getByText("SECRET", { exact: true }).waitFor({ state: "detached" });
+  await visitor.leave();
+});
+
+test("the cost is shown before an app is scaled, and what runs follows", async () => {
+  const visitor = await Visitor.signedIn(owner);
+  const { page } = visitor;
+  await visitor.goto(`/apps/${slug}/scale`);
+  await page.getByRole("combobox", { name: "Plan" }).selectOption({ index: 1 });
+  await page.locator("[data-cost]").waitFor();
+  await page.getByRole("button", { name: "Change the plan" }).click();
+  await page.getByText("up to 3 of each").waitFor();
+  const slider = page.getByRole("slider", { name: "Replicas of web" });
+  await slider.focus();
+  await page.keyboard.press("ArrowRight");
+  await page.locator("[data-cost]", { hasText: "$0.0694 an hour" }).waitFor();
+  await visitor.examine("scale");
+  await page.getByRole("button", { name: "Scale", exact: true }).click();
+  await page.getByText("The app is being scaled.").waitFor();
+  await visitor.goto(`/apps/${slug}`);
+  await page.getByText("web.2").waitFor({ timeout: 4 * SOON_MS });
+  await visitor.leave();
+});
+
+test("a domain says which records it needs, and what is wrong with them", async () => {
+  const visitor = await Visitor.signedIn(owner);
+  const { page } = visitor;
+  await visitor.goto(`/apps/${slug}/domains`);
+  const domain = `www.${slug}.example.com`;
+  await page.getByLabel("Add a domain").fill("*.example.com");
+  await page.getByRole("button", { name: "Add", exact: true }).click();
+  await page.locator("[role=alert], [class*=Input-error]").first().waitFor();
+  await page.getByLabel("Add a domain").fill(domain);
+  await page.getByRole("button", { name: "Add", exact: true }).click();
+  await page.getByRole("heading", { name: domain }).waitFor();
+  await page.getByText(`_paas-verify.${domain}`).waitFor();
+  await visitor.examine("domains");
+  await page.getByRole("button", { name: "Remove" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Remove" }).click();
+  await page.getByText("No domain of its own yet.").waitFor();
+  await visitor.leave();
+});
+
+test("a viewer sees everything and changes nothing, and is told who can help", async () => {
+  const viewer = Person.member(organization, "viewer");
+  const visitor = await Visitor.signedIn(viewer);
+  const { page } = visitor;
+  await page.getByRole("link", { name: slug }).click();
+  await page.getByText("You are a viewer of this organisation").waitFor();
+  await visitor.examine("viewer");
+  for (const path of ["", "/deployments", "/environment", "/domains", "/scale", "/settings"]) {
+    await visitor.goto(`/apps/${slug}${path}`);
+    await page.getByRole("heading", { name: slug, level: 1 }).waitFor();
+    const buttons = await page.locator("#content button:enabled").allInnerTexts();
+    expect(
+      buttons.filter((text) => text !== ""),
+      path,
+    ).toEqual([]);
+  }
+  await visitor.leave();
+  viewer.remove();
+});
+
+test("a session that ends in mid-work is taken up again over what was typed", async () => {
+  const visitor = await Visitor.signedIn(owner);
+  const { page } = visitor;
+  await visitor.goto(`/apps/${slug}/environment`);
+  const form = page.getByRole("form", { name: "Add a config var" });
+  await form.getByLabel("Name").fill("KEPT");
+  await form.getByLabel("Value", { exact: true }).fill("kept");
+  await form.getByRole("button", { name: "Add" }).click();
+  // Somebody ended all sessions elsewhere.
+  await visitor.endSession();
+  await page.getByRole("button", { name: "Save" }).click();
+  const dialog = page.getByRole("dialog", { name: "Your session has ended" });
+  await dialog.waitFor();
+  await visitor.examine("session-ended", { phone: false });
+  await dialog.locator("input[name=password]").fill(owner.password);
+  await dialog.getByRole("button", { name: "Sign in" }).click();
+  await dialog.waitFor({ state: "detached" });
+  await page.getByRole("button", { name: "Save" }).click();
+  await page.getByRole("button", { name: "Change KEPT" }).waitFor();
+  await visitor.leave();
+});
+
+test("an access token that ran out is renewed without a word", async () => {
+  const visitor = await Visitor.signedIn(owner);
+  const { page } = visitor;
+  await visitor.context.clearCookies({ name: /skypanel_session$/ });
+  const renewed = page.waitForResponse((response) => response.url().endsWith("/api/auth/refresh") && response.ok());
+  await visitor.goto(`/apps/${slug}/settings`);
+  await renewed;
+  await page.getByRole("heading", { name: "Health check" }).waitFor();
+  await visitor.examine("settings");
+  await visitor.leave();
+});
+
+test("an app is destroyed by typing its name, and goes from every browser", async () => {
+  const [visitor, other] = [await Visitor.signedIn(owner), await Visitor.signedIn(owner)];
+  const { page } = visitor;
+  await other.page.getByRole("link", { name: slug }).waitFor();
+  await visitor.goto(`/apps/${slug}/settings`);
+  await page.getByRole("button", { name: `Destroy ${slug}` }).click();
+  const dialog = page.getByRole("dialog");
+  expect(await dialog.getByRole("button", { name: "Destroy it" }).isDisabled()).toBe(true);
+  await dialog.getByLabel(`Type ${slug} to go on`).fill(slug);
+  await visitor.examine("destroy", { phone: false });
+  await dialog.getByRole("button", { name: "Destroy it" }).click();
+  await page.getByRole("heading", { level: 1, name: "Apps" }).waitFor();
+  await other.page.getByRole("link", { name: slug }).waitFor({ state: "detached", timeout: 4 * SOON_MS });
+  await visitor.leave();
+  await other.leave();
+});

@@ -1,0 +1,157 @@
+// Chromium on the dashboard: pages that fail a test when their console shows an error, axe, and screenshots.
+import { mkdirSync, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
+import { expect, onTestFailed } from "vitest";
+import { ADDRESS, type Person, ROOT } from "./instance";
+
+const SHOTS = join(ROOT, "target/screenshots");
+const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+/** Longest that something on a page may take to come. */
+export const SOON_MS = 15_000;
+export const DESK = { width: 1280, height: 860 };
+export const PHONE = { width: 390, height: 844 };
+
+let browser: Browser | undefined;
+let visitors = 0;
+
+async function chrome(): Promise<Browser> {
+  browser ??= await chromium.launch({
+    executablePath: process.env.SKYPANEL_CHROMIUM ?? "/usr/bin/chromium",
+    args: ["--no-sandbox", "--disable-dev-shm-usage"],
+  });
+  return browser;
+}
+
+export async function closeBrowser() {
+  await browser?.close();
+  browser = undefined;
+}
+
+/** A browser of its own, with its own cookies. */
+export class Visitor {
+  readonly problems: string[] = [];
+
+  private constructor(
+    readonly context: BrowserContext,
+    readonly page: Page,
+  ) {
+    page.setDefaultTimeout(SOON_MS);
+    page.on("pageerror", (error) => this.problems.push(String(error)));
+    page.on("console", (message) => {
+      // What the server refuses is logged by Chromium as well, and is what some tests want.
+      if (message.type() === "error" && !message.text().startsWith("Failed to load resource")) {
+        this.problems.push(message.text());
+      }
+    });
+  }
+
+  static async come(options: { dark?: boolean; phone?: boolean } = {}): Promise<Visitor> {
+    const context = await (await chrome()).newContext({
+      baseURL: ADDRESS,
+      viewport: options.phone ? PHONE : DESK,
+      colorScheme: options.dark ? "dark" : "light",
+      reducedMotion: "reduce",
+    });
+    const visitor = new Visitor(context, await context.newPage());
+    onTestFailed(async ({ task }) => {
+      console.error(`${visitor.page.url()}\n${visitor.problems.join("\n")}`);
+      visitors += 1;
+      await visitor.shoot(`failed-${visitors}-${task.name.replaceAll(/\W+/g, "-").slice(0, 60)}`).catch(() => {});
+    });
+    return visitor;
+  }
+
+  static async signedIn(person: Person, options: { dark?: boolean; phone?: boolean } = {}): Promise<Visitor> {
+    const visitor = await Visitor.come(options);
+    await visitor.page.goto("/");
+    await visitor.signIn(person);
+    await visitor.page.getByRole("heading", { level: 1, name: "Apps" }).waitFor();
+    return visitor;
+  }
+
+  async signIn(person: Person) {
+    await this.page.getByLabel("E-mail address").fill(person.email);
+    await this.page.locator("input[name=password]").fill(person.password);
+    await this.page.getByRole("button", { name: "Sign in" }).click();
+  }
+
+  /** Ends the session, as another browser of the same person would. */
+  async endSession() {
+    const cookies = await this.context.cookies();
+    const csrf = cookies.find((cookie) => cookie.name.endsWith("skypanel_csrf"))?.value ?? "";
+    const ended = await this.context.request.post("/api/auth/logout-all", { headers: { "x-csrf-token": csrf } });
+    expect(ended.status()).toBe(204);
+    // The answer made this browser forget its cookies, which another's would not have.
+    await this.context.addCookies(cookies);
+  }
+
+  /** Goes to an address and waits until the screen shows what it is about. */
+  async goto(path: string, heading?: string) {
+    await this.page.goto(path);
+    if (heading) await this.page.getByRole("heading", { name: heading }).first().waitFor();
+    await this.loaded();
+  }
+
+  /** Until nothing on the page is being loaded. */
+  async loaded() {
+    await this.page.locator("#content, main").first().waitFor();
+    await this.page.waitForFunction(() => !document.querySelector('[aria-label="Loading"]'));
+  }
+
+  /** Looks at the screen as it is in both themes with axe, and takes its pictures. */
+  async examine(name: string, options: { phone?: boolean } = {}) {
+    for (const scheme of ["light", "dark"] as const) {
+      await this.page.emulateMedia({ colorScheme: scheme });
+      await this.page.waitForFunction(
+        (scheme) => document.documentElement.dataset.mantineColorScheme === scheme,
+        scheme,
+      );
+      await this.check(`${name} (${scheme})`);
+      await this.shoot(`${name}-${scheme}`);
+    }
+    await this.page.emulateMedia({ colorScheme: "light" });
+    if (options.phone !== false) {
+      await this.page.setViewportSize(PHONE);
+      await this.check(`${name} (phone)`);
+      const wide = await this.page.evaluate(
+        () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+      );
+      expect(wide, `${name} is wider than a phone`).toBeLessThanOrEqual(0);
+      await this.shoot(`${name}-phone`);
+      await this.page.setViewportSize(DESK);
+    }
+  }
+
+  /** What axe finds against WCAG 2.2 AA is none. */
+  private async check(name: string) {
+    // In a world of its own, where the page's content policy does not count.
+    const session = await this.context.newCDPSession(this.page);
+    const { frameTree } = await session.send("Page.getFrameTree");
+    const { executionContextId } = await session.send("Page.createIsolatedWorld", { frameId: frameTree.frame.id });
+    await session.send("Runtime.evaluate", { expression: AXE, contextId: executionContextId });
+    const expression = `axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] })
+      .then((found) => found.violations.map((one) => ({ id: one.id, help: one.help, nodes: one.nodes.map((node) => node.html + " | " + node.failureSummary) })))`;
+    const answer = await session.send("Runtime.evaluate", {
+      expression,
+      contextId: executionContextId,
+      awaitPromise: true,
+      returnByValue: true,
+    });
+    await session.detach();
+    if (answer.exceptionDetails) throw new Error(`axe failed on ${name}: ${JSON.stringify(answer.exceptionDetails)}`);
+    expect(answer.result.value, `axe on ${name}`).toEqual([]);
+  }
+
+  async shoot(name: string) {
+    mkdirSync(SHOTS, { recursive: true });
+    await this.page.screenshot({ path: join(SHOTS, `${name}.png`), animations: "disabled" });
+  }
+
+  /** Leaves; fails when the console showed an error, such as something that the content policy forbids. */
+  async leave() {
+    await this.context.close();
+    expect(this.problems).toEqual([]);
+  }
+}

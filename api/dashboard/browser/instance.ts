@@ -1,0 +1,171 @@
+// The Skypanel that `infra/dev/e2e start` started, its admin commands, and people who push to it.
+import { execFileSync, type SpawnSyncReturns, spawn, spawnSync } from "node:child_process";
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+
+interface Instance {
+  programs: string;
+  data_dir: string;
+  ssh_port: number;
+  api_port: number;
+  http_port: number;
+}
+
+export const ROOT = resolve(import.meta.dirname, "../../..");
+const PUSH_LIMIT_MS = 150_000;
+const COMMAND_LIMIT_MS = 60_000;
+
+const described = process.env.SKYPANEL_E2E ?? join(ROOT, ".work/e2e/instance.json");
+export const instance = JSON.parse(readFileSync(described, "utf8")) as Instance;
+/** The dashboard of that Skypanel; one that is being worked on may stand in for it. */
+export const ADDRESS = process.env.SKYPANEL_DASHBOARD ?? `http://127.0.0.1:${instance.api_port}`;
+
+let made = 0;
+
+/** A name that no other test uses; a DNS label. */
+export function unique(prefix: string): string {
+  made += 1;
+  return `${prefix}-${(Date.now() % 100_000_000).toString(36)}${made}`;
+}
+
+/** `skypanel admin …`; what it prints. */
+export function admin(...words: string[]): string {
+  return execFileSync(join(instance.programs, "skypanel"), ["admin", ...words], {
+    env: { ...process.env, SKYPANEL_DATA_DIR: instance.data_dir },
+    encoding: "utf8",
+    timeout: COMMAND_LIMIT_MS,
+  });
+}
+
+/** Somebody with an account, a key, and a directory for their repositories. */
+export class Person {
+  readonly home = mkdtempSync(join(tmpdir(), "skypanel-browser-"));
+  readonly password: string;
+
+  constructor(
+    readonly email: string,
+    output: string,
+  ) {
+    const password = /Password[^:]*:\s+(\S+)/.exec(output)?.[1];
+    if (!password) throw new Error(`user:create said no password: ${output}`);
+    this.password = password;
+    execFileSync("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", "browser", "-f", this.key]);
+  }
+
+  static member(organization: string, role: "owner" | "developer" | "viewer"): Person {
+    const email = `${unique(role)}@e2e.test`;
+    return new Person(email, admin("user:create", email, "--org", organization, "--role", role));
+  }
+
+  static admin(): Person {
+    const email = `${unique("admin")}@e2e.test`;
+    return new Person(email, admin("user:create", email, "--admin"));
+  }
+
+  get key() {
+    return join(this.home, "id_ed25519");
+  }
+
+  get publicKey() {
+    return readFileSync(`${this.key}.pub`, "utf8").trim();
+  }
+
+  registerKey() {
+    admin("key:add", "--email", this.email, `${this.key}.pub`);
+  }
+
+  /** Has an app of theirs destroyed, which goes on after the answer. */
+  destroy(app: string) {
+    execFileSync(
+      "ssh",
+      [...this.ssh().slice(1), `-p${instance.ssh_port}`, "git@127.0.0.1", "--", `apps:destroy ${app} --confirm ${app}`],
+      { timeout: COMMAND_LIMIT_MS },
+    );
+  }
+
+  /** The words that call `ssh` with their key and none of the machine's own settings. */
+  ssh(): string[] {
+    const words = ["ssh", "-F/dev/null", `-i${this.key}`, "-oIdentitiesOnly=yes", "-oIdentityAgent=none"];
+    words.push(
+      `-oUserKnownHostsFile=${this.home}/known_hosts`,
+      "-oStrictHostKeyChecking=accept-new",
+      "-oBatchMode=yes",
+    );
+    return words;
+  }
+
+  /** A repository with a copy of an example, or with the given files. */
+  repository(from: string | Record<string, string>): Repository {
+    return new Repository(this, from);
+  }
+
+  remove() {
+    rmSync(this.home, { recursive: true, force: true });
+  }
+}
+
+export class Repository {
+  readonly path: string;
+
+  constructor(
+    readonly person: Person,
+    from: string | Record<string, string>,
+  ) {
+    this.path = mkdtempSync(join(person.home, "repository-"));
+    if (typeof from === "string") cpSync(join(ROOT, "examples", from), this.path, { recursive: true });
+    else for (const [name, content] of Object.entries(from)) this.write(name, content);
+    this.git("init", "--quiet", "--initial-branch=main");
+  }
+
+  write(name: string, content: string) {
+    writeFileSync(join(this.path, name), content);
+  }
+
+  commit(message: string) {
+    this.git("add", "--all");
+    this.git("commit", "--quiet", "--allow-empty", "--message", message);
+  }
+
+  /** Pushes, whatever comes of it; output and exit code are for the caller. */
+  push(app: string): SpawnSyncReturns<string> {
+    return spawnSync("git", ["push", "--force", `ssh://git@127.0.0.1:${instance.ssh_port}/${app}.git`, "main"], {
+      ...this.options(),
+      timeout: PUSH_LIMIT_MS,
+    });
+  }
+
+  /** The same without waiting for its end, which is the exit code. */
+  pushInBackground(app: string): Promise<number | null> {
+    const remote = `ssh://git@127.0.0.1:${instance.ssh_port}/${app}.git`;
+    const git = spawn("git", ["push", "--force", remote, "main"], {
+      ...this.options(),
+      timeout: PUSH_LIMIT_MS,
+      stdio: "ignore",
+    });
+    return new Promise((resolve, reject) => git.on("error", reject).on("exit", resolve));
+  }
+
+  private git(...words: string[]) {
+    execFileSync("git", words, { ...this.options(), timeout: COMMAND_LIMIT_MS });
+  }
+
+  private options() {
+    const who = { NAME: "Ada Example", EMAIL: "ada@example.com" };
+    return {
+      cwd: this.path,
+      encoding: "utf8" as const,
+      env: {
+        ...process.env,
+        GIT_CONFIG_GLOBAL: "/dev/null",
+        GIT_CONFIG_NOSYSTEM: "1",
+        GIT_TERMINAL_PROMPT: "0",
+        GIT_SSH_COMMAND: this.person.ssh().join(" "),
+        GIT_AUTHOR_NAME: who.NAME,
+        GIT_AUTHOR_EMAIL: who.EMAIL,
+        GIT_COMMITTER_NAME: who.NAME,
+        GIT_COMMITTER_EMAIL: who.EMAIL,
+      },
+    };
+  }
+}

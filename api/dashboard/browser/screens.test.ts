@@ -1,0 +1,108 @@
+// What is not an app's: the organisation and its invitations, usage, the account, and the pages of admins.
+import { afterAll, expect, test } from "vitest";
+import { closeBrowser, Visitor } from "./browser";
+import { ADDRESS, Person, unique } from "./instance";
+
+afterAll(closeBrowser);
+
+test("an owner invites somebody, who makes an account by the link and is seen at once", async () => {
+  const owner = Person.member(unique("org"), "owner");
+  const visitor = await Visitor.signedIn(owner);
+  const { page } = visitor;
+  await page.getByRole("link", { name: "Organisation" }).click();
+  await page.getByText("You are an owner.").waitFor();
+  const email = `${unique("invited")}@e2e.test`;
+  await page.getByLabel("E-mail address").fill(email);
+  await page.getByLabel("Role", { exact: true }).selectOption("developer");
+  await page.getByRole("button", { name: "Invite" }).click();
+  const link = (await page.locator(".save-bar code").textContent()) ?? "";
+  await visitor.loaded();
+  await visitor.examine("organisation");
+
+  const invited = await Visitor.come();
+  await invited.page.goto(`${ADDRESS}${new URL(link).pathname}${new URL(link).hash}`);
+  await invited.page.locator("input[name=password]").fill("correct horse battery");
+  await invited.examine("invitation");
+  await invited.page.getByRole("button", { name: "Make the account" }).click();
+  await invited.page.getByRole("heading", { level: 1, name: "Apps" }).waitFor();
+  await invited.leave();
+
+  // Nobody reloads the owner's page.
+  await page.getByRole("combobox", { name: `Role of ${email}` }).waitFor();
+  await page.getByText("No invitation is open.").waitFor();
+  await page.getByRole("button", { name: `Remove ${email}` }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Remove" }).click();
+  await page.getByRole("combobox", { name: `Role of ${email}` }).waitFor({ state: "detached" });
+  await visitor.leave();
+  owner.remove();
+});
+
+test("usage, account and keyboard work for somebody who has nothing yet", async () => {
+  const owner = Person.member(unique("org"), "owner");
+  const visitor = await Visitor.signedIn(owner);
+  const { page } = visitor;
+  await visitor.goto("/usage", "Usage and billing");
+  await page.getByText("The wallet has not moved yet.").waitFor();
+  await visitor.examine("usage");
+  await visitor.goto("/account", "Account");
+  await page.getByText("No key yet.").waitFor();
+  await visitor.examine("account");
+  await visitor.goto("/no/such/page", "There is nothing here");
+  await visitor.examine("not-found");
+  // The first stop of the keyboard leads past the navigation.
+  await visitor.goto("/apps", "Apps");
+  await page.keyboard.press("Tab");
+  expect(await page.evaluate(() => document.activeElement?.textContent)).toBe("Skip to the content");
+  await page.keyboard.press("Enter");
+  await page.getByRole("button", { name: `Account of ${owner.email}` }).focus();
+  await page.keyboard.press("Enter");
+  await page.getByRole("menuitem", { name: "Sign out" }).click();
+  await page.getByRole("heading", { name: "Sign in to Skypanel" }).waitFor();
+  await visitor.leave();
+  owner.remove();
+});
+
+test("every page of the admin is there", async () => {
+  const admin = Person.admin();
+  const organization = unique("org");
+  const member = Person.member(organization, "developer");
+  const visitor = await Visitor.signedIn(admin);
+  const { page } = visitor;
+  await page.getByRole("link", { name: "Admin" }).click();
+  await page.getByText("database").waitFor();
+  await visitor.loaded();
+  await visitor.examine("admin-overview");
+  for (const [path, words] of [
+    ["apps", ""],
+    ["organizations", ""],
+    ["users", ""],
+    ["nodes", "leader"],
+    ["settings", "Try what they lead to"],
+    ["audit", ""],
+  ] as const) {
+    await visitor.goto(`/admin/${path}`, "Admin");
+    if (words) await page.getByText(words).first().waitFor();
+    await visitor.examine(`admin-${path}`);
+  }
+  await visitor.goto("/admin/organizations", "Admin");
+  await page.getByRole("searchbox").fill(organization);
+  await page.getByRole("button", { name: `Top up ${organization}` }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByLabel("Amount in dollars").fill("12.50");
+  await dialog.getByLabel("Reference of the payment").fill(organization);
+  await visitor.examine("admin-top-up", { phone: false });
+  await dialog.getByRole("button", { name: "Top up" }).click();
+  await page.getByText("balance $12.50").waitFor();
+  await page.getByRole("button", { name: `Suspend ${organization}` }).click();
+  await dialog.getByLabel("Why").fill("A test");
+  await dialog.getByRole("button", { name: "Suspend" }).click();
+  await page.getByRole("button", { name: `Resume ${organization}` }).click();
+  await page.getByRole("button", { name: `Suspend ${organization}` }).waitFor();
+  await visitor.goto("/admin/users", "Admin");
+  await page.getByRole("searchbox").fill(member.email);
+  await page.getByRole("button", { name: `Lock out: ${member.email}` }).click();
+  await page.getByText("locked out").waitFor();
+  await visitor.leave();
+  admin.remove();
+  member.remove();
+});

@@ -1,0 +1,15 @@
+import { defineConfig } from "vitest/config";
+
+/** Longest that a test may take: some push, build and roll out. */
+const TEST_LIMIT_MS = 180_000;
+
+export default defineConfig({
+  test: {
+    root: import.meta.dirname,
+    include: ["**/*.test.ts"],
+    testTimeout: TEST_LIMIT_MS,
+    hookTimeout: TEST_LIMIT_MS,
+    // One Skypanel and one browser on two cores: one after the other.
+    fileParallelism: false,
+  },
+});

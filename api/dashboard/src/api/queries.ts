@@ -1,0 +1,254 @@
+// What screens read, under the keys by which live events make it be read again.
+import { queryOptions } from "@tanstack/react-query";
+import { api, data, type Schemas } from "./client";
+import { problemOf } from "./problem";
+import { hasEnded, setSession } from "./session";
+
+/** How often what may change is read again by itself, for the case that its change was not told. */
+const SOON_MS = 5_000;
+const LATER_MS = 30_000;
+const BUSY = new Set(["building", "deploying", "deleting", "queued", "packaging", "releasing"]);
+
+/** Reads again after a while, unless the session has ended. */
+const every = (milliseconds: number) => (hasEnded() ? false : milliseconds);
+
+export const isBusy = (status: string | undefined) => status !== undefined && BUSY.has(status);
+
+export const meQuery = queryOptions({
+  queryKey: ["me"],
+  queryFn: async ({ signal }) => {
+    const me = await data(api.GET("/api/me", { signal }));
+    setSession("open");
+    return me;
+  },
+  staleTime: 60_000,
+});
+
+export const platformQuery = queryOptions({
+  queryKey: ["platform"],
+  queryFn: ({ signal }) => data(api.GET("/api/platform", { signal })),
+  staleTime: 300_000,
+});
+
+export const plansQuery = queryOptions({
+  queryKey: ["plans"],
+  queryFn: async ({ signal }) => (await data(api.GET("/api/paas/plans", { signal }))).items,
+  staleTime: 60_000,
+});
+
+export const sshKeysQuery = queryOptions({
+  queryKey: ["ssh-keys"],
+  queryFn: async ({ signal }) => (await data(api.GET("/api/me/ssh-keys", { signal }))).items,
+});
+
+/** All apps of the caller, page by page. */
+export const appsQuery = queryOptions({
+  queryKey: ["apps"],
+  queryFn: async ({ signal }) => {
+    const apps = [];
+    let cursor: string | null | undefined;
+    do {
+      const query = { limit: 100, ...(cursor ? { cursor } : {}) };
+      const page = await data(api.GET("/api/paas/apps", { params: { query }, signal }));
+      apps.push(...page.items);
+      cursor = page.next_cursor;
+    } while (cursor);
+    return apps;
+  },
+  refetchInterval: (query) => every(query.state.data?.some((app) => isBusy(app.status)) ? SOON_MS : LATER_MS),
+});
+
+export const appQuery = (app: string) =>
+  queryOptions({
+    queryKey: ["app", app],
+    queryFn: ({ signal }) => data(api.GET("/api/paas/apps/{app}", { params: { path: { app } }, signal })),
+    refetchInterval: (query) => every(isBusy(query.state.data?.status) ? SOON_MS : LATER_MS),
+  });
+
+export const deploymentsQuery = (app: string) =>
+  queryOptions({
+    queryKey: ["app", app, "deployments"],
+    queryFn: async ({ signal }) =>
+      data(api.GET("/api/paas/apps/{app}/deployments", { params: { path: { app }, query: { limit: 50 } }, signal })),
+    refetchInterval: (query) => every(query.state.data?.items.some((one) => isBusy(one.status)) ? SOON_MS : LATER_MS),
+  });
+
+export const deploymentQuery = (app: string, deployment: string) =>
+  queryOptions({
+    queryKey: ["app", app, "deployments", deployment],
+    queryFn: ({ signal }) =>
+      data(api.GET("/api/paas/apps/{app}/deployments/{deployment}", { params: { path: { app, deployment } }, signal })),
+    refetchInterval: (query) => every(query.state.data?.finished_at ? LATER_MS : SOON_MS),
+  });
+
+export const processesQuery = (app: string) =>
+  queryOptions({
+    queryKey: ["app", app, "processes"],
+    queryFn: async ({ signal }) =>
+      (await data(api.GET("/api/paas/apps/{app}/processes", { params: { path: { app } }, signal }))).items,
+    // What the engine does is told by nobody.
+    refetchInterval: (query) => every(query.state.data?.every((one) => one.state === "running") ? LATER_MS : SOON_MS),
+  });
+
+export const eventsQuery = (app: string) =>
+  queryOptions({
+    queryKey: ["app", app, "events"],
+    queryFn: async ({ signal }) =>
+      (await data(api.GET("/api/paas/apps/{app}/events", { params: { path: { app }, query: { limit: 8 } }, signal })))
+        .items,
+    refetchInterval: () => every(LATER_MS),
+  });
+
+export const envQuery = (app: string) =>
+  queryOptions({
+    queryKey: ["app", app, "env"],
+    queryFn: async ({ signal }) =>
+      (await data(api.GET("/api/paas/apps/{app}/env", { params: { path: { app } }, signal }))).items,
+    refetchInterval: () => every(LATER_MS),
+  });
+
+export const domainsQuery = (app: string) =>
+  queryOptions({
+    queryKey: ["app", app, "domains"],
+    queryFn: ({ signal }) => data(api.GET("/api/paas/apps/{app}/domains", { params: { path: { app } }, signal })),
+    refetchInterval: () => every(LATER_MS),
+  });
+
+export const repositoryQuery = (app: string) =>
+  queryOptions({
+    queryKey: ["app", app, "repository"],
+    queryFn: ({ signal }) => data(api.GET("/api/paas/apps/{app}/repository", { params: { path: { app } }, signal })),
+  });
+
+export const organizationsQuery = queryOptions({
+  queryKey: ["organizations"],
+  queryFn: async ({ signal }) => (await data(api.GET("/api/organizations", { signal }))).items,
+});
+
+export const membersQuery = (organization: string) =>
+  queryOptions({
+    queryKey: ["organizations", organization, "members"],
+    queryFn: async ({ signal }) => {
+      const params = { path: { organization }, query: { limit: 100 } };
+      return (await data(api.GET("/api/organizations/{organization}/members", { params, signal }))).items;
+    },
+  });
+
+export const invitationsQuery = (organization: string) =>
+  queryOptions({
+    queryKey: ["organizations", organization, "invitations"],
+    queryFn: async ({ signal }) =>
+      (
+        await data(
+          api.GET("/api/organizations/{organization}/invitations", { params: { path: { organization } }, signal }),
+        )
+      ).items,
+  });
+
+export const walletQuery = (organization: string) =>
+  queryOptions({
+    queryKey: ["organizations", organization, "wallet"],
+    queryFn: ({ signal }) =>
+      data(api.GET("/api/organizations/{organization}/wallet", { params: { path: { organization } }, signal })),
+    refetchInterval: () => every(LATER_MS * 4),
+  });
+
+export type UsageGroup = "app" | "day" | "plan" | "process";
+
+export const usageQuery = (organization: string, month: string, group: UsageGroup) =>
+  queryOptions({
+    queryKey: ["organizations", organization, "usage", month, group],
+    queryFn: ({ signal }) =>
+      data(api.GET("/api/paas/usage", { params: { query: { organization, month, group } }, signal })),
+  });
+
+export const ledgerQuery = (organization: string) =>
+  queryOptions({
+    queryKey: ["organizations", organization, "ledger"],
+    queryFn: async ({ signal }) => {
+      const params = { path: { organization }, query: { limit: 50 } };
+      return (await data(api.GET("/api/organizations/{organization}/ledger", { params, signal }))).items;
+    },
+  });
+
+export const invoicesQuery = (organization: string) =>
+  queryOptions({
+    queryKey: ["organizations", organization, "invoices"],
+    queryFn: async ({ signal }) =>
+      (
+        await data(
+          api.GET("/api/organizations/{organization}/invoices", { params: { path: { organization } }, signal }),
+        )
+      ).items,
+  });
+
+export const adminOverviewQuery = queryOptions({
+  queryKey: ["admin", "overview"],
+  queryFn: ({ signal }) => data(api.GET("/api/admin/paas/overview", { signal })),
+  refetchInterval: () => every(SOON_MS * 2),
+});
+
+export const healthQuery = queryOptions({
+  queryKey: ["admin", "health"],
+  // A platform that is not healthy says so with 503, and how.
+  queryFn: async ({ signal }) => {
+    const { data: report, error, response } = await api.GET("/api/health", { signal });
+    if (report) return report;
+    const body = error as unknown;
+    if (response.status === 503 && typeof body === "object" && body !== null && "checks" in body) {
+      return body as Schemas["Report"];
+    }
+    throw problemOf(response.status, error);
+  },
+  refetchInterval: () => every(SOON_MS * 2),
+});
+
+export const nodesQuery = queryOptions({
+  queryKey: ["admin", "nodes"],
+  queryFn: async ({ signal }) => (await data(api.GET("/api/admin/paas/nodes", { signal }))).items,
+  refetchInterval: () => every(SOON_MS * 2),
+});
+
+export const adminAppsQuery = (search: string) =>
+  queryOptions({
+    queryKey: ["admin", "apps", search],
+    queryFn: ({ signal }) =>
+      data(
+        api.GET("/api/admin/paas/apps", { params: { query: { limit: 100, ...(search ? { search } : {}) } }, signal }),
+      ),
+  });
+
+export const adminOrganizationsQuery = (search: string) =>
+  queryOptions({
+    queryKey: ["admin", "organizations", search],
+    queryFn: ({ signal }) =>
+      data(
+        api.GET("/api/admin/paas/organizations", {
+          params: { query: { limit: 100, ...(search ? { search } : {}) } },
+          signal,
+        }),
+      ),
+  });
+
+export const adminUsersQuery = (search: string) =>
+  queryOptions({
+    queryKey: ["admin", "users", search],
+    queryFn: ({ signal }) =>
+      data(
+        api.GET("/api/admin/paas/users", { params: { query: { limit: 100, ...(search ? { search } : {}) } }, signal }),
+      ),
+  });
+
+export const adminSettingsQuery = queryOptions({
+  queryKey: ["admin", "settings"],
+  queryFn: async ({ signal }) => (await data(api.GET("/api/admin/paas/settings", { signal }))).items,
+});
+
+export const adminAuditQuery = (action: string) =>
+  queryOptions({
+    queryKey: ["admin", "audit", action],
+    queryFn: ({ signal }) =>
+      data(
+        api.GET("/api/admin/paas/audit", { params: { query: { limit: 100, ...(action ? { action } : {}) } }, signal }),
+      ),
+  });

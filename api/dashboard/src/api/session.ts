@@ -1,0 +1,55 @@
+// The browser's session: its cookies, its silent renewal, and what to do once it has ended.
+import { useSyncExternalStore } from "react";
+
+type State = "unknown" | "open" | "ended";
+
+let state: State = "unknown";
+let renewing: Promise<boolean> | null = null;
+const listeners = new Set<() => void>();
+
+export function setSession(next: State) {
+  if (state === next) return;
+  state = next;
+  for (const listener of listeners) listener();
+}
+
+/** Whether the session that this page worked in has ended, so that the person must sign in again. */
+export function useSessionEnded(): boolean {
+  return useSyncExternalStore(
+    (listener) => {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    () => state === "ended",
+  );
+}
+
+/** The same for what is not shown: whoever signs in again says so with `setSession`. */
+export const hasEnded = () => state === "ended";
+
+/** What writes bring along. With HTTPS the cookie has the name that only this host can give it. */
+export function csrfToken(cookies = document.cookie, protocol = location.protocol): string {
+  const name = `${protocol === "https:" ? "__Host-" : ""}skypanel_csrf`;
+  const pair = cookies.split("; ").find((pair) => pair.startsWith(`${name}=`));
+  return pair?.slice(name.length + 1) ?? "";
+}
+
+/** Renews the session; whether there is one now. Whoever asks meanwhile gets the same answer. */
+export function renew(): Promise<boolean> {
+  renewing ??= exclusively(askToRenew).finally(() => {
+    renewing = null;
+  });
+  return renewing;
+}
+
+async function askToRenew(): Promise<boolean> {
+  const response = await fetch("/api/auth/refresh", { method: "POST", headers: { "x-csrf-token": csrfToken() } });
+  // 409: another tab renewed it a moment ago, and its cookies are ours.
+  return response.ok || response.status === 409;
+}
+
+/** Of several tabs one renews at a time, where the browser can tell them apart. */
+async function exclusively<T>(work: () => Promise<T>): Promise<T> {
+  if (!navigator.locks) return work();
+  return navigator.locks.request("skypanel-renew", work);
+}

@@ -1,0 +1,31 @@
+// An action of the API behind a button: what it says when it is done, and what is read again after it.
+import { notifications } from "@mantine/notifications";
+import { type QueryKey, useMutation, useQueryClient } from "@tanstack/react-query";
+import { words } from "../api/problem";
+
+export interface Action<In, Out> {
+  run: (input: In) => Promise<Out>;
+  /** What to say once it is done; nothing without. */
+  done?: string | ((out: Out, input: In) => string);
+  /** What is read again. */
+  changes?: QueryKey[];
+  onDone?: (out: Out, input: In) => void;
+  /** Whether the screen shows the problem itself, so that no notification does. */
+  quiet?: boolean;
+}
+
+export function useAction<In = void, Out = unknown>({ run, done, changes = [], onDone, quiet }: Action<In, Out>) {
+  const cache = useQueryClient();
+  return useMutation<Out, Error, In>({
+    mutationFn: run,
+    onSuccess: async (out, input) => {
+      const message = typeof done === "function" ? done(out, input) : done;
+      if (message) notifications.show({ message, color: "green" });
+      onDone?.(out, input);
+      await Promise.all(changes.map((queryKey) => cache.invalidateQueries({ queryKey })));
+    },
+    onError: (error) => {
+      if (!quiet) notifications.show({ title: "That did not work", message: words(error), color: "red" });
+    },
+  });
+}

@@ -1,0 +1,35 @@
+// Money and sizes in words. Amounts come as decimal text and are only rounded where they are shown.
+
+/** An amount of money, such as "$0.0069"; small ones keep what makes them different. */
+export function money(amount: string, digits?: number): string {
+  const value = Number(amount);
+  const shown = digits ?? (value !== 0 && Math.abs(value) < 1 ? 4 : 2);
+  return new Intl.NumberFormat("en-US", {
+    style: "currency",
+    currency: "USD",
+    minimumFractionDigits: Math.min(2, shown),
+    maximumFractionDigits: shown,
+  }).format(value);
+}
+
+/** Hours of a month, as plans count them. */
+export const HOURS_OF_A_MONTH = 730;
+
+export function perMonth(anHour: string): string {
+  return money(String(Number(anHour) * HOURS_OF_A_MONTH), 2);
+}
+
+export function bytes(count: number): string {
+  const units = ["B", "KB", "MB", "GB", "TB"];
+  let value = count;
+  let unit = 0;
+  while (value >= 1000 && unit < units.length - 1) {
+    value /= 1000;
+    unit += 1;
+  }
+  return `${value < 10 && unit > 0 ? value.toFixed(1) : Math.round(value)} ${units[unit]}`;
+}
+
+export function count(number: number, one: string, many = `${one}s`): string {
+  return `${number} ${number === 1 ? one : many}`;
+}

@@ -1,0 +1,58 @@
+// Adds a public key to the account: how a push is told whose it is.
+import { Button, Group, Stack, Textarea, TextInput } from "@mantine/core";
+import { type FormEvent, useState } from "react";
+import { api, data } from "../api/client";
+import { useAction } from "./action";
+import { Command } from "./command";
+import { Refused } from "./loading";
+
+export function SshKeyForm() {
+  const [key, setKey] = useState("");
+  const [name, setName] = useState("");
+  const add = useAction({
+    run: () => data(api.POST("/api/me/ssh-keys", { body: { public_key: key.trim(), name: name.trim() || null } })),
+    done: (added: { name: string }) => `The key "${added.name}" may push now.`,
+    changes: [["ssh-keys"]],
+    onDone: () => {
+      setKey("");
+      setName("");
+    },
+    quiet: true,
+  });
+  const submit = (event: FormEvent) => {
+    event.preventDefault();
+    add.mutate();
+  };
+  return (
+    <form onSubmit={submit}>
+      <Stack gap="sm">
+        <Command
+          text="cat ~/.ssh/id_ed25519.pub || ssh-keygen -t ed25519"
+          label="Copy the command that shows your key"
+        />
+        <Textarea
+          label="Public key"
+          description="The line that the command above shows; it begins with ssh-ed25519 or another kind."
+          required
+          autosize={false}
+          rows={3}
+          classNames={{ input: "mono" }}
+          value={key}
+          onChange={(event) => setKey(event.currentTarget.value)}
+        />
+        <TextInput
+          label="Name"
+          description="The key's comment without."
+          value={name}
+          onChange={(event) => setName(event.currentTarget.value)}
+        />
+        <Refused error={add.error} />
+        <Group>
+          <Button type="submit" loading={add.isPending}>
+            Add the key
+          </Button>
+        </Group>
+      </Stack>
+    </form>
+  );
+}

@@ -1,0 +1,11 @@
+// A table that scrolls by itself where the screen is narrower; with the keyboard, too.
+import { Table, type TableProps } from "@mantine/core";
+
+export function WideTable({ label, className = "", ...table }: TableProps & { label: string }) {
+  return (
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls is reachable with the keyboard
+    <section className={`table-wrap ${className}`} aria-label={label} tabIndex={0}>
+      <Table horizontalSpacing="md" {...table} />
+    </section>
+  );
+}

@@ -1,0 +1,240 @@
+// The route table. Every screen is a file of its own that is fetched when somebody goes there.
+import {
+  createRootRoute,
+  createRoute,
+  createRouter,
+  lazyRouteComponent,
+  Outlet,
+  redirect,
+} from "@tanstack/react-router";
+import { cache } from "./api/cache";
+import { Problem } from "./api/problem";
+import { meQuery } from "./api/queries";
+import { Failed, Waiting } from "./parts/loading";
+import { NotFound } from "./screens/not_found";
+import { Shell } from "./screens/shell";
+
+const root = createRootRoute({ component: Outlet, notFoundComponent: NotFound });
+
+const signIn = createRoute({
+  getParentRoute: () => root,
+  path: "/sign-in",
+  validateSearch: (search: Record<string, unknown>): { to?: string } =>
+    typeof search.to === "string" ? { to: search.to } : {},
+  component: lazyRouteComponent(() => import("./screens/sign_in"), "SignIn"),
+});
+
+const invitation = createRoute({
+  getParentRoute: () => root,
+  path: "/invitation",
+  component: lazyRouteComponent(() => import("./screens/invitation"), "Invitation"),
+});
+
+/** Everything that only people who are signed in see. */
+const shell = createRoute({
+  getParentRoute: () => root,
+  id: "shell",
+  component: Shell,
+  beforeLoad: async ({ location }) => {
+    try {
+      await cache.ensureQueryData(meQuery);
+    } catch (error) {
+      if (error instanceof Problem && error.status === 401) {
+        throw redirect({ to: "/sign-in", search: location.href === "/" ? {} : { to: location.href } });
+      }
+      throw error;
+    }
+  },
+});
+
+const home = createRoute({
+  getParentRoute: () => shell,
+  path: "/",
+  beforeLoad: () => {
+    throw redirect({ to: "/apps", replace: true });
+  },
+});
+
+const apps = createRoute({
+  getParentRoute: () => shell,
+  path: "/apps",
+  component: lazyRouteComponent(() => import("./screens/apps"), "Apps"),
+});
+
+const newApp = createRoute({
+  getParentRoute: () => shell,
+  path: "/new",
+  validateSearch: (search: Record<string, unknown>): { plan?: string } =>
+    typeof search.plan === "string" ? { plan: search.plan } : {},
+  component: lazyRouteComponent(() => import("./screens/new_app"), "NewApp"),
+});
+
+const organizations = createRoute({
+  getParentRoute: () => shell,
+  path: "/organizations",
+  component: lazyRouteComponent(() => import("./screens/organizations"), "Organizations"),
+});
+
+const usage = createRoute({
+  getParentRoute: () => shell,
+  path: "/usage",
+  component: lazyRouteComponent(() => import("./screens/usage"), "Usage"),
+});
+
+const account = createRoute({
+  getParentRoute: () => shell,
+  path: "/account",
+  component: lazyRouteComponent(() => import("./screens/account"), "Account"),
+});
+
+const admin = createRoute({
+  getParentRoute: () => shell,
+  path: "/admin",
+  component: lazyRouteComponent(() => import("./screens/admin/layout"), "AdminLayout"),
+});
+
+const adminOverview = createRoute({
+  getParentRoute: () => admin,
+  path: "/",
+  component: lazyRouteComponent(() => import("./screens/admin/overview"), "AdminOverview"),
+});
+
+const adminApps = createRoute({
+  getParentRoute: () => admin,
+  path: "/apps",
+  component: lazyRouteComponent(() => import("./screens/admin/apps"), "AdminApps"),
+});
+
+const adminOrganizations = createRoute({
+  getParentRoute: () => admin,
+  path: "/organizations",
+  component: lazyRouteComponent(() => import("./screens/admin/organizations"), "AdminOrganizations"),
+});
+
+const adminUsers = createRoute({
+  getParentRoute: () => admin,
+  path: "/users",
+  component: lazyRouteComponent(() => import("./screens/admin/users"), "AdminUsers"),
+});
+
+const adminNodes = createRoute({
+  getParentRoute: () => admin,
+  path: "/nodes",
+  component: lazyRouteComponent(() => import("./screens/admin/nodes"), "AdminNodes"),
+});
+
+const adminSettings = createRoute({
+  getParentRoute: () => admin,
+  path: "/settings",
+  component: lazyRouteComponent(() => import("./screens/admin/settings"), "AdminSettings"),
+});
+
+const adminAudit = createRoute({
+  getParentRoute: () => admin,
+  path: "/audit",
+  component: lazyRouteComponent(() => import("./screens/admin/audit"), "AdminAudit"),
+});
+
+const app = createRoute({
+  getParentRoute: () => shell,
+  path: "/apps/$app",
+  component: lazyRouteComponent(() => import("./screens/app/layout"), "AppLayout"),
+});
+
+const overview = createRoute({
+  getParentRoute: () => app,
+  path: "/",
+  component: lazyRouteComponent(() => import("./screens/app/overview"), "Overview"),
+});
+
+const deployments = createRoute({
+  getParentRoute: () => app,
+  path: "/deployments",
+  component: lazyRouteComponent(() => import("./screens/app/deployments"), "Deployments"),
+});
+
+const deployment = createRoute({
+  getParentRoute: () => app,
+  path: "/deployments/$deployment",
+  component: lazyRouteComponent(() => import("./screens/app/deployment"), "Deployment"),
+});
+
+const logs = createRoute({
+  getParentRoute: () => app,
+  path: "/logs",
+  component: lazyRouteComponent(() => import("./screens/app/logs"), "Logs"),
+});
+
+const environment = createRoute({
+  getParentRoute: () => app,
+  path: "/environment",
+  component: lazyRouteComponent(() => import("./screens/app/environment"), "Environment"),
+});
+
+const domains = createRoute({
+  getParentRoute: () => app,
+  path: "/domains",
+  component: lazyRouteComponent(() => import("./screens/app/domains"), "Domains"),
+});
+
+const scale = createRoute({
+  getParentRoute: () => app,
+  path: "/scale",
+  component: lazyRouteComponent(() => import("./screens/app/scale"), "Scale"),
+});
+
+const settings = createRoute({
+  getParentRoute: () => app,
+  path: "/settings",
+  component: lazyRouteComponent(() => import("./screens/app/settings"), "Settings"),
+});
+
+const table = root.addChildren([
+  signIn,
+  invitation,
+  shell.addChildren([
+    home,
+    apps,
+    newApp,
+    organizations,
+    usage,
+    account,
+    admin.addChildren([
+      adminOverview,
+      adminApps,
+      adminOrganizations,
+      adminUsers,
+      adminNodes,
+      adminSettings,
+      adminAudit,
+    ]),
+    app.addChildren([overview, deployments, deployment, logs, environment, domains, scale, settings]),
+  ]),
+]);
+
+export const router = createRouter({
+  routeTree: table,
+  defaultPreload: "intent",
+  defaultPendingComponent: () => (
+    <main className="main">
+      <Waiting />
+    </main>
+  ),
+  defaultErrorComponent: ({ error, reset }) => (
+    <main className="main">
+      <Failed
+        error={error}
+        retry={() => {
+          reset();
+          void router.invalidate();
+        }}
+      />
+    </main>
+  ),
+});
+
+declare module "@tanstack/react-router" {
+  interface Register {
+    router: typeof router;
+  }
+}

@@ -1,0 +1,35 @@
+// Surrounds the pages of the platform's admins.
+import { useQuery } from "@tanstack/react-query";
+import { Link, Outlet } from "@tanstack/react-router";
+import { meQuery } from "../../api/queries";
+import { Head } from "../../parts/page";
+import { NotFound } from "../not_found";
+
+const PAGES = [
+  ["/admin", "Overview"],
+  ["/admin/apps", "Apps"],
+  ["/admin/organizations", "Organisations"],
+  ["/admin/users", "Users"],
+  ["/admin/nodes", "Nodes"],
+  ["/admin/settings", "Settings"],
+  ["/admin/audit", "Audit"],
+] as const;
+
+export function AdminLayout() {
+  const me = useQuery(meQuery).data;
+  // The API refuses everything here anyway.
+  if (me && !me.is_admin) return <NotFound />;
+  return (
+    <>
+      <Head title="Admin" />
+      <nav className="tabs" aria-label="Pages of the admin">
+        {PAGES.map(([to, name]) => (
+          <Link key={to} to={to} activeOptions={{ exact: to === "/admin" }}>
+            {name}
+          </Link>
+        ))}
+      </nav>
+      <Outlet />
+    </>
+  );
+}

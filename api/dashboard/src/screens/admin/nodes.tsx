@@ -1,0 +1,56 @@
+// The machines that apps run on, as the Swarm's managers see them.
+import { Stack, Table, Text } from "@mantine/core";
+import { useQuery } from "@tanstack/react-query";
+import { nodesQuery } from "../../api/queries";
+import { bytes } from "../../parts/amounts";
+import { Loaded } from "../../parts/loading";
+import { Status } from "../../parts/status";
+import { WideTable } from "../../parts/wide_table";
+
+export function AdminNodes() {
+  const nodes = useQuery(nodesQuery);
+  return (
+    <Stack>
+      <Loaded query={nodes}>
+        {(nodes) => (
+          <WideTable label="Nodes" verticalSpacing="sm">
+            <Table.Thead>
+              <Table.Tr>
+                <Table.Th>Node</Table.Th>
+                <Table.Th>State</Table.Th>
+                <Table.Th className="wide">Role</Table.Th>
+                <Table.Th className="numeric wide">CPU</Table.Th>
+                <Table.Th className="numeric wide">Memory</Table.Th>
+                <Table.Th className="numeric">Replicas</Table.Th>
+                <Table.Th className="wide">Engine</Table.Th>
+              </Table.Tr>
+            </Table.Thead>
+            <Table.Tbody>
+              {nodes.map((one) => (
+                <Table.Tr key={one.id}>
+                  <Table.Td>
+                    <Text fw={600} className="break">
+                      {one.name}
+                    </Text>
+                    <Text size="sm" c="dimmed">
+                      {one.message ?? one.address}
+                    </Text>
+                  </Table.Td>
+                  <Table.Td>
+                    <Status of={one.state} />
+                    {one.availability === "active" ? null : <Text size="sm">{one.availability}</Text>}
+                  </Table.Td>
+                  <Table.Td className="wide">{one.is_leader ? "leader" : one.role}</Table.Td>
+                  <Table.Td className="numeric wide">{one.cpu_millicores / 1000}</Table.Td>
+                  <Table.Td className="numeric wide">{bytes(one.memory_bytes)}</Table.Td>
+                  <Table.Td className="numeric">{one.replicas}</Table.Td>
+                  <Table.Td className="wide">{one.engine_version}</Table.Td>
+                </Table.Tr>
+              ))}
+            </Table.Tbody>
+          </WideTable>
+        )}
+      </Loaded>
+    </Stack>
+  );
+}

@@ -1,0 +1,29 @@
+// Deployments in words.
+import type { Schemas } from "../../api/client";
+
+type Item = Schemas["DeploymentItem"];
+
+/** Who or what made it: the commit's author, or the person who asked. */
+export function who(one: Item): string {
+  const author = one.git_author?.replace(/\s*<[^>]*>\s*$/, "");
+  return one.created_by ?? author ?? "a webhook";
+}
+
+/** What it is about, in a line. */
+export function about(one: Item): string {
+  if (one.trigger === "rollback" && one.parent_version) return `Rollback to v${one.parent_version}`;
+  const first = one.git_message?.split("\n")[0]?.trim();
+  if (one.trigger === "config") return one.description ?? "Config vars changed";
+  return first || one.description || "Deployment";
+}
+
+const ENDED = new Set<Item["status"]>(["succeeded", "failed", "cancelled"]);
+
+export const hasEnded = (one: Item) => ENDED.has(one.status);
+
+/** The state as a person says it: of those that went live one is live now. */
+export function stateOf(one: Item): { of: string; words?: string } {
+  if (one.is_current) return { of: "running", words: "live" };
+  if (one.status === "succeeded") return { of: "inactive", words: "was live" };
+  return { of: one.status };
+}

@@ -1,0 +1,302 @@
+// Config vars: their names and ages. Values go in and are never told again. All changes are saved at once, so that the
+// app rolls out once.
+import {
+  ActionIcon,
+  Button,
+  Group,
+  Modal,
+  PasswordInput,
+  Stack,
+  Switch,
+  Text,
+  Textarea,
+  TextInput,
+} from "@mantine/core";
+import { IconTrash } from "@tabler/icons-react";
+import { useQuery } from "@tanstack/react-query";
+import { getRouteApi } from "@tanstack/react-router";
+import { type FormEvent, useState } from "react";
+import { api, data, type Schemas } from "../../api/client";
+import { appQuery, envQuery } from "../../api/queries";
+import { useAction } from "../../parts/action";
+import { count } from "../../parts/amounts";
+import { Loaded, Refused } from "../../parts/loading";
+import { LOOK_ONLY, useMay } from "../../parts/roles";
+import { Ago } from "../../parts/time";
+
+const route = getRouteApi("/shell/apps/$app");
+
+/** What is to be changed: a new value, or null to remove the var. */
+type Changes = Record<string, string | null>;
+
+export function Environment() {
+  const { app: slug } = route.useParams();
+  const app = useQuery(appQuery(slug)).data;
+  const vars = useQuery(envQuery(slug));
+  const may = useMay(app?.organization_id);
+  const [changes, setChanges] = useState<Changes>({});
+  const [pasting, setPasting] = useState(false);
+  const set = (key: string, value: string | null) => setChanges((before) => ({ ...before, [key]: value }));
+  const drop = (key: string) => setChanges(({ [key]: _, ...rest }) => rest);
+  return (
+    <Stack gap="lg" maw={860}>
+      <Text c="dimmed" size="sm">
+        Your app reads these as environment variables. Values are encrypted and never shown again.
+      </Text>
+      {may.change ? (
+        <>
+          <Add onAdd={set} />
+          <Group>
+            <Button variant="default" size="xs" onClick={() => setPasting(true)}>
+              Paste a .env file
+            </Button>
+          </Group>
+        </>
+      ) : (
+        <Text size="sm" c="dimmed">
+          {LOOK_ONLY}
+        </Text>
+      )}
+      <Loaded query={vars}>
+        {(vars) => <Vars vars={vars} changes={changes} may={may.change} onSet={set} onDrop={drop} />}
+      </Loaded>
+      {Object.keys(changes).length > 0 ? (
+        <Save slug={slug} runs={app?.status === "running"} changes={changes} onDone={() => setChanges({})} />
+      ) : null}
+      {pasting ? <Paste slug={slug} onClose={() => setPasting(false)} /> : null}
+    </Stack>
+  );
+}
+
+function Add({ onAdd }: { onAdd: (key: string, value: string) => void }) {
+  const [key, setKey] = useState("");
+  const [value, setValue] = useState("");
+  const submit = (event: FormEvent) => {
+    event.preventDefault();
+    onAdd(key.trim(), value);
+    setKey("");
+    setValue("");
+  };
+  return (
+    <form onSubmit={submit} aria-label="Add a config var">
+      <Group align="end" gap="sm">
+        <TextInput
+          label="Name"
+          className="grow"
+          classNames={{ input: "mono" }}
+          placeholder="DATABASE_URL"
+          required
+          pattern="[A-Z_][A-Z0-9_]*"
+          title="Capital letters, digits and underscores"
+          autoComplete="off"
+          spellCheck={false}
+          value={key}
+          onChange={(event) => setKey(event.currentTarget.value.toUpperCase())}
+        />
+        <PasswordInput
+          label="Value"
+          className="grow"
+          autoComplete="new-password"
+          visibilityToggleButtonProps={{ "aria-label": "Show the value" }}
+          value={value}
+          onChange={(event) => setValue(event.currentTarget.value)}
+        />
+        <Button type="submit" variant="default">
+          Add
+        </Button>
+      </Group>
+    </form>
+  );
+}
+
+interface VarsProps {
+  vars: Schemas["ConfigItem"][];
+  changes: Changes;
+  may: boolean;
+  onSet: (key: string, value: string | null) => void;
+  onDrop: (key: string) => void;
+}
+
+function Vars({ vars, changes, may, onSet, onDrop }: VarsProps) {
+  const there = new Map(vars.map((one) => [one.key, one]));
+  const keys = [...new Set([...there.keys(), ...Object.keys(changes)])].sort();
+  if (keys.length === 0) return <Text c="dimmed">No config var yet.</Text>;
+  return (
+    <ul className="plain-list rows" aria-label="Config vars">
+      {keys.map((key) => (
+        <Row
+          key={key}
+          name={key}
+          since={there.get(key)?.updated_at}
+          change={changes[key]}
+          may={may}
+          onSet={onSet}
+          onDrop={onDrop}
+        />
+      ))}
+    </ul>
+  );
+}
+
+interface RowProps {
+  name: string;
+  since: string | undefined;
+  change: string | null | undefined;
+  may: boolean;
+  onSet: (key: string, value: string | null) => void;
+  onDrop: (key: string) => void;
+}
+
+function Row({ name, since, change, may, onSet, onDrop }: RowProps) {
+  const [editing, setEditing] = useState(false);
+  const [value, setValue] = useState("");
+  const submit = (event: FormEvent) => {
+    event.preventDefault();
+    onSet(name, value);
+    setEditing(false);
+    setValue("");
+  };
+  return (
+    <li>
+      <span className="mono break grow">{name}</span>
+      {editing ? (
+        <form onSubmit={submit} className="grow">
+          <Group gap="xs" wrap="nowrap">
+            <PasswordInput
+              className="grow"
+              size="xs"
+              aria-label={`New value of ${name}`}
+              autoComplete="new-password"
+              autoFocus
+              visibilityToggleButtonProps={{ "aria-label": "Show the value" }}
+              value={value}
+              onChange={(event) => setValue(event.currentTarget.value)}
+            />
+            <Button size="xs" type="submit">
+              Keep
+            </Button>
+            <Button size="xs" variant="default" onClick={() => setEditing(false)}>
+              Leave it
+            </Button>
+          </Group>
+        </form>
+      ) : (
+        <Text size="sm" c={change === undefined ? "dimmed" : undefined} fw={change === undefined ? 400 : 600}>
+          {said(since, change)} {change === undefined && since ? <Ago at={since} /> : null}
+        </Text>
+      )}
+      {may && !editing ? (
+        <Group gap={4}>
+          {change === undefined ? (
+            <>
+              <Button size="xs" variant="default" onClick={() => setEditing(true)} aria-label={`Change ${name}`}>
+                Change
+              </Button>
+              <ActionIcon
+                variant="subtle"
+                color="red"
+                aria-label={`Remove ${name}`}
+                title={`Remove ${name}`}
+                onClick={() => onSet(name, null)}
+              >
+                <IconTrash size={16} />
+              </ActionIcon>
+            </>
+          ) : (
+            <Button
+              size="xs"
+              variant="default"
+              onClick={() => onDrop(name)}
+              aria-label={`Take back the change of ${name}`}
+            >
+              Take back
+            </Button>
+          )}
+        </Group>
+      ) : null}
+    </li>
+  );
+}
+
+function said(since: string | undefined, change: string | null | undefined): string {
+  if (change === undefined) return "set";
+  if (change === null) return "will be removed";
+  return since ? "will be changed" : "will be added";
+}
+
+function Save({ slug, runs, changes, onDone }: { slug: string; runs: boolean; changes: Changes; onDone: () => void }) {
+  const save = useAction({
+    run: () =>
+      data(api.PATCH("/api/paas/apps/{app}/env", { params: { path: { app: slug } }, body: { vars: changes } })),
+    done: (answer: Schemas["ConfigAnswer"]) => rolledOut(answer),
+    changes: [["app", slug], ["apps"]],
+    onDone,
+    quiet: true,
+  });
+  const number = Object.keys(changes).length;
+  return (
+    <div className="save-bar">
+      <Refused error={save.error} />
+      <Group justify="space-between">
+        <Text size="sm">
+          {count(number, "change")} not saved.{" "}
+          {runs ? "Saving rolls the app out once, without a gap." : "They count from the next release on."}
+        </Text>
+        <Group gap="xs">
+          <Button variant="default" onClick={onDone}>
+            Discard
+          </Button>
+          <Button loading={save.isPending} onClick={() => save.mutate()}>
+            Save
+          </Button>
+        </Group>
+      </Group>
+    </div>
+  );
+}
+
+function rolledOut(answer: Schemas["ConfigAnswer"]): string {
+  return answer.deployment_id ? "Saved. The app is being rolled out with it." : "Saved.";
+}
+
+function Paste({ slug, onClose }: { slug: string; onClose: () => void }) {
+  const [text, setText] = useState("");
+  const [replace, setReplace] = useState(false);
+  const load = useAction({
+    run: () =>
+      data(api.POST("/api/paas/apps/{app}/env/import", { params: { path: { app: slug } }, body: { text, replace } })),
+    done: (answer: Schemas["ConfigAnswer"]) => `${count(answer.set.length, "var")} set. ${rolledOut(answer)}`,
+    changes: [["app", slug], ["apps"]],
+    onDone: onClose,
+    quiet: true,
+  });
+  return (
+    <Modal opened onClose={onClose} title="Paste a .env file" size="lg">
+      <Stack>
+        <Textarea
+          label="Lines of NAME=value"
+          rows={10}
+          classNames={{ input: "mono" }}
+          spellCheck={false}
+          data-autofocus
+          value={text}
+          onChange={(event) => setText(event.currentTarget.value)}
+        />
+        <Switch
+          label="Remove all vars that are not in it"
+          checked={replace}
+          onChange={(event) => setReplace(event.currentTarget.checked)}
+        />
+        <Refused error={load.error} />
+        <Group justify="flex-end">
+          <Button variant="default" onClick={onClose}>
+            Leave it
+          </Button>
+          <Button loading={load.isPending} disabled={text.trim() === ""} onClick={() => load.mutate()}>
+            Set them
+          </Button>
+        </Group>
+      </Stack>
+    </Modal>
+  );
+}

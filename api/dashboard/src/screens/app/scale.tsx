@@ -1,0 +1,200 @@
+// How many replicas of each process type run, and on which plan; with what that costs before anything is changed.
+import { Button, Group, NativeSelect, Slider, Stack, Text, Title } from "@mantine/core";
+import { useDebouncedValue } from "@mantine/hooks";
+import { keepPreviousData, useQuery } from "@tanstack/react-query";
+import { getRouteApi } from "@tanstack/react-router";
+import { useState } from "react";
+import { api, data, type Schemas } from "../../api/client";
+import { appQuery, plansQuery } from "../../api/queries";
+import { useAction } from "../../parts/action";
+import { money, perMonth } from "../../parts/amounts";
+import { Loaded, Refused } from "../../parts/loading";
+import { LOOK_ONLY, useMay } from "../../parts/roles";
+
+const route = getRouteApi("/shell/apps/$app");
+/** How long somebody may slide before the cost is asked for. */
+const SETTLED_MS = 250;
+
+export function Scale() {
+  const { app: slug } = route.useParams();
+  const app = useQuery(appQuery(slug));
+  const plans = useQuery(plansQuery);
+  return (
+    <Loaded query={app}>
+      {(app) => <Loaded query={plans}>{(plans) => <Sliders key={app.plan_id} app={app} plans={plans} />}</Loaded>}
+    </Loaded>
+  );
+}
+
+function Sliders({ app, plans }: { app: Schemas["AppAnswer"]; plans: Schemas["PlanItem"][] }) {
+  const may = useMay(app.organization_id);
+  const [wanted, setWanted] = useState<Record<string, number>>({});
+  const plan = plans.find((one) => one.id === app.plan_id);
+  const types = [...new Set([...Object.keys(app.processes), ...Object.keys(app.formation)])].sort(webFirst);
+  const now = (type: string) => app.formation[type] ?? 0;
+  const changed = Object.fromEntries(Object.entries(wanted).filter(([type, number]) => number !== now(type)));
+  return (
+    <Stack gap="xl" maw={720}>
+      {may.change ? null : <Text c="dimmed">{LOOK_ONLY}</Text>}
+      <section aria-labelledby="replicas">
+        <Title order={2} size="h4" id="replicas" mb="sm">
+          Replicas
+        </Title>
+        {types.length === 0 ? (
+          <Text c="dimmed">The app has no release yet, so that nobody knows its process types. Push it first.</Text>
+        ) : (
+          <Stack gap="lg">
+            {types.map((type) => (
+              <div key={type} className="card">
+                <Group justify="space-between" mb="xs">
+                  <Text fw={600} className="mono">
+                    {type}
+                  </Text>
+                  <Text className="numeric" data-replicas={type}>
+                    {wanted[type] ?? now(type)}
+                    {wanted[type] !== undefined && wanted[type] !== now(type) ? ` (now ${now(type)})` : ""}
+                  </Text>
+                </Group>
+                <Text size="sm" c="dimmed" className="mono break" mb="sm">
+                  {app.processes[type]}
+                </Text>
+                <Slider
+                  min={0}
+                  max={plan?.max_replicas ?? 1}
+                  value={wanted[type] ?? now(type)}
+                  disabled={!may.change}
+                  thumbLabel={`Replicas of ${type}`}
+                  onChange={(number) => setWanted((before) => ({ ...before, [type]: number }))}
+                />
+              </div>
+            ))}
+            {Object.keys(changed).length > 0 ? (
+              <Apply app={app} wanted={changed} onDone={() => setWanted({})} />
+            ) : (
+              <Text size="sm" c="dimmed">
+                {money(app.cost_per_hour)} an hour now. The plan {app.plan} allows up to {plan?.max_replicas ?? 1} of
+                each.
+              </Text>
+            )}
+          </Stack>
+        )}
+      </section>
+      <PlanChoice app={app} plans={plans} may={may.change} />
+    </Stack>
+  );
+}
+
+function webFirst(one: string, other: string): number {
+  return Number(other === "web") - Number(one === "web") || one.localeCompare(other);
+}
+
+function Apply({
+  app,
+  wanted,
+  onDone,
+}: {
+  app: Schemas["AppAnswer"];
+  wanted: Record<string, number>;
+  onDone: () => void;
+}) {
+  const [settled] = useDebouncedValue(wanted, SETTLED_MS);
+  const path = { app: app.slug };
+  const preview = useQuery({
+    queryKey: ["app", app.slug, "scale", settled],
+    queryFn: ({ signal }) =>
+      data(
+        api.POST("/api/paas/apps/{app}/scale", {
+          params: { path, query: { dry_run: true } },
+          body: { processes: settled },
+          signal,
+        }),
+      ),
+    placeholderData: keepPreviousData,
+  });
+  const scale = useAction({
+    run: () => data(api.POST("/api/paas/apps/{app}/scale", { params: { path }, body: { processes: wanted } })),
+    done: "The app is being scaled.",
+    changes: [["app", app.slug], ["apps"]],
+    onDone,
+    quiet: true,
+  });
+  return (
+    <div className="save-bar">
+      <Refused error={scale.error ?? preview.error} />
+      <Group justify="space-between">
+        <Cost of={preview.data} />
+        <Group gap="xs">
+          <Button variant="default" onClick={onDone}>
+            Leave it
+          </Button>
+          <Button loading={scale.isPending} disabled={preview.isError} onClick={() => scale.mutate()}>
+            Scale
+          </Button>
+        </Group>
+      </Group>
+    </div>
+  );
+}
+
+function Cost({ of }: { of: Schemas["PricedChange"] | undefined }) {
+  if (!of) return <Text size="sm">The cost is being worked out …</Text>;
+  return (
+    <Text size="sm" aria-live="polite" data-cost>
+      {money(of.cost_per_hour_before)} → <strong>{money(of.cost_per_hour_after)} an hour</strong>,{" "}
+      {perMonth(of.cost_per_hour_after)} a month
+    </Text>
+  );
+}
+
+function PlanChoice({ app, plans, may }: { app: Schemas["AppAnswer"]; plans: Schemas["PlanItem"][]; may: boolean }) {
+  const [chosen, setChosen] = useState(app.plan_id);
+  const path = { app: app.slug };
+  const preview = useQuery({
+    queryKey: ["app", app.slug, "plan", chosen],
+    queryFn: ({ signal }) =>
+      data(
+        api.POST("/api/paas/apps/{app}/plan", {
+          params: { path, query: { dry_run: true } },
+          body: { plan: chosen },
+          signal,
+        }),
+      ),
+    enabled: chosen !== app.plan_id,
+  });
+  const change = useAction({
+    run: () => data(api.POST("/api/paas/apps/{app}/plan", { params: { path }, body: { plan: chosen } })),
+    done: "The app changes its plan, without a gap.",
+    changes: [["app", app.slug], ["apps"]],
+    quiet: true,
+  });
+  return (
+    <section aria-labelledby="plan">
+      <Title order={2} size="h4" id="plan" mb="sm">
+        Plan
+      </Title>
+      <Stack gap="sm">
+        <NativeSelect
+          aria-labelledby="plan"
+          data={plans.map((one) => ({
+            value: one.id,
+            label: `${one.name}: ${one.cpu_cores} CPU, ${one.ram_mb} MB, up to ${one.max_replicas} replicas, ${money(one.price_per_hour)} an hour`,
+          }))}
+          disabled={!may}
+          value={chosen}
+          onChange={(event) => setChosen(event.currentTarget.value)}
+        />
+        {chosen !== app.plan_id ? (
+          <div className="save-bar">
+            <Refused error={change.error ?? preview.error} />
+            <Group justify="space-between">
+              <Cost of={preview.data} />
+              <Button loading={change.isPending} disabled={!preview.data} onClick={() => change.mutate()}>
+                Change the plan
+              </Button>
+            </Group>
+          </div>
+        ) : null}
+      </Stack>
+    </section>
+  );
+}

@@ -1,0 +1,301 @@
+// What an app is built from, how its health is checked, and its end.
+import { Button, Group, Modal, NumberInput, Stack, Switch, Text, TextInput, Title } from "@mantine/core";
+import { useQuery } from "@tanstack/react-query";
+import { getRouteApi, useNavigate } from "@tanstack/react-router";
+import { type FormEvent, useState } from "react";
+import { api, data, type Schemas } from "../../api/client";
+import { Problem } from "../../api/problem";
+import { appQuery, repositoryQuery } from "../../api/queries";
+import { useAction } from "../../parts/action";
+import { Command } from "../../parts/command";
+import { Loaded, Refused } from "../../parts/loading";
+import { LOOK_ONLY, useMay } from "../../parts/roles";
+
+const route = getRouteApi("/shell/apps/$app");
+
+export function Settings() {
+  const { app: slug } = route.useParams();
+  const app = useQuery(appQuery(slug));
+  const repository = useQuery(repositoryQuery(slug));
+  return (
+    <Loaded query={app}>
+      {(app) => (
+        <Stack gap="xl" maw={720}>
+          <Loaded query={repository}>{(repository) => <Git app={app} repository={repository} />}</Loaded>
+          <Health app={app} />
+          <Cache app={app} />
+          <Destroy app={app} />
+        </Stack>
+      )}
+    </Loaded>
+  );
+}
+
+function Git({ app, repository }: { app: Schemas["AppAnswer"]; repository: Schemas["RepositoryView"] }) {
+  const may = useMay(app.organization_id);
+  const [url, setUrl] = useState(repository.git_url ?? "");
+  const [branch, setBranch] = useState(repository.git_branch);
+  const [auto, setAuto] = useState(repository.auto_deploy);
+  const [token, setToken] = useState("");
+  const path = { app: app.slug };
+  const changes = [["app", app.slug], ["apps"]];
+  const save = useAction({
+    run: () =>
+      data(
+        api.PATCH("/api/paas/apps/{app}/repository", {
+          params: { path },
+          body: {
+            git_url: url.trim() || null,
+            git_branch: branch.trim(),
+            auto_deploy: auto,
+            ...(token ? { token } : {}),
+          },
+        }),
+      ),
+    done: "Saved.",
+    changes,
+    onDone: () => setToken(""),
+    quiet: true,
+  });
+  const check = useAction({
+    run: () => data(api.POST("/api/paas/apps/{app}/repository/check", { params: { path } })),
+    done: "The repository answers, and has the branch.",
+  });
+  const makeKey = useAction({
+    run: () => data(api.POST("/api/paas/apps/{app}/repository/deploy-key", { params: { path } })),
+    done: "There is a new deploy key. Give it to the host of the repository.",
+    changes,
+  });
+  const fields = save.error instanceof Problem ? save.error.fields : {};
+  const submit = (event: FormEvent) => {
+    event.preventDefault();
+    save.mutate();
+  };
+  return (
+    <section aria-labelledby="git">
+      <Title order={2} size="h4" id="git" mb="sm">
+        Git
+      </Title>
+      <form onSubmit={submit}>
+        <Stack gap="sm">
+          <TextInput
+            label="Repository"
+            description="That Skypanel fetches from. Leave it empty for an app that is only pushed to."
+            placeholder="https://github.com/you/my-app.git"
+            disabled={!may.change}
+            error={fields.git_url}
+            value={url}
+            onChange={(event) => setUrl(event.currentTarget.value)}
+          />
+          <TextInput
+            label="Branch"
+            description="The branch that is released, by a push as well."
+            required
+            disabled={!may.change}
+            error={fields.git_branch}
+            value={branch}
+            onChange={(event) => setBranch(event.currentTarget.value)}
+          />
+          <TextInput
+            label="Token"
+            type="password"
+            autoComplete="new-password"
+            description={
+              repository.has_token ? "There is one; another replaces it." : "For a private repository over HTTPS."
+            }
+            disabled={!may.change}
+            error={fields.token}
+            value={token}
+            onChange={(event) => setToken(event.currentTarget.value)}
+          />
+          <Switch
+            label="Deploy by itself when the host tells of a push"
+            disabled={!may.change}
+            checked={auto}
+            onChange={(event) => setAuto(event.currentTarget.checked)}
+          />
+          {repository.deploy_key ? <Command text={repository.deploy_key} label="Copy the deploy key" /> : null}
+          <Refused error={save.error} />
+          {may.change ? (
+            <Group gap="xs">
+              <Button type="submit" loading={save.isPending}>
+                Save
+              </Button>
+              {repository.git_url ? (
+                <Button variant="default" loading={check.isPending} onClick={() => check.mutate()}>
+                  Check it
+                </Button>
+              ) : null}
+              <Button variant="default" loading={makeKey.isPending} onClick={() => makeKey.mutate()}>
+                {repository.deploy_key ? "New deploy key" : "Make a deploy key"}
+              </Button>
+            </Group>
+          ) : (
+            <Text c="dimmed" size="sm">
+              {LOOK_ONLY}
+            </Text>
+          )}
+        </Stack>
+      </form>
+    </section>
+  );
+}
+
+const CHECKS = [
+  ["health_check_interval_seconds", "Every (seconds)", 3600],
+  ["health_check_timeout_seconds", "May wait (seconds)", 300],
+  ["health_check_retries", "Failures in a row", 100],
+  ["health_check_start_seconds", "May take to start (seconds)", 3600],
+] as const;
+
+function Health({ app }: { app: Schemas["AppAnswer"] }) {
+  const may = useMay(app.organization_id);
+  const [path, setPath] = useState(app.health_check_path ?? "");
+  const [numbers, setNumbers] = useState<Record<string, number>>(
+    Object.fromEntries(CHECKS.map(([name]) => [name, app[name] ?? 0])),
+  );
+  const save = useAction({
+    run: () =>
+      data(
+        api.PATCH("/api/paas/apps/{app}", {
+          params: { path: { app: app.slug } },
+          body: { health_check_path: path.trim(), ...numbers },
+        }),
+      ),
+    done: "Saved. What runs is replaced by new processes with it, without a gap.",
+    changes: [["app", app.slug]],
+    quiet: true,
+  });
+  const fields = save.error instanceof Problem ? save.error.fields : {};
+  const submit = (event: FormEvent) => {
+    event.preventDefault();
+    save.mutate();
+  };
+  return (
+    <section aria-labelledby="health">
+      <Title order={2} size="h4" id="health" mb="sm">
+        Health check
+      </Title>
+      <form onSubmit={submit}>
+        <Stack gap="sm">
+          <TextInput
+            label="Path"
+            description="That a healthy replica answers; without, /health if it answers, else whether the port is open."
+            placeholder="/health"
+            disabled={!may.change}
+            error={fields.health_check_path}
+            value={path}
+            onChange={(event) => setPath(event.currentTarget.value)}
+          />
+          <div className="cards">
+            {CHECKS.map(([name, label, most]) => (
+              <NumberInput
+                key={name}
+                label={label}
+                min={0}
+                max={most}
+                allowDecimal={false}
+                disabled={!may.change}
+                error={fields[name]}
+                value={numbers[name]}
+                onChange={(value) => setNumbers((before) => ({ ...before, [name]: Number(value) || 0 }))}
+              />
+            ))}
+          </div>
+          <Text size="sm" c="dimmed">
+            0 stands for the platform's setting.
+          </Text>
+          <Refused error={save.error} />
+          {may.change ? (
+            <Group>
+              <Button type="submit" loading={save.isPending}>
+                Save
+              </Button>
+            </Group>
+          ) : null}
+        </Stack>
+      </form>
+    </section>
+  );
+}
+
+function Cache({ app }: { app: Schemas["AppAnswer"] }) {
+  const may = useMay(app.organization_id);
+  const purge = useAction({
+    run: () => data(api.DELETE("/api/paas/apps/{app}/cache", { params: { path: { app: app.slug } } })),
+    done: "The build cache is being thrown away.",
+  });
+  if (!may.change) return null;
+  return (
+    <section aria-labelledby="cache">
+      <Title order={2} size="h4" id="cache" mb="xs">
+        Build cache
+      </Title>
+      <Text size="sm" c="dimmed" mb="sm">
+        Without it the next build starts from nothing. What runs is not touched.
+      </Text>
+      <Button variant="default" loading={purge.isPending} onClick={() => purge.mutate()}>
+        Purge the cache
+      </Button>
+    </section>
+  );
+}
+
+function Destroy({ app }: { app: Schemas["AppAnswer"] }) {
+  const may = useMay(app.organization_id);
+  const [asked, setAsked] = useState(false);
+  const [typed, setTyped] = useState("");
+  const navigate = useNavigate();
+  const destroy = useAction({
+    run: () =>
+      data(
+        api.DELETE("/api/paas/apps/{app}", { params: { path: { app: app.slug } }, body: { confirm: typed.trim() } }),
+      ),
+    done: `${app.slug} is being destroyed.`,
+    changes: [["apps"]],
+    onDone: () => void navigate({ to: "/apps" }),
+    quiet: true,
+  });
+  if (!may.own) return null;
+  return (
+    <section aria-labelledby="destroy" className="card danger">
+      <Title order={2} size="h4" id="destroy" mb="xs">
+        Destroy the app
+      </Title>
+      <Text size="sm" c="dimmed" mb="sm">
+        With its processes, releases, config vars, domains, repository and logs. It cannot be undone.
+      </Text>
+      <Button color="red" onClick={() => setAsked(true)}>
+        Destroy {app.slug}
+      </Button>
+      <Modal opened={asked} onClose={() => setAsked(false)} title={`Destroy ${app.slug}?`}>
+        <form
+          onSubmit={(event) => {
+            event.preventDefault();
+            destroy.mutate();
+          }}
+        >
+          <Stack>
+            <Text size="sm">Everything of it is removed for good.</Text>
+            <TextInput
+              label={`Type ${app.slug} to go on`}
+              autoComplete="off"
+              data-autofocus
+              value={typed}
+              onChange={(event) => setTyped(event.currentTarget.value)}
+            />
+            <Refused error={destroy.error} />
+            <Group justify="flex-end">
+              <Button variant="default" onClick={() => setAsked(false)}>
+                Leave it
+              </Button>
+              <Button type="submit" color="red" disabled={typed.trim() !== app.slug} loading={destroy.isPending}>
+                Destroy it
+              </Button>
+            </Group>
+          </Stack>
+        </form>
+      </Modal>
+    </section>
+  );
+}

@@ -1,0 +1,58 @@
+// What a newcomer does first: a key, an app, a push. Each step is ticked off as it happens.
+import { Stack, Text, Title } from "@mantine/core";
+import { useQuery } from "@tanstack/react-query";
+import { platformQuery, sshKeysQuery } from "../api/queries";
+import { Command } from "../parts/command";
+import { ButtonTo } from "../parts/link";
+import { SshKeyForm } from "../parts/ssh_key_form";
+
+export function FirstSteps() {
+  const keys = useQuery(sshKeysQuery);
+  const hasKey = (keys.data?.length ?? 0) > 0;
+  return (
+    <Stack gap="lg" maw={720} mt="md">
+      <Text c="dimmed">You have no app yet. Three steps, and your code answers on the web.</Text>
+      <ol className="steps">
+        <li data-done={hasKey}>
+          <Title order={2} size="h4" mb="xs">
+            {hasKey ? "Your SSH key is known" : "Add your SSH key"}
+          </Title>
+          {hasKey ? (
+            <Text c="dimmed" size="sm">
+              {keys.data?.map((key) => key.name).join(", ")}
+            </Text>
+          ) : (
+            <SshKeyForm />
+          )}
+        </li>
+        <li data-done={false}>
+          <Title order={2} size="h4" mb="xs">
+            Create an app
+          </Title>
+          <ButtonTo to="/new" variant={hasKey ? "filled" : "default"}>
+            New app
+          </ButtonTo>
+        </li>
+        <li data-done={false}>
+          <Title order={2} size="h4" mb="xs">
+            Push it
+          </Title>
+          <PushCommands app="my-app" />
+        </li>
+      </ol>
+    </Stack>
+  );
+}
+
+/** The commands that make an app go live, in a repository that is there already. */
+export function PushCommands({ app, branch = "main" }: { app: string; branch?: string }) {
+  const ssh = useQuery(platformQuery).data?.ssh;
+  const address = ssh ? `ssh://${ssh.user}@${ssh.host}:${ssh.port}/${app}.git` : "…";
+  return (
+    <Stack gap="xs">
+      <Command text="cd your-project && git add -A && git commit -m 'First release'" />
+      <Command text={`git remote add skypanel ${address}`} />
+      <Command text={`git push skypanel ${branch}`} />
+    </Stack>
+  );
+}

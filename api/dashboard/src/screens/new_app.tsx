@@ -1,0 +1,135 @@
+// Makes an app, and leads to its page, where the commands for the first push are.
+import { Button, Group, NativeSelect, Radio, Stack, Text, TextInput } from "@mantine/core";
+import { useQuery } from "@tanstack/react-query";
+import { getRouteApi, useNavigate } from "@tanstack/react-router";
+import { type FormEvent, useState } from "react";
+import { api, data, type Schemas } from "../api/client";
+import { Problem } from "../api/problem";
+import { meQuery, plansQuery } from "../api/queries";
+import { useAction } from "../parts/action";
+import { money } from "../parts/amounts";
+import { ButtonTo } from "../parts/link";
+import { Loaded, Refused } from "../parts/loading";
+import { Head } from "../parts/page";
+import { LOOK_ONLY } from "../parts/roles";
+
+const route = getRouteApi("/shell/new");
+
+export function NewApp() {
+  const me = useQuery(meQuery).data;
+  const plans = useQuery(plansQuery);
+  const { plan: chosen } = route.useSearch();
+  const organizations = me?.organizations.filter((one) => one.role !== "viewer") ?? [];
+  return (
+    <Stack maw={640}>
+      <Head title="New app" />
+      {me && organizations.length === 0 ? (
+        <Text>{LOOK_ONLY}</Text>
+      ) : (
+        <Loaded query={plans}>
+          {(plans) => <Form plans={plans} chosen={chosen} organizations={organizations.map((one) => one.name)} />}
+        </Loaded>
+      )}
+    </Stack>
+  );
+}
+
+interface FormProps {
+  plans: Schemas["PlanItem"][];
+  chosen: string | undefined;
+  organizations: string[];
+}
+
+function Form({ plans, chosen, organizations }: FormProps) {
+  const navigate = useNavigate();
+  const [slug, setSlug] = useState("");
+  const [organization, setOrganization] = useState(organizations[0] ?? "");
+  const [plan, setPlan] = useState(plans.find((one) => one.name === chosen)?.name ?? plans[0]?.name ?? "");
+  const [gitUrl, setGitUrl] = useState("");
+  const create = useAction({
+    run: () =>
+      data(
+        api.POST("/api/paas/apps", {
+          body: { slug: slug.trim() || null, organization, plan, git_url: gitUrl.trim() || null },
+        }),
+      ),
+    done: (app: Schemas["AppItem"]) => `${app.slug} is there. Push to it.`,
+    changes: [["apps"]],
+    onDone: (app) => void navigate({ to: "/apps/$app", params: { app: app.slug } }),
+    quiet: true,
+  });
+  const fields = create.error instanceof Problem ? create.error.fields : {};
+  const submit = (event: FormEvent) => {
+    event.preventDefault();
+    create.mutate();
+  };
+  return (
+    <form onSubmit={submit}>
+      <Stack>
+        <TextInput
+          label="Name"
+          description="1 to 30 lower-case letters, digits and single dashes; part of its address. A friendly one is made up without."
+          placeholder="my-app"
+          maxLength={30}
+          data-autofocus
+          error={fields.slug}
+          value={slug}
+          onChange={(event) => setSlug(event.currentTarget.value.toLowerCase())}
+        />
+        {organizations.length > 1 ? (
+          <NativeSelect
+            label="Organisation"
+            data={organizations}
+            value={organization}
+            onChange={(event) => setOrganization(event.currentTarget.value)}
+          />
+        ) : null}
+        <Radio.Group
+          label="Plan"
+          description="What each replica has, and costs. It can be changed later."
+          value={plan}
+          onChange={setPlan}
+        >
+          <Stack gap="xs" mt="xs">
+            {plans.map((one) => (
+              <Radio.Card key={one.id} value={one.name} p="sm" radius="md">
+                <Group wrap="nowrap" gap="sm">
+                  <Radio.Indicator />
+                  <div className="grow">
+                    <Text fw={600}>{one.name}</Text>
+                    <Text size="sm" c="dimmed">
+                      {one.cpu_cores} CPU · {one.ram_mb} MB memory · up to {one.max_replicas} replicas
+                    </Text>
+                  </div>
+                  <div className="numeric">
+                    <Text fw={600}>{money(one.price_per_hour)} an hour</Text>
+                    <Text size="sm" c="dimmed">
+                      {money(one.price_per_month, 2)} a month
+                    </Text>
+                  </div>
+                </Group>
+              </Radio.Card>
+            ))}
+          </Stack>
+        </Radio.Group>
+        <TextInput
+          label="Git repository"
+          description="Only if it is not pushed to: a public HTTPS address that Skypanel fetches from. Private ones can be set later."
+          placeholder="https://github.com/you/my-app.git"
+          error={fields.git_url}
+          value={gitUrl}
+          onChange={(event) => setGitUrl(event.currentTarget.value)}
+        />
+        <Refused error={create.error} />
+        <Group>
+          <Button type="submit" loading={create.isPending}>
+            Create the app
+          </Button>
+          <ButtonTo to="/apps" variant="default">
+            Cancel
+          </ButtonTo>
+        </Group>
+      </Stack>
+    </form>
+  );
+}

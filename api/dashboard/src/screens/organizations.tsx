@@ -1,0 +1,320 @@
+// The person's organisations, each with its people and invitations.
+import { Button, Group, Modal, NativeSelect, Stack, Switch, Text, TextInput, Title } from "@mantine/core";
+import { useQuery } from "@tanstack/react-query";
+import { type FormEvent, useState } from "react";
+import { api, data, type Schemas } from "../api/client";
+import { invitationsQuery, membersQuery, meQuery, organizationsQuery } from "../api/queries";
+import { useAction } from "../parts/action";
+import { Command } from "../parts/command";
+import { Loaded, Refused } from "../parts/loading";
+import { Head } from "../parts/page";
+import { Status } from "../parts/status";
+import { Ago } from "../parts/time";
+
+type Role = Schemas["Role"];
+const ROLES: { value: Role; label: string }[] = [
+  { value: "viewer", label: "viewer: looks" },
+  { value: "developer", label: "developer: deploys and configures" },
+  { value: "owner", label: "owner: everything" },
+];
+
+export function Organizations() {
+  const organizations = useQuery(organizationsQuery);
+  const [chosen, setChosen] = useState<string | null>(null);
+  const [making, setMaking] = useState(false);
+  return (
+    <Stack maw={860} gap="lg">
+      <Head title="Organisation">
+        <Button variant="default" onClick={() => setMaking(true)}>
+          New organisation
+        </Button>
+      </Head>
+      <Loaded query={organizations}>
+        {(list) => {
+          const organization = list.find((one) => one.name === chosen) ?? list[0];
+          if (!organization) {
+            return (
+              <Text c="dimmed">You are in no organisation. Make one, or ask an owner of one for an invitation.</Text>
+            );
+          }
+          return (
+            <>
+              {list.length > 1 ? (
+                <NativeSelect
+                  label="Organisation"
+                  data={list.map((one) => one.name)}
+                  value={organization.name}
+                  onChange={(event) => setChosen(event.currentTarget.value)}
+                />
+              ) : null}
+              <Organization key={organization.id} of={organization} />
+            </>
+          );
+        }}
+      </Loaded>
+      {making ? <Make onClose={() => setMaking(false)} onMade={setChosen} /> : null}
+    </Stack>
+  );
+}
+
+function Make({ onClose, onMade }: { onClose: () => void; onMade: (name: string) => void }) {
+  const [name, setName] = useState("");
+  const make = useAction({
+    run: () => data(api.POST("/api/organizations", { body: { name: name.trim() } })),
+    done: (made: Schemas["OrganizationItem"]) => `${made.name} is there, and yours.`,
+    changes: [["organizations"], ["me"]],
+    onDone: (made) => {
+      onMade(made.name);
+      onClose();
+    },
+    quiet: true,
+  });
+  const submit = (event: FormEvent) => {
+    event.preventDefault();
+    make.mutate();
+  };
+  return (
+    <Modal opened onClose={onClose} title="New organisation">
+      <form onSubmit={submit}>
+        <Stack>
+          <TextInput
+            label="Name"
+            required
+            data-autofocus
+            value={name}
+            onChange={(event) => setName(event.currentTarget.value)}
+          />
+          <Refused error={make.error} />
+          <Group justify="flex-end">
+            <Button type="submit" loading={make.isPending}>
+              Make it
+            </Button>
+          </Group>
+        </Stack>
+      </form>
+    </Modal>
+  );
+}
+
+function Organization({ of }: { of: Schemas["OrganizationItem"] }) {
+  const owns = of.role === "owner";
+  const path = { organization: of.id };
+  const allow = useAction({
+    run: (allowed: boolean) =>
+      data(api.PATCH("/api/organizations/{organization}", { params: { path }, body: { allow_app_creation: allowed } })),
+    changes: [["organizations"]],
+  });
+  return (
+    <Stack gap="xl">
+      <Group gap="sm">
+        <Title order={2} size="h3" className="break">
+          {of.name}
+        </Title>
+        {of.suspended_at ? <Status of="suspended" /> : null}
+        <Text c="dimmed">You are {of.role === "owner" ? "an owner" : `a ${of.role}`}.</Text>
+      </Group>
+      <Members of={of} owns={owns} />
+      {owns ? <Invitations of={of} /> : null}
+      <Switch
+        label="Members may create apps"
+        checked={allow.isPending ? allow.variables : of.allow_app_creation}
+        disabled={!owns || allow.isPending}
+        description={of.admin_allows_app_creation ? undefined : "An admin of the platform does not allow it."}
+        onChange={(event) => allow.mutate(event.currentTarget.checked)}
+      />
+    </Stack>
+  );
+}
+
+function Members({ of, owns }: { of: Schemas["OrganizationItem"]; owns: boolean }) {
+  const members = useQuery(membersQuery(of.id));
+  const me = useQuery(meQuery).data;
+  return (
+    <section aria-labelledby="members">
+      <Title order={3} size="h4" id="members" mb="sm">
+        Members
+      </Title>
+      <Loaded query={members}>
+        {(members) => (
+          <ul className="plain-list rows">
+            {members.map((one) => (
+              <Member key={one.user_id} of={of} one={one} owns={owns} self={one.user_id === me?.id} />
+            ))}
+          </ul>
+        )}
+      </Loaded>
+    </section>
+  );
+}
+
+interface MemberProps {
+  of: Schemas["OrganizationItem"];
+  one: Schemas["MemberItem"];
+  owns: boolean;
+  self: boolean;
+}
+
+function Member({ of, one, owns, self }: MemberProps) {
+  const [asked, setAsked] = useState(false);
+  const path = { organization: of.id, user: one.user_id };
+  const changes = [["organizations"], ["me"]];
+  const setRole = useAction({
+    run: (role: Role) =>
+      data(api.PUT("/api/organizations/{organization}/members/{user}", { params: { path }, body: { role } })),
+    done: (changed: Schemas["MemberItem"]) => `${changed.email} is ${changed.role} now.`,
+    changes,
+  });
+  const remove = useAction({
+    run: () => data(api.DELETE("/api/organizations/{organization}/members/{user}", { params: { path } })),
+    done: `${one.email} is no member any more.`,
+    changes,
+    onDone: () => setAsked(false),
+  });
+  return (
+    <li>
+      <div className="grow">
+        <Text className="break">{one.email}</Text>
+        <Text size="sm" c="dimmed">
+          since <Ago at={one.created_at} />
+          {one.second_factor === false ? " · no second factor" : ""}
+        </Text>
+      </div>
+      {owns && !self ? (
+        <>
+          <NativeSelect
+            size="xs"
+            aria-label={`Role of ${one.email}`}
+            data={ROLES.map(({ value }) => value)}
+            value={setRole.isPending ? setRole.variables : one.role}
+            onChange={(event) => setRole.mutate(event.currentTarget.value as Role)}
+          />
+          <Button size="xs" variant="default" aria-label={`Remove ${one.email}`} onClick={() => setAsked(true)}>
+            Remove
+          </Button>
+        </>
+      ) : (
+        <Text size="sm">{one.role}</Text>
+      )}
+      <Modal opened={asked} onClose={() => setAsked(false)} title={`Remove ${one.email}?`}>
+        <Stack>
+          <Text size="sm">
+            They see nothing of {of.name} any more, at once. To come back they need a new invitation.
+          </Text>
+          <Group justify="flex-end">
+            <Button variant="default" onClick={() => setAsked(false)}>
+              Leave it
+            </Button>
+            <Button color="red" loading={remove.isPending} onClick={() => remove.mutate()}>
+              Remove
+            </Button>
+          </Group>
+        </Stack>
+      </Modal>
+    </li>
+  );
+}
+
+function Invitations({ of }: { of: Schemas["OrganizationItem"] }) {
+  const invitations = useQuery(invitationsQuery(of.id));
+  const [email, setEmail] = useState("");
+  const [role, setRole] = useState<Role>("developer");
+  const [link, setLink] = useState<Schemas["NewInvitation"] | null>(null);
+  const path = { organization: of.id };
+  const changes = [["organizations", of.id, "invitations"]];
+  const invite = useAction({
+    run: () =>
+      data(
+        api.POST("/api/organizations/{organization}/invitations", {
+          params: { path },
+          body: { email: email.trim(), role },
+        }),
+      ),
+    changes,
+    onDone: (made) => {
+      setLink(made);
+      setEmail("");
+    },
+    quiet: true,
+  });
+  const takeBack = useAction({
+    run: (id: string) =>
+      data(
+        api.DELETE("/api/organizations/{organization}/invitations/{id}", {
+          params: { path: { ...path, id } },
+        }),
+      ),
+    done: "The invitation is taken back.",
+    changes,
+  });
+  const submit = (event: FormEvent) => {
+    event.preventDefault();
+    invite.mutate();
+  };
+  return (
+    <section aria-labelledby="invitations">
+      <Title order={3} size="h4" id="invitations" mb="sm">
+        Invitations
+      </Title>
+      <Stack>
+        <form onSubmit={submit}>
+          <Group align="end" gap="sm">
+            <TextInput
+              className="grow"
+              label="E-mail address"
+              type="email"
+              required
+              value={email}
+              onChange={(event) => setEmail(event.currentTarget.value)}
+            />
+            <NativeSelect
+              label="Role"
+              data={ROLES}
+              value={role}
+              onChange={(event) => setRole(event.currentTarget.value as Role)}
+            />
+            <Button type="submit" loading={invite.isPending}>
+              Invite
+            </Button>
+          </Group>
+        </form>
+        <Refused error={invite.error} />
+        {link ? (
+          <div className="save-bar">
+            <Text size="sm">
+              Pass this link on to {link.email}. It is shown this once, and good until <Ago at={link.expires_at} />.
+            </Text>
+            <Command text={link.url} label="Copy the link" />
+          </div>
+        ) : null}
+        <Loaded query={invitations} lines={1}>
+          {(list) =>
+            list.length === 0 ? (
+              <Text c="dimmed" size="sm">
+                No invitation is open.
+              </Text>
+            ) : (
+              <ul className="plain-list rows">
+                {list.map((one) => (
+                  <li key={one.id}>
+                    <span className="grow break">{one.email}</span>
+                    <Text size="sm" c="dimmed">
+                      {one.role}, ends <Ago at={one.expires_at} />
+                    </Text>
+                    <Button
+                      size="xs"
+                      variant="default"
+                      aria-label={`Take back the invitation of ${one.email}`}
+                      onClick={() => takeBack.mutate(one.id)}
+                    >
+                      Take back
+                    </Button>
+                  </li>
+                ))}
+              </ul>
+            )
+          }
+        </Loaded>
+      </Stack>
+    </section>
+  );
+}

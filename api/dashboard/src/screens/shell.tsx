@@ -1,0 +1,97 @@
+// What surrounds every screen of a person who is signed in: the way around, the account, and the dialog that lets
+// them sign in again when the session ended in mid-work.
+import { ActionIcon, Menu, useComputedColorScheme, useMantineColorScheme } from "@mantine/core";
+import { IconLogout, IconMoon, IconSun, IconUserCircle } from "@tabler/icons-react";
+import { useQuery } from "@tanstack/react-query";
+import { Link, Outlet, useNavigate } from "@tanstack/react-router";
+import { cache } from "../api/cache";
+import { api } from "../api/client";
+import { meQuery } from "../api/queries";
+import { useSessionEnded } from "../api/session";
+import { useChanges } from "../live/changes";
+import { SignInAgain } from "./sign_in_again";
+
+export function Shell() {
+  const me = useQuery(meQuery);
+  const ended = useSessionEnded();
+  useChanges();
+  return (
+    <>
+      <a className="skip" href="#content">
+        Skip to the content
+      </a>
+      <header className="header">
+        <div className="header-inner">
+          <Link to="/apps" className="brand" aria-label="Skypanel">
+            <img src="/favicon.svg" alt="" width={26} height={26} />
+            <span>Skypanel</span>
+          </Link>
+          <Navigation admin={me.data?.is_admin === true} />
+          <Scheme />
+          <Person email={me.data?.email ?? ""} />
+        </div>
+      </header>
+      <main className="main" id="content" tabIndex={-1}>
+        <Outlet />
+      </main>
+      {ended && me.data ? <SignInAgain email={me.data.email} /> : null}
+    </>
+  );
+}
+
+function Navigation({ admin }: { admin: boolean }) {
+  return (
+    <nav className="nav" aria-label="Dashboard">
+      <Link to="/apps">Apps</Link>
+      <Link to="/organizations">Organisation</Link>
+      <Link to="/usage">Usage</Link>
+      <Link to="/account">Account</Link>
+      {admin ? <Link to="/admin">Admin</Link> : null}
+    </nav>
+  );
+}
+
+function Scheme() {
+  const { setColorScheme } = useMantineColorScheme();
+  const dark = useComputedColorScheme("light") === "dark";
+  const label = dark ? "Use light colours" : "Use dark colours";
+  return (
+    <ActionIcon
+      variant="subtle"
+      color="gray"
+      size="lg"
+      aria-label={label}
+      title={label}
+      onClick={() => setColorScheme(dark ? "light" : "dark")}
+    >
+      {dark ? <IconSun size={20} /> : <IconMoon size={20} />}
+    </ActionIcon>
+  );
+}
+
+function Person({ email }: { email: string }) {
+  const navigate = useNavigate();
+  const signOut = async () => {
+    await api.POST("/api/auth/logout").catch(() => {});
+    await navigate({ to: "/sign-in" });
+    cache.clear();
+  };
+  return (
+    <Menu position="bottom-end" withinPortal>
+      <Menu.Target>
+        <ActionIcon variant="subtle" color="gray" size="lg" aria-label={`Account of ${email}`}>
+          <IconUserCircle size={22} />
+        </ActionIcon>
+      </Menu.Target>
+      <Menu.Dropdown>
+        <Menu.Label className="break">{email}</Menu.Label>
+        <Menu.Item onClick={() => void navigate({ to: "/account" })} leftSection={<IconUserCircle size={16} />}>
+          Account and SSH keys
+        </Menu.Item>
+        <Menu.Item onClick={() => void signOut()} leftSection={<IconLogout size={16} />}>
+          Sign out
+        </Menu.Item>
+      </Menu.Dropdown>
+    </Menu>
+  );
+}
