@@ -7,6 +7,7 @@ mod audit;
 mod auth;
 mod billing;
 mod connections;
+mod dashboard;
 mod deployments;
 mod device_page;
 mod docs;

@@ -1,4 +1,4 @@
-//! The pages people see: those that the edge shows in place of an app that cannot answer, and the start page.
+//! The pages people see: those that the edge shows in place of an app that cannot answer, and the start page for programs.
 //! Self-contained: no script, no image, one style whose hash the content policy names.
 
 use axum::extract::{Path, State};
@@ -6,6 +6,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use skypanel_core::model::AppSlug;
 
+use crate::dashboard;
 use crate::http::Shared;
 
 const STYLE: &str = "body{margin:0;min-height:100vh;display:grid;place-items:center;font:1rem/1.6 system-ui,sans-serif;color:#1d2330;background:#f4f6fa}main{max-width:34rem;padding:2rem}h1{font-size:1.6rem;line-height:1.25;margin:0 0 .75rem}p{margin:.5rem 0}code,pre{font-family:ui-monospace,monospace;font-size:.9em}pre{padding:1rem;overflow:auto;background:#e6eaf2;border-radius:.4rem}a{color:#2a52be}small{color:#596173}@media(prefers-color-scheme:dark){body{color:#e4e8f0;background:#141821}pre{background:#222938}a{color:#8fb0ff}small{color:#99a3b8}}";
@@ -81,9 +82,9 @@ pub(crate) async fn starting(Path(slug): Path<String>, headers: HeaderMap) -> Re
 }
 
 /// For a path of ours that means nothing.
-pub(crate) async fn nothing_here(headers: HeaderMap) -> Response {
+pub(crate) fn nothing_here(headers: &HeaderMap) -> Response {
     show(
-        &headers,
+        headers,
         &Notice {
             status: StatusCode::NOT_FOUND,
             title: "There is nothing here".to_owned(),
@@ -93,8 +94,11 @@ pub(crate) async fn nothing_here(headers: HeaderMap) -> Response {
     )
 }
 
-/// What this is and how to push to it.
-pub(crate) async fn welcome(State(shared): State<Shared>) -> Response {
+/// The dashboard for browsers; for everybody else what this is and how to push to it.
+pub(crate) async fn welcome(State(shared): State<Shared>, headers: HeaderMap) -> Response {
+    if accepts_html(&headers) {
+        return dashboard::page(&headers);
+    }
     let (host, port) = (escape(&shared.options.ssh_host), shared.options.ssh_port);
     let version = env!("CARGO_PKG_VERSION");
     let main = format!(
@@ -105,7 +109,7 @@ pub(crate) async fn welcome(State(shared): State<Shared>) -> Response {
          <pre>ssh -p {port} git@{host} help</pre>\
          <p>The guides are in the folder <code>docs</code> of Skypanel's source; \
          <a href=\"/api/health\">the platform's health</a> is here.</p>\
-         <p><small>Version {version}. The dashboard is being built.</small></p>"
+         <p><small>Version {version}. Browsers get the dashboard at this address.</small></p>"
     );
     secured(StatusCode::OK, "text/html; charset=utf-8", page("Skypanel", &main))
 }
@@ -136,7 +140,7 @@ fn show(headers: &HeaderMap, notice: &Notice) -> Response {
 }
 
 /// Browsers name HTML; programs that take anything are better served with text.
-fn accepts_html(headers: &HeaderMap) -> bool {
+pub(crate) fn accepts_html(headers: &HeaderMap) -> bool {
     let mut wanted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
     wanted.any(|value| value.contains("text/html") || value.contains("application/xhtml+xml"))
 }

@@ -10,9 +10,9 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::http::{Shared, etag, idempotency, input, openapi, origin, query, rate_limit, request};
 use crate::{
-    admin, apps, audit, auth, billing, deployments, device_page, docs, domains, env, error, events, health, jobs, logs,
-    me, metrics, nodes, organizations, overview, pages, plans, platform, processes, repositories, settings, usage,
-    webhooks,
+    admin, apps, audit, auth, billing, dashboard, deployments, device_page, docs, domains, env, error, events, health,
+    jobs, logs, me, metrics, nodes, organizations, overview, pages, plans, platform, processes, repositories, settings,
+    usage, webhooks,
 };
 
 /// Everything that is served to people, programs and the edge.
@@ -38,7 +38,8 @@ pub(crate) fn all(shared: Shared) -> Router {
         .route("/_edge/starting/{slug}", any(pages::starting))
         .merge(device_page::routes())
         .route("/", get(pages::welcome))
-        .fallback(pages::nothing_here)
+        .merge(dashboard::routes())
+        .fallback(dashboard::page_or_nothing)
         .layer(middleware::from_fn_with_state(shared.clone(), request::answer))
         .layer(middleware::from_fn_with_state(shared.metrics.clone(), metrics::measure))
         .with_state(shared)

@@ -7,6 +7,7 @@ mod audited;
 mod auth;
 mod billing;
 mod browser;
+mod dashboard;
 mod deployments;
 mod device_page;
 mod docs;

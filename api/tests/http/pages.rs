@@ -77,6 +77,10 @@ async fn the_edge_has_a_kind_page_for_every_method_and_client() {
         ("/nothing", 404, "There is nothing here"),
     ] {
         for method in ["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "BREW"] {
+            if path == "/nothing" && method == "GET" {
+                // The dashboard has a page of its own for that.
+                continue;
+            }
             let (head, body) = request(serving.api, method, path, BROWSER).await;
             assert!(head.starts_with(&format!("HTTP/1.1 {status}")), "{method} {path}: {head}");
             assert!(head.contains("content-type: text/html"), "{head}");
@@ -91,7 +95,7 @@ async fn the_edge_has_a_kind_page_for_every_method_and_client() {
         assert!(head.contains("content-type: text/plain"), "{head}");
         let body = String::from_utf8(body).expect("is text");
         assert!(body.starts_with(words) && !body.contains('<'), "{body}");
-        let (head, body) = request(serving.api, "HEAD", path, BROWSER).await;
+        let (head, body) = request(serving.api, "HEAD", path, "Accept: */*\r\n").await;
         assert!(head.starts_with(&format!("HTTP/1.1 {status}")) && body.is_empty(), "{head}");
     }
     let upload = "Accept: text/html\r\nContent-Length: 5\r\n\r\nhello";
