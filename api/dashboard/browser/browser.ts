@@ -124,8 +124,19 @@ export class Visitor {
     }
   }
 
+  /** Until colours and places have come to rest. */
+  private async rested() {
+    await this.page.evaluate(() => {
+      const ending = document
+        .getAnimations()
+        .filter((one) => one.effect?.getTiming().iterations !== Number.POSITIVE_INFINITY);
+      return Promise.all(ending.map((one) => one.finished.catch(() => {})));
+    });
+  }
+
   /** What axe finds against WCAG 2.2 AA is none. */
   private async check(name: string) {
+    await this.rested();
     // In a world of its own, where the page's content policy does not count.
     const session = await this.context.newCDPSession(this.page);
     const { frameTree } = await session.send("Page.getFrameTree");

@@ -66,6 +66,13 @@ test("a newcomer signs in, adds a key, makes an app, and sees the push arrive", 
   await page.getByText("<img src=x onerror=alert(1)>").waitFor();
   await visitor.examine("app-logs");
 
+  await page.getByRole("link", { name: "Metrics" }).click();
+  await page
+    .locator(".chart", { hasText: "Memory" })
+    .getByText("web.1")
+    .waitFor({ timeout: 4 * SOON_MS });
+  await visitor.examine("app-metrics");
+
   await page.getByRole("link", { name: "Apps" }).click();
   await page.getByRole("link", { name: slug }).waitFor();
   await visitor.examine("apps");

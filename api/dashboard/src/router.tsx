@@ -165,6 +165,12 @@ const logs = createRoute({
   component: lazyRouteComponent(() => import("./screens/app/logs"), "Logs"),
 });
 
+const metrics = createRoute({
+  getParentRoute: () => app,
+  path: "/metrics",
+  component: lazyRouteComponent(() => import("./screens/app/metrics"), "Metrics"),
+});
+
 const environment = createRoute({
   getParentRoute: () => app,
   path: "/environment",
@@ -208,7 +214,7 @@ const table = root.addChildren([
       adminSettings,
       adminAudit,
     ]),
-    app.addChildren([overview, deployments, deployment, logs, environment, domains, scale, settings]),
+    app.addChildren([overview, deployments, deployment, logs, metrics, environment, domains, scale, settings]),
   ]),
 ]);
 

@@ -252,3 +252,24 @@ export const adminAuditQuery = (action: string) =>
         api.GET("/api/admin/paas/audit", { params: { query: { limit: 100, ...(action ? { action } : {}) } }, signal }),
       ),
   });
+
+export type MetricsRange = Schemas["MetricsRange"];
+
+export const metricsQuery = (app: string, range: MetricsRange) =>
+  queryOptions({
+    queryKey: ["metrics", app, range],
+    queryFn: ({ signal }) =>
+      data(api.GET("/api/paas/apps/{app}/metrics", { params: { path: { app }, query: { range } }, signal })),
+    // Measured every ten seconds; longer ranges come in longer steps.
+    refetchInterval: () => every(range === "1h" ? SOON_MS * 2 : LATER_MS * 2),
+  });
+
+export const tokensQuery = queryOptions({
+  queryKey: ["tokens"],
+  queryFn: async ({ signal }) => (await data(api.GET("/api/me/tokens", { signal }))).items,
+});
+
+export const sessionsQuery = queryOptions({
+  queryKey: ["sessions"],
+  queryFn: async ({ signal }) => (await data(api.GET("/api/me/sessions", { signal }))).items,
+});

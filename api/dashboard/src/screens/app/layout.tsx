@@ -17,6 +17,7 @@ const PAGES = [
   ["/apps/$app", "Overview"],
   ["/apps/$app/deployments", "Deployments"],
   ["/apps/$app/logs", "Logs"],
+  ["/apps/$app/metrics", "Metrics"],
   ["/apps/$app/environment", "Environment"],
   ["/apps/$app/domains", "Domains"],
   ["/apps/$app/scale", "Scale"],

@@ -1,0 +1,135 @@
+// Lines over time, drawn on a canvas. Charts of one group share their cursor and their zoom.
+import "uplot/dist/uPlot.min.css";
+import { useComputedColorScheme } from "@mantine/core";
+import { useEffect, useMemo, useRef } from "react";
+import uPlot from "uplot";
+
+export interface ChartLine {
+  name: string;
+  /** Seconds since 1970 and the value; oldest first. */
+  points: readonly (readonly [number, number])[];
+}
+
+export interface ChartProps {
+  title: string;
+  lines: readonly ChartLine[];
+  /** A value in words. */
+  format: (value: number) => string;
+  /** What is shown, in seconds since 1970. */
+  from: number;
+  to: number;
+  /** Moments to mark. */
+  marks: readonly number[];
+  group: string;
+  /** Somebody chose a part, or with null all of it again. */
+  onZoom: (part: [number, number] | null) => void;
+}
+
+const HEIGHT_PX = 180;
+const COLOURS = {
+  light: ["#2a52be", "#b45309", "#1d7337", "#8a2a8f", "#0b6b74", "#b42318"],
+  dark: ["#8fb0ff", "#f3b562", "#86d79f", "#e3a5e8", "#79d3dc", "#ff9c92"],
+};
+const INK = { light: "#586074", dark: "#a0aabd" };
+const GRID = { light: "#e4e8f0", dark: "#2b3345" };
+
+export function Chart({ title, lines, format, from, to, marks, group, onZoom }: ChartProps) {
+  const place = useRef<HTMLDivElement>(null);
+  const scheme = useComputedColorScheme("light");
+  const data = useMemo(() => aligned(lines), [lines]);
+  const zoom = useRef(onZoom);
+  zoom.current = onZoom;
+
+  useEffect(() => {
+    const box = place.current;
+    if (!box) return;
+    const colours = COLOURS[scheme];
+    const axis = {
+      stroke: INK[scheme],
+      grid: { stroke: GRID[scheme], width: 1 },
+      ticks: { stroke: GRID[scheme], width: 1 },
+    };
+    const chart = new uPlot(
+      {
+        width: box.clientWidth,
+        height: HEIGHT_PX,
+        legend: { show: false },
+        cursor: { sync: { key: group }, drag: { x: true, y: false, setScale: false } },
+        scales: { x: { range: () => [from, to] }, y: { range: (_, __, max) => [0, max > 0 ? max * 1.1 : 1] } },
+        axes: [axis, { ...axis, size: 70, values: (_, values) => values.map((value) => format(value)) }],
+        series: [
+          {},
+          ...lines.map((line, index) => ({
+            label: line.name,
+            stroke: colours[index % colours.length] ?? "gray",
+            width: 1.5,
+            points: { show: false },
+          })),
+        ],
+        hooks: {
+          draw: [(chart) => mark(chart, marks, INK[scheme])],
+          setSelect: [
+            (chart) => {
+              const { left, width } = chart.select;
+              if (width > 4) zoom.current([chart.posToVal(left, "x"), chart.posToVal(left + width, "x")]);
+              chart.setSelect({ left: 0, width: 0, top: 0, height: 0 }, false);
+            },
+          ],
+        },
+      },
+      data,
+      box,
+    );
+    const fit = new ResizeObserver(() => chart.setSize({ width: box.clientWidth, height: HEIGHT_PX }));
+    fit.observe(box);
+    return () => {
+      fit.disconnect();
+      chart.destroy();
+    };
+  }, [data, lines, format, from, to, marks, group, scheme]);
+
+  return (
+    <figure className="chart">
+      <figcaption>
+        <strong>{title}</strong>
+        <ul className="plain-list chart-lines">
+          {lines.map((line, index) => (
+            <li key={line.name}>
+              <svg width="12" height="4" aria-hidden="true">
+                <rect width="12" height="4" rx="2" fill={COLOURS[scheme][index % COLOURS[scheme].length]} />
+              </svg>
+              {line.name} {format(line.points.at(-1)?.[1] ?? 0)}
+            </li>
+          ))}
+        </ul>
+      </figcaption>
+      <div ref={place} onDoubleClick={() => onZoom(null)} aria-hidden="true" />
+    </figure>
+  );
+}
+
+/** One row of times for all lines; where a line has none, there is a gap. */
+export function aligned(lines: readonly ChartLine[]): uPlot.AlignedData {
+  const times = [...new Set(lines.flatMap((line) => line.points.map(([at]) => at)))].sort((one, other) => one - other);
+  const columns = lines.map((line) => {
+    const values = new Map(line.points);
+    return times.map((at) => values.get(at) ?? null);
+  });
+  return [times, ...columns];
+}
+
+function mark(chart: uPlot, marks: readonly number[], colour: string) {
+  const { ctx, bbox } = chart;
+  ctx.save();
+  ctx.strokeStyle = colour;
+  ctx.setLineDash([4, 4]);
+  for (const at of marks) {
+    const x = Math.round(chart.valToPos(at, "x", true));
+    if (x < bbox.left || x > bbox.left + bbox.width) continue;
+    ctx.beginPath();
+    ctx.moveTo(x, bbox.top);
+    ctx.lineTo(x, bbox.top + bbox.height);
+    ctx.stroke();
+  }
+  ctx.restore();
+}
