@@ -2,6 +2,7 @@
 import { afterAll, expect, test } from "vitest";
 import { closeBrowser, Visitor } from "./browser";
 import { ADDRESS, Person, unique } from "./instance";
+import { totp } from "./totp";
 
 afterAll(closeBrowser);
 
@@ -46,6 +47,12 @@ test("usage, account and keyboard work for somebody who has nothing yet", async 
   await visitor.examine("usage");
   await visitor.goto("/account", "Account");
   await page.getByText("No key yet.").waitFor();
+  await page.getByLabel("What it is for").fill("CI");
+  await page.getByRole("button", { name: "Make a token" }).click();
+  const token = (await page.locator(".save-bar code").textContent()) ?? "";
+  expect(token).toMatch(/^skp_/);
+  await page.getByRole("button", { name: "Revoke the token CI" }).waitFor();
+  await page.getByText("this one").waitFor();
   await visitor.examine("account");
   await visitor.goto("/no/such/page", "There is nothing here");
   await visitor.examine("not-found");
@@ -54,11 +61,53 @@ test("usage, account and keyboard work for somebody who has nothing yet", async 
   await page.keyboard.press("Tab");
   expect(await page.evaluate(() => document.activeElement?.textContent)).toBe("Skip to the content");
   await page.keyboard.press("Enter");
+  // Two keys lead to a page, and the palette to any.
+  await page.keyboard.press("g");
+  await page.keyboard.press("u");
+  await page.getByRole("heading", { name: "Usage and billing" }).waitFor();
+  await page.keyboard.press("?");
+  await page.getByRole("dialog", { name: "Keyboard" }).waitFor();
+  await visitor.examine("keyboard", { phone: false });
+  await page.keyboard.press("Escape");
+  await page.keyboard.press("Control+k");
+  await page.getByRole("combobox", { name: "Where to" }).fill("new");
+  await page.getByRole("option", { name: "New app" }).waitFor();
+  await visitor.examine("palette", { phone: false });
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { name: "New app" }).waitFor();
   await page.getByRole("button", { name: `Account of ${owner.email}` }).focus();
   await page.keyboard.press("Enter");
   await page.getByRole("menuitem", { name: "Sign out" }).click();
   await page.getByRole("heading", { name: "Sign in to Skypanel" }).waitFor();
   await visitor.leave();
+  owner.remove();
+});
+
+test("a second factor is set up, and asked for at the next sign-in", async () => {
+  const owner = Person.member(unique("org"), "owner");
+  const visitor = await Visitor.signedIn(owner);
+  const { page } = visitor;
+  await visitor.goto("/account", "Account");
+  const section = page.getByRole("region", { name: "Second factor" });
+  await section.locator("input[autocomplete=current-password]").fill(owner.password);
+  await section.getByRole("button", { name: "Set it up" }).click();
+  const secret = (await section.locator("code").textContent()) ?? "";
+  await section.getByLabel("First code").fill(totp(secret));
+  await section.getByRole("button", { name: "Put it in force" }).click();
+  await section.getByText("Keep these recovery codes").waitFor();
+  const [recovery] = ((await section.locator("code").textContent()) ?? "").split("\n");
+  await visitor.leave();
+
+  const again = await Visitor.come();
+  await again.page.goto("/");
+  await again.signIn(owner);
+  await again.page.getByLabel("Code").waitFor();
+  await again.examine("sign-in-with-code");
+  // A code of the app is good once, and that was a moment ago.
+  await again.page.getByLabel("Code").fill(recovery ?? "");
+  await again.page.getByRole("button", { name: "Sign in" }).click();
+  await again.page.getByRole("heading", { level: 1, name: "Apps" }).waitFor();
+  await again.leave();
   owner.remove();
 });
 
@@ -101,7 +150,7 @@ test("every page of the admin is there", async () => {
   await visitor.goto("/admin/users", "Admin");
   await page.getByRole("searchbox").fill(member.email);
   await page.getByRole("button", { name: `Lock out: ${member.email}` }).click();
-  await page.getByText("locked out").waitFor();
+  await page.getByRole("button", { name: `Let in: ${member.email}` }).waitFor();
   await visitor.leave();
   admin.remove();
   member.remove();

@@ -26,6 +26,9 @@ export interface ChartProps {
 }
 
 const HEIGHT_PX = 180;
+const DAY_S = 26 * 3600;
+const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
+const day = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
 const COLOURS = {
   light: ["#2a52be", "#b45309", "#1d7337", "#8a2a8f", "#0b6b74", "#b42318"],
   dark: ["#8fb0ff", "#f3b562", "#86d79f", "#e3a5e8", "#79d3dc", "#ff9c92"],
@@ -56,14 +59,18 @@ export function Chart({ title, lines, format, from, to, marks, group, onZoom }: 
         legend: { show: false },
         cursor: { sync: { key: group }, drag: { x: true, y: false, setScale: false } },
         scales: { x: { range: () => [from, to] }, y: { range: (_, __, max) => [0, max > 0 ? max * 1.1 : 1] } },
-        axes: [axis, { ...axis, size: 70, values: (_, values) => values.map((value) => format(value)) }],
+        axes: [
+          { ...axis, values: (_, times) => times.map((at) => (to - from > DAY_S ? day : clock).format(at * 1000)) },
+          { ...axis, size: 84, values: (_, values) => values.map((value) => format(value)) },
+        ],
         series: [
           {},
           ...lines.map((line, index) => ({
             label: line.name,
             stroke: colours[index % colours.length] ?? "gray",
             width: 1.5,
-            points: { show: false },
+            // A line needs two.
+            points: { show: line.points.length < 2 },
           })),
         ],
         hooks: {

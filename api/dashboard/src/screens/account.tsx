@@ -1,83 +1,27 @@
-// The person's own things: SSH keys.
-import { Button, Stack, Text, Title } from "@mantine/core";
+// The person's own things: password, second factor, SSH keys, tokens for programs, and the browsers they are signed in at.
+import { Stack, Text } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
-import { api, data, type Schemas } from "../api/client";
-import { meQuery, sshKeysQuery } from "../api/queries";
-import { useAction } from "../parts/action";
-import { Loaded } from "../parts/loading";
+import { meQuery } from "../api/queries";
 import { Head } from "../parts/page";
-import { SshKeyForm } from "../parts/ssh_key_form";
-import { Ago } from "../parts/time";
+import { Password } from "./account/password";
+import { SecondFactor } from "./account/second_factor";
+import { Sessions } from "./account/sessions";
+import { SshKeys } from "./account/ssh_keys";
+import { Tokens } from "./account/tokens";
 
 export function Account() {
   const me = useQuery(meQuery).data;
-  const keys = useQuery(sshKeysQuery);
   return (
-    <Stack maw={760}>
+    <Stack maw={760} gap="xl">
       <Head title="Account" />
       <Text c="dimmed" className="break">
-        Signed in as {me?.email}.{" "}
-        {me?.second_factor
-          ? "A second factor protects it."
-          : "No second factor protects it: set one up with the command 2fa:setup."}
+        Signed in as {me?.email}.
       </Text>
-      <Title order={2} size="h4">
-        SSH keys
-      </Title>
-      <Loaded query={keys}>
-        {(keys) =>
-          keys.length === 0 ? (
-            <Text c="dimmed">No key yet. With one you push, and run commands.</Text>
-          ) : (
-            <ul className="plain-list rows">
-              {keys.map((key) => (
-                <Key key={key.fingerprint} of={key} />
-              ))}
-            </ul>
-          )
-        }
-      </Loaded>
-      <Title order={3} size="h5" mt="md">
-        Add another
-      </Title>
-      <SshKeyForm />
+      <SshKeys />
+      <SecondFactor on={me?.second_factor === true} />
+      <Tokens />
+      <Sessions />
+      <Password />
     </Stack>
-  );
-}
-
-function Key({ of }: { of: Schemas["SshKeyItem"] }) {
-  const remove = useAction({
-    run: () =>
-      data(api.DELETE("/api/me/ssh-keys/{fingerprint}", { params: { path: { fingerprint: of.fingerprint } } })),
-    done: `The key "${of.name}" opens nothing any more.`,
-    changes: [["ssh-keys"]],
-  });
-  return (
-    <li>
-      <div className="grow">
-        <Text fw={600}>{of.name}</Text>
-        <Text size="sm" c="dimmed" className="mono break">
-          {of.fingerprint}
-        </Text>
-      </div>
-      <Text size="sm" c="dimmed">
-        {of.last_used_at ? (
-          <>
-            used <Ago at={of.last_used_at} />
-          </>
-        ) : (
-          "never used"
-        )}
-      </Text>
-      <Button
-        size="xs"
-        variant="default"
-        loading={remove.isPending}
-        onClick={() => remove.mutate()}
-        aria-label={`Remove the key ${of.name}`}
-      >
-        Remove
-      </Button>
-    </li>
   );
 }

@@ -9,6 +9,7 @@ import { api } from "../api/client";
 import { meQuery } from "../api/queries";
 import { useSessionEnded } from "../api/session";
 import { useChanges } from "../live/changes";
+import { Shortcuts } from "./shortcuts";
 import { SignInAgain } from "./sign_in_again";
 
 export function Shell() {
@@ -34,6 +35,7 @@ export function Shell() {
       <main className="main" id="content" tabIndex={-1}>
         <Outlet />
       </main>
+      <Shortcuts />
       {ended && me.data ? <SignInAgain email={me.data.email} /> : null}
     </>
   );

@@ -1,0 +1,137 @@
+// The second factor: set up with an authenticator app, put in force by its first code, taken away with both.
+import { Button, Group, PasswordInput, Stack, Text, TextInput, Title } from "@mantine/core";
+import { type FormEvent, useState } from "react";
+import { api, data, type Schemas } from "../../api/client";
+import { useAction } from "../../parts/action";
+import { Command } from "../../parts/command";
+import { Refused } from "../../parts/loading";
+
+export function SecondFactor({ on }: { on: boolean }) {
+  const [codes, setCodes] = useState<string[] | null>(null);
+  return (
+    <section aria-labelledby="second-factor">
+      <Stack>
+        <Title order={2} size="h4" id="second-factor">
+          Second factor
+        </Title>
+        {codes ? (
+          <div className="save-bar">
+            <Text size="sm">
+              Keep these recovery codes where your phone is not. Each stands in for a code of the app once, and they are
+              shown this once.
+            </Text>
+            <Command text={codes.join("\n")} label="Copy the recovery codes" />
+          </div>
+        ) : null}
+        {on ? <TakeAway onDone={() => setCodes(null)} /> : <SetUp onCodes={setCodes} />}
+      </Stack>
+    </section>
+  );
+}
+
+function SetUp({ onCodes }: { onCodes: (codes: string[]) => void }) {
+  const [password, setPassword] = useState("");
+  const [code, setCode] = useState("");
+  const begin = useAction({
+    run: () => data(api.POST("/api/me/totp", { body: { password } })),
+    onDone: () => setPassword(""),
+    quiet: true,
+  });
+  const confirm = useAction({
+    run: () => data(api.POST("/api/me/totp/confirm", { body: { code: code.trim() } })),
+    done: "The second factor is in force.",
+    changes: [["me"]],
+    onDone: (answer: Schemas["RecoveryCodes"]) => onCodes(answer.recovery_codes),
+    quiet: true,
+  });
+  const submit = (event: FormEvent) => {
+    event.preventDefault();
+    if (begin.data) confirm.mutate();
+    else begin.mutate();
+  };
+  return (
+    <form onSubmit={submit}>
+      <Stack gap="sm">
+        {begin.data ? (
+          <>
+            <Text size="sm">Add this secret to your authenticator app, and enter the code that it shows.</Text>
+            <Command text={begin.data.secret} label="Copy the secret" />
+            <TextInput
+              label="First code"
+              inputMode="numeric"
+              autoComplete="one-time-code"
+              required
+              value={code}
+              onChange={(event) => setCode(event.currentTarget.value)}
+            />
+          </>
+        ) : (
+          <>
+            <Text size="sm" c="dimmed">
+              With it a login needs a code of your authenticator app, too.
+            </Text>
+            <PasswordInput
+              label="Your password"
+              autoComplete="current-password"
+              required
+              visibilityToggleButtonProps={{ "aria-label": "Show the password" }}
+              value={password}
+              onChange={(event) => setPassword(event.currentTarget.value)}
+            />
+          </>
+        )}
+        <Refused error={confirm.error ?? begin.error} />
+        <Group>
+          <Button type="submit" variant="default" loading={begin.isPending || confirm.isPending}>
+            {begin.data ? "Put it in force" : "Set it up"}
+          </Button>
+        </Group>
+      </Stack>
+    </form>
+  );
+}
+
+function TakeAway({ onDone }: { onDone: () => void }) {
+  const [password, setPassword] = useState("");
+  const [code, setCode] = useState("");
+  const remove = useAction({
+    run: () => data(api.DELETE("/api/me/totp", { body: { password, code: code.trim() } })),
+    done: "The second factor is taken away.",
+    changes: [["me"]],
+    onDone,
+    quiet: true,
+  });
+  const submit = (event: FormEvent) => {
+    event.preventDefault();
+    remove.mutate();
+  };
+  return (
+    <form onSubmit={submit}>
+      <Stack gap="sm">
+        <Text size="sm">It is in force: a login needs a code of your authenticator app.</Text>
+        <PasswordInput
+          label="Your password"
+          autoComplete="current-password"
+          required
+          visibilityToggleButtonProps={{ "aria-label": "Show the password" }}
+          value={password}
+          onChange={(event) => setPassword(event.currentTarget.value)}
+        />
+        <TextInput
+          label="Code"
+          description="Of the app, or a recovery code."
+          autoComplete="one-time-code"
+          required
+          value={code}
+          onChange={(event) => setCode(event.currentTarget.value)}
+        />
+        <Refused error={remove.error} />
+        <Group>
+          <Button type="submit" variant="default" loading={remove.isPending}>
+            Take it away
+          </Button>
+        </Group>
+      </Stack>
+    </form>
+  );
+}

@@ -1,0 +1,141 @@
+// Tokens by which programs call the API for their owner.
+import { Button, Group, NativeSelect, Stack, Text, TextInput, Title } from "@mantine/core";
+import { useQuery } from "@tanstack/react-query";
+import { type FormEvent, useState } from "react";
+import { api, data, type Schemas } from "../../api/client";
+import { tokensQuery } from "../../api/queries";
+import { useAction } from "../../parts/action";
+import { Command } from "../../parts/command";
+import { Loaded, Refused } from "../../parts/loading";
+import { Ago } from "../../parts/time";
+
+const SCOPES: { value: Schemas["Scope"]; label: string }[] = [
+  { value: "read", label: "read: looks" },
+  { value: "deploy", label: "deploy: also deploys, configures, scales" },
+  { value: "manage", label: "manage: whatever you may" },
+];
+const DAYS = ["7", "30", "90", "365"];
+
+export function Tokens() {
+  const tokens = useQuery(tokensQuery);
+  return (
+    <section aria-labelledby="tokens">
+      <Stack>
+        <Title order={2} size="h4" id="tokens">
+          API tokens
+        </Title>
+        <Make />
+        <Loaded query={tokens} lines={1}>
+          {(tokens) =>
+            tokens.length === 0 ? (
+              <Text c="dimmed">No token yet. Programs need one to call the API.</Text>
+            ) : (
+              <ul className="plain-list rows" aria-label="API tokens">
+                {tokens.map((token) => (
+                  <Row key={token.id} of={token} />
+                ))}
+              </ul>
+            )
+          }
+        </Loaded>
+      </Stack>
+    </section>
+  );
+}
+
+function Make() {
+  const [name, setName] = useState("");
+  const [scope, setScope] = useState<Schemas["Scope"]>("deploy");
+  const [days, setDays] = useState("90");
+  const make = useAction({
+    run: () =>
+      data(api.POST("/api/me/tokens", { body: { name: name.trim(), scope, expires_in_days: Number(days) || null } })),
+    changes: [["tokens"]],
+    onDone: () => setName(""),
+    quiet: true,
+  });
+  const submit = (event: FormEvent) => {
+    event.preventDefault();
+    make.mutate();
+  };
+  return (
+    <form onSubmit={submit}>
+      <Stack gap="sm">
+        <Group align="end" gap="sm">
+          <TextInput
+            className="grow"
+            label="What it is for"
+            required
+            maxLength={100}
+            value={name}
+            onChange={(event) => setName(event.currentTarget.value)}
+          />
+          <NativeSelect
+            label="Scope"
+            data={SCOPES}
+            value={scope}
+            onChange={(event) => setScope(event.currentTarget.value as Schemas["Scope"])}
+          />
+          <NativeSelect
+            label="Ends after"
+            data={[...DAYS.map((value) => ({ value, label: `${value} days` })), { value: "", label: "never" }]}
+            value={days}
+            onChange={(event) => setDays(event.currentTarget.value)}
+          />
+          <Button type="submit" variant="default" loading={make.isPending}>
+            Make a token
+          </Button>
+        </Group>
+        <Refused error={make.error} />
+        {make.data ? (
+          <div className="save-bar">
+            <Text size="sm">This is the token. It is shown this once.</Text>
+            <Command text={make.data.token} label="Copy the token" />
+          </div>
+        ) : null}
+      </Stack>
+    </form>
+  );
+}
+
+function Row({ of }: { of: Schemas["TokenItem"] }) {
+  const revoke = useAction({
+    run: () => data(api.DELETE("/api/me/tokens/{id}", { params: { path: { id: of.id } } })),
+    done: `The token "${of.name}" is good for nothing any more.`,
+    changes: [["tokens"]],
+  });
+  return (
+    <li>
+      <div className="grow">
+        <Text fw={600} className="break">
+          {of.name}
+        </Text>
+        <Text size="sm" c="dimmed">
+          <span className="mono">{of.prefix}…</span> · {of.scope} ·{" "}
+          {of.last_used_at ? (
+            <>
+              used <Ago at={of.last_used_at} />
+            </>
+          ) : (
+            "never used"
+          )}
+          {of.expires_at ? (
+            <>
+              {" "}
+              · ends <Ago at={of.expires_at} />
+            </>
+          ) : null}
+        </Text>
+      </div>
+      <Button
+        size="xs"
+        variant="default"
+        loading={revoke.isPending}
+        onClick={() => revoke.mutate()}
+        aria-label={`Revoke the token ${of.name}`}
+      >
+        Revoke
+      </Button>
+    </li>
+  );
+}

@@ -1,0 +1,151 @@
+// The keyboard: a palette that leads everywhere, two-key ways to the main pages, and a page that says which there are.
+import { Kbd, Modal, Stack, Table, Text, TextInput } from "@mantine/core";
+import { useHotkeys } from "@mantine/hooks";
+import { useQuery } from "@tanstack/react-query";
+import { useNavigate } from "@tanstack/react-router";
+import { type KeyboardEvent, useEffect, useRef, useState } from "react";
+import { appsQuery, meQuery } from "../api/queries";
+
+/** Longest between the two keys of a way. */
+const SECOND_KEY_MS = 1_000;
+const WAYS: Record<string, [path: string, words: string]> = {
+  a: ["/apps", "Apps"],
+  n: ["/new", "New app"],
+  o: ["/organizations", "Organisation"],
+  u: ["/usage", "Usage and billing"],
+  c: ["/account", "Account"],
+};
+/** Most results that the palette shows. */
+const MOST = 8;
+
+export function Shortcuts() {
+  const [shown, setShown] = useState<"palette" | "help" | null>(null);
+  const navigate = useNavigate();
+  const pressed = useRef(0);
+  useHotkeys([
+    ["mod+K", () => setShown("palette")],
+    ["shift+?", () => setShown("help")],
+    ["?", () => setShown("help")],
+    [
+      "g",
+      () => {
+        pressed.current = performance.now();
+      },
+    ],
+    ...Object.entries(WAYS).map(([key, [to]]): [string, () => void] => [
+      key,
+      () => {
+        if (performance.now() - pressed.current < SECOND_KEY_MS) void navigate({ to });
+      },
+    ]),
+  ]);
+  const close = () => setShown(null);
+  if (shown === "palette") return <Palette onClose={close} />;
+  return shown === "help" ? <Help onClose={close} /> : null;
+}
+
+function Help({ onClose }: { onClose: () => void }) {
+  const keys: [string[], string][] = [
+    [["Ctrl", "K"], "Go anywhere"],
+    [["/"], "Search in what is shown"],
+    ...Object.entries(WAYS).map(([key, [, words]]): [string[], string] => [["g", key], words]),
+    [["?"], "This help"],
+  ];
+  return (
+    <Modal opened onClose={onClose} title="Keyboard">
+      <Table>
+        <Table.Tbody>
+          {keys.map(([of, words]) => (
+            <Table.Tr key={words}>
+              <Table.Td>
+                {of.map((key) => (
+                  <span key={key}>
+                    <Kbd>{key}</Kbd>{" "}
+                  </span>
+                ))}
+              </Table.Td>
+              <Table.Td>{words}</Table.Td>
+            </Table.Tr>
+          ))}
+        </Table.Tbody>
+      </Table>
+    </Modal>
+  );
+}
+
+function Palette({ onClose }: { onClose: () => void }) {
+  const [search, setSearch] = useState("");
+  const [at, setAt] = useState(0);
+  const navigate = useNavigate();
+  const apps = useQuery(appsQuery).data ?? [];
+  const admin = useQuery(meQuery).data?.is_admin === true;
+  const all = [
+    ...Object.values(WAYS).map(([to, words]) => ({ to, words, more: "" })),
+    ...(admin ? [{ to: "/admin", words: "Admin", more: "" }] : []),
+    ...apps.flatMap(({ slug }) =>
+      ["", "deployments", "logs", "metrics", "environment", "domains", "scale", "settings"].map((page) => ({
+        to: page ? `/apps/${slug}/${page}` : `/apps/${slug}`,
+        words: slug,
+        more: page,
+      })),
+    ),
+  ];
+  const wanted = search.trim().toLowerCase().split(/\s+/);
+  const found = all
+    .filter(({ words, more }) => wanted.every((word) => `${words} ${more}`.toLowerCase().includes(word)))
+    .slice(0, MOST);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: another search has another first result
+  useEffect(() => setAt(0), [search]);
+
+  const go = (to: string | undefined) => {
+    if (!to) return;
+    onClose();
+    void navigate({ to });
+  };
+  const onKeyDown = (event: KeyboardEvent) => {
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (step) {
+      event.preventDefault();
+      setAt((before) => Math.max(0, Math.min(found.length - 1, before + step)));
+    } else if (event.key === "Enter") go(found[at]?.to);
+  };
+  return (
+    <Modal opened onClose={onClose} title="Go to" yOffset="10vh" centered={false}>
+      <Stack gap="xs">
+        <TextInput
+          role="combobox"
+          aria-label="Where to"
+          aria-expanded
+          aria-controls="places"
+          aria-activedescendant={found.length > 0 ? `place-${at}` : undefined}
+          aria-autocomplete="list"
+          placeholder="An app or a page"
+          data-autofocus
+          value={search}
+          onChange={(event) => setSearch(event.currentTarget.value)}
+          onKeyDown={onKeyDown}
+        />
+        <div id="places" role="listbox" aria-label="Places">
+          {found.map((one, index) => (
+            // biome-ignore lint/a11y/useKeyWithClickEvents: the keys are the field's
+            <div
+              key={one.to}
+              id={`place-${index}`}
+              role="option"
+              aria-selected={index === at}
+              tabIndex={-1}
+              className="place"
+              onClick={() => go(one.to)}
+            >
+              {one.words}
+              <Text span c="dimmed" size="sm">
+                {one.more}
+              </Text>
+            </div>
+          ))}
+        </div>
+        {found.length === 0 ? <Text c="dimmed">Nothing is called so.</Text> : null}
+      </Stack>
+    </Modal>
+  );
+}
