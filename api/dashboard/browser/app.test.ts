@@ -189,6 +189,11 @@ test("an access token that ran out is renewed without a word", async () => {
   await visitor.goto(`/apps/${slug}/settings`);
   await renewed;
   await page.getByRole("heading", { name: "Health check" }).waitFor();
+  await page.getByRole("button", { name: "Make a webhook" }).click();
+  await page.getByText("It is shown this once.").waitFor();
+  await page.getByRole("button", { name: "Calls" }).click();
+  await page.getByText("It was not called yet.").waitFor();
+  await visitor.loaded();
   await visitor.examine("settings");
   await visitor.leave();
 });

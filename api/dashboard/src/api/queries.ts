@@ -273,3 +273,19 @@ export const sessionsQuery = queryOptions({
   queryKey: ["sessions"],
   queryFn: async ({ signal }) => (await data(api.GET("/api/me/sessions", { signal }))).items,
 });
+
+export const webhooksQuery = (app: string) =>
+  queryOptions({
+    queryKey: ["app", app, "webhooks"],
+    queryFn: async ({ signal }) =>
+      (await data(api.GET("/api/paas/apps/{app}/webhooks", { params: { path: { app } }, signal }))).items,
+  });
+
+export const deliveriesQuery = (app: string, webhook: string) =>
+  queryOptions({
+    queryKey: ["app", app, "webhooks", webhook],
+    queryFn: async ({ signal }) => {
+      const params = { path: { app, webhook } };
+      return (await data(api.GET("/api/paas/apps/{app}/webhooks/{webhook}/deliveries", { params, signal }))).items;
+    },
+  });

@@ -10,6 +10,7 @@ import { useAction } from "../../parts/action";
 import { Command } from "../../parts/command";
 import { Loaded, Refused } from "../../parts/loading";
 import { LOOK_ONLY, useMay } from "../../parts/roles";
+import { Webhooks } from "./webhooks";
 
 const route = getRouteApi("/shell/apps/$app");
 
@@ -17,11 +18,13 @@ export function Settings() {
   const { app: slug } = route.useParams();
   const app = useQuery(appQuery(slug));
   const repository = useQuery(repositoryQuery(slug));
+  const may = useMay(app.data?.organization_id);
   return (
     <Loaded query={app}>
       {(app) => (
         <Stack gap="xl" maw={720}>
           <Loaded query={repository}>{(repository) => <Git app={app} repository={repository} />}</Loaded>
+          <Webhooks slug={slug} may={may.change} />
           <Health app={app} />
           <Cache app={app} />
           <Destroy app={app} />
