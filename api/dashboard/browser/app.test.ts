@@ -198,6 +198,20 @@ test("an access token that ran out is renewed without a word", async () => {
   await visitor.leave();
 });
 
+test("a connection that was lost is told of and comes back, with what changed meanwhile", async () => {
+  const visitor = await Visitor.signedIn(owner);
+  const { page } = visitor;
+  await visitor.goto(`/apps/${slug}/environment`);
+  await page.getByRole("button", { name: "Change KEPT" }).waitFor();
+  await visitor.context.setOffline(true);
+  await page.getByText("Skypanel does not answer at the moment.").waitFor();
+  owner.command(`config:set -a ${slug} MEANWHILE=1`);
+  await visitor.context.setOffline(false);
+  await page.getByText("Skypanel does not answer at the moment.").waitFor({ state: "detached", timeout: 2 * SOON_MS });
+  await page.getByRole("button", { name: "Change MEANWHILE" }).waitFor();
+  await visitor.leave();
+});
+
 test("an app is destroyed by typing its name, and goes from every browser", async () => {
   const [visitor, other] = [await Visitor.signedIn(owner), await Visitor.signedIn(owner)];
   const { page } = visitor;

@@ -77,11 +77,13 @@ export class Person {
 
   /** Has an app of theirs destroyed, which goes on after the answer. */
   destroy(app: string) {
-    execFileSync(
-      "ssh",
-      [...this.ssh().slice(1), `-p${instance.ssh_port}`, "git@127.0.0.1", "--", `apps:destroy ${app} --confirm ${app}`],
-      { timeout: COMMAND_LIMIT_MS },
-    );
+    this.command(`apps:destroy ${app} --confirm ${app}`);
+  }
+
+  /** Runs a command line on the platform. */
+  command(line: string) {
+    const words = [...this.ssh().slice(1), `-p${instance.ssh_port}`, "git@127.0.0.1", "--", line];
+    execFileSync("ssh", words, { timeout: COMMAND_LIMIT_MS });
   }
 
   /** The words that call `ssh` with their key and none of the machine's own settings. */

@@ -6,8 +6,8 @@ export interface ServerEvent {
   id: string | null;
 }
 
-/** The events of a body, by the rules of HTML's event streams. */
-export async function* events(body: ReadableStream<Uint8Array>): AsyncGenerator<ServerEvent> {
+/** The events of a body, by the rules of HTML's event streams; `heard` is called whenever anything comes. */
+export async function* events(body: ReadableStream<Uint8Array>, heard?: () => void): AsyncGenerator<ServerEvent> {
   const parser = new EventParser();
   const decoder = new TextDecoder();
   const reader = body.getReader();
@@ -15,6 +15,7 @@ export async function* events(body: ReadableStream<Uint8Array>): AsyncGenerator<
     for (;;) {
       const { done, value } = await reader.read();
       if (done) return;
+      heard?.();
       yield* parser.push(decoder.decode(value, { stream: true }));
     }
   } finally {

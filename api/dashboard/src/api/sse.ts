@@ -12,10 +12,10 @@ export interface Follower {
   onConnection?: (connection: Connection, problem?: Problem) => void;
   /** An event after which nothing more comes. */
   ends?: (event: ServerEvent) => boolean;
-  /** Whether a stream that the server closed is to be opened again; yes without. */
-  again?: boolean;
 }
 
+/** Longest that nothing may come: the server gives a sign of life every 15 s. */
+const SILENCE_MS = 40_000;
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 15_000;
 
@@ -31,20 +31,21 @@ async function run(path: string, follower: Follower, signal: AbortSignal) {
   let pause = FIRST_PAUSE_MS;
   while (!signal.aborted) {
     follower.onConnection?.("connecting");
+    const watch = new Watch(signal);
     try {
       const headers = new Headers({ accept: "text/event-stream" });
       if (lastId !== null) headers.set("last-event-id", lastId);
-      const response = await sessionFetch(new Request(new URL(path, location.origin), { headers, signal }));
+      const request = new Request(new URL(path, location.origin), { headers, signal: watch.signal });
+      const response = await sessionFetch(request);
       if (!response.ok || !response.body) throw problemOf(response.status, await response.json().catch(() => null));
       follower.onConnection?.("live");
       pause = FIRST_PAUSE_MS;
-      for await (const event of events(response.body)) {
+      for await (const event of events(response.body, () => watch.heard())) {
         if (signal.aborted) return;
         if (event.id !== null) lastId = event.id;
         follower.onEvent(event);
         if (follower.ends?.(event)) return;
       }
-      if (follower.again === false) return;
     } catch (error) {
       if (signal.aborted) return;
       if (error instanceof Problem && error.status >= 400 && error.status < 500 && error.status !== 429) {
@@ -52,6 +53,8 @@ async function run(path: string, follower: Follower, signal: AbortSignal) {
         follower.onConnection?.("lost", error);
         if (error.status !== 401) return;
       }
+    } finally {
+      watch.end();
     }
     follower.onConnection?.("lost");
     await wait(pause, signal);
@@ -59,14 +62,42 @@ async function run(path: string, follower: Follower, signal: AbortSignal) {
   }
 }
 
+/** Ends one try when its follower leaves, when the network goes, or when nothing came for long. */
+class Watch {
+  readonly #own = new AbortController();
+  readonly signal = this.#own.signal;
+  readonly #cut = () => this.#own.abort();
+  #silence = setTimeout(this.#cut, SILENCE_MS);
+
+  constructor(readonly outer: AbortSignal) {
+    outer.addEventListener("abort", this.#cut);
+    window.addEventListener("offline", this.#cut);
+  }
+
+  heard() {
+    clearTimeout(this.#silence);
+    this.#silence = setTimeout(this.#cut, SILENCE_MS);
+  }
+
+  end() {
+    clearTimeout(this.#silence);
+    this.outer.removeEventListener("abort", this.#cut);
+    window.removeEventListener("offline", this.#cut);
+    this.#own.abort();
+  }
+}
+
+/** Waits for a while, or until the network is back. */
 function wait(milliseconds: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const done = () => {
       clearTimeout(timer);
       signal.removeEventListener("abort", done);
+      window.removeEventListener("online", done);
       resolve();
     };
     const timer = setTimeout(done, milliseconds);
     signal.addEventListener("abort", done);
+    window.addEventListener("online", done);
   });
 }

@@ -1,7 +1,7 @@
 // One connection per tab on which the API tells what changes. What a change is about is read again where it is shown.
 import { type QueryClient, useQueryClient } from "@tanstack/react-query";
-import { useEffect } from "react";
-import { follow } from "../api/sse";
+import { useEffect, useState } from "react";
+import { type Connection, follow } from "../api/sse";
 
 interface Change {
   app: string | null;
@@ -10,12 +10,15 @@ interface Change {
 /** Changes come in bursts, such as the stages of a deployment; they are taken together. */
 const GATHER_MS = 150;
 
-/** Keeps everything that is shown up to date for as long as it is mounted. */
-export function useChanges() {
+/** Keeps everything that is shown up to date for as long as it is mounted; how the connection stands. */
+export function useChanges(): Connection {
   const cache = useQueryClient();
+  const [connection, setConnection] = useState<Connection>("connecting");
   useEffect(() => {
     const gathered = gather(cache);
     const stop = follow("/api/paas/events/stream", {
+      // Every try begins anew; somebody looking sees one loss.
+      onConnection: (now) => setConnection((before) => (now === "connecting" && before === "lost" ? before : now)),
       onEvent: ({ name, data }) => {
         if (name === "change") gathered.add((JSON.parse(data) as Change).app);
         else gathered.everything();
@@ -26,6 +29,7 @@ export function useChanges() {
       gathered.stop();
     };
   }, [cache]);
+  return connection;
 }
 
 function gather(cache: QueryClient) {

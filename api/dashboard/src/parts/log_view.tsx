@@ -19,7 +19,16 @@ const LINE_PX = 20;
 /** How near to the end counts as being there. */
 const NEAR_PX = 30;
 
-export function LogView({ lines, label, empty }: { lines: readonly Line[]; label: string; empty: string }) {
+interface LogViewProps {
+  lines: readonly Line[];
+  label: string;
+  /** What is said in place of lines. */
+  empty: string;
+  /** Whether to show when each line was written; yes without. */
+  times?: boolean;
+}
+
+export function LogView({ lines, label, empty, times = true }: LogViewProps) {
   const box = useRef<HTMLDivElement>(null);
   const [following, setFollowing] = useState(true);
   const virtual = useVirtualizer({
@@ -53,7 +62,7 @@ export function LogView({ lines, label, empty }: { lines: readonly Line[]; label
         <div style={{ height: virtual.getTotalSize(), position: "relative" }}>
           {virtual.getVirtualItems().map((item) => {
             const line = lines[item.index];
-            return line ? <Row key={line.id} line={line} top={item.start} /> : null;
+            return line ? <Row key={line.id} line={line} top={item.start} times={times} /> : null;
           })}
         </div>
       </section>
@@ -76,8 +85,8 @@ export function LogView({ lines, label, empty }: { lines: readonly Line[]; label
 
 const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 
-function Row({ line, top }: { line: Line; top: number }) {
-  const at = line.at ? new Date(line.at) : null;
+function Row({ line, top, times }: { line: Line; top: number; times: boolean }) {
+  const at = times && line.at ? new Date(line.at) : null;
   return (
     <div className="log-line" style={{ transform: `translateY(${top}px)`, height: LINE_PX }}>
       {at ? (

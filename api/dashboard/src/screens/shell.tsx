@@ -15,7 +15,7 @@ import { SignInAgain } from "./sign_in_again";
 export function Shell() {
   const me = useQuery(meQuery);
   const ended = useSessionEnded();
-  useChanges();
+  const connection = useChanges();
   return (
     <>
       <a className="skip" href="#content">
@@ -32,6 +32,13 @@ export function Shell() {
           <Person email={me.data?.email ?? ""} />
         </div>
       </header>
+      <div role="status">
+        {connection === "lost" && !ended ? (
+          <p className="lost">
+            Skypanel does not answer at the moment. What you see may be old; it is tried again by itself.
+          </p>
+        ) : null}
+      </div>
       <main className="main" id="content" tabIndex={-1}>
         <Outlet />
       </main>

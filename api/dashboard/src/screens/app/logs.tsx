@@ -58,7 +58,6 @@ export function Logs() {
 
   const wanted = useDeferredValue(search.trim().toLowerCase());
   const shown = useMemo(() => fitting(lines, wanted), [lines, wanted]);
-  const withTimes = useMemo(() => (times ? shown : shown.map(({ at: _, ...line }) => line)), [shown, times]);
 
   if (problem && problem.status !== 401) return <Failed error={problem} />;
   return (
@@ -94,7 +93,8 @@ export function Logs() {
         </Button>
       </Group>
       <LogView
-        lines={withTimes}
+        lines={shown}
+        times={times}
         label={`Log of ${slug}`}
         empty={wanted ? "No line has this text." : "Nothing was written yet. New lines come by themselves."}
       />
@@ -110,8 +110,19 @@ export function Logs() {
   );
 }
 
+/** The text of each line that was looked through once, so that fifty thousand are not read anew for each that comes. */
+const read = new WeakMap<Line, string>();
+
+function readable(line: Line): string {
+  const known = read.get(line);
+  if (known !== undefined) return known;
+  const text = plain(line.text).toLowerCase();
+  read.set(line, text);
+  return text;
+}
+
 function fitting(lines: readonly Line[], wanted: string): readonly Line[] {
-  return wanted ? lines.filter((line) => plain(line.text).toLowerCase().includes(wanted)) : lines;
+  return wanted ? lines.filter((line) => readable(line).includes(wanted)) : lines;
 }
 
 function download(slug: string, lines: readonly Line[]) {
