@@ -4,6 +4,7 @@ import { defineConfig } from "vitest/config";
 const TEST_LIMIT_MS = 180_000;
 
 export default defineConfig({
+  cacheDir: "../node_modules/.vite",
   test: {
     root: import.meta.dirname,
     include: ["**/*.test.ts"],
