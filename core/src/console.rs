@@ -47,6 +47,15 @@ pub struct ProcessState {
     pub error: Option<String>,
 }
 
+/// The edge of a host, as far as it does not fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Edge {
+    /// It answers requests.
+    Serves,
+    /// This host has none: its processes run apart from the machines that serve apps.
+    Absent,
+}
+
 /// A one-off process to start.
 #[derive(Clone, Debug)]
 pub struct OneOff {
@@ -124,6 +133,11 @@ pub trait Console: Send + Sync + 'static {
     /// The machines of the Swarm, by name.
     async fn nodes(&self) -> Result<Vec<Node>> {
         Err(Error::Upstream("No Swarm manager can be asked from here.".to_owned()))
+    }
+
+    /// Whether the edge of this host serves; the error says why it does not.
+    async fn edge(&self) -> Result<Edge> {
+        Ok(Edge::Absent)
     }
 
     /// Starts a one-off process of the app's current release with its current config vars.

@@ -58,16 +58,8 @@ impl MailServer {
 
     /// Connects, greets, encrypts and logs in as for mail, and sends none. Answers what was seen.
     pub async fn check(&self) -> Result<String> {
-        let transport = self.transport()?;
-        let place = format!("The mail server {}:{}", self.host, self.port);
-        match tokio::time::timeout(CHECK_TIME, transport.test_connection()).await {
-            Ok(Ok(true)) => {}
-            Ok(Ok(false)) => return Err(Error::Upstream(format!("{place} ended the conversation."))),
-            Ok(Err(error)) => return Err(Error::Upstream(format!("{place} cannot be used: {}.", reason(&error)))),
-            Err(_) => {
-                return Err(Error::Upstream(format!("{place} takes longer than {} s.", CHECK_TIME.as_secs())));
-            }
-        }
+        self.converse(self.credentials.as_ref()).await?;
+        let place = self.place();
         let encrypted = match self.security {
             MailSecurity::StartTls | MailSecurity::Tls => "encrypted",
             MailSecurity::None => "not encrypted",
@@ -76,7 +68,28 @@ impl MailServer {
         Ok(format!("{place} answers, {encrypted}; {login}. Mail is from {}.", self.from))
     }
 
-    fn transport(&self) -> Result<AsyncSmtpTransport<Tokio1Executor>> {
+    /// Connects, greets and encrypts, without a login: whoever only looks whether it is there leaves no trace in its
+    /// count of logins.
+    pub async fn greet(&self) -> Result<()> {
+        self.converse(None).await
+    }
+
+    fn place(&self) -> String {
+        format!("The mail server {}:{}", self.host, self.port)
+    }
+
+    async fn converse(&self, credentials: Option<&Credentials>) -> Result<()> {
+        let transport = self.transport(credentials)?;
+        let failed = |what: String| Err(Error::Upstream(format!("{} {what}.", self.place())));
+        match tokio::time::timeout(CHECK_TIME, transport.test_connection()).await {
+            Ok(Ok(true)) => Ok(()),
+            Ok(Ok(false)) => failed("ended the conversation".to_owned()),
+            Ok(Err(error)) => failed(format!("cannot be used: {}", reason(&error))),
+            Err(_) => failed(format!("takes longer than {} s", CHECK_TIME.as_secs())),
+        }
+    }
+
+    fn transport(&self, credentials: Option<&Credentials>) -> Result<AsyncSmtpTransport<Tokio1Executor>> {
         let tls = match self.security {
             MailSecurity::StartTls => Tls::Required(self.tls()?),
             MailSecurity::Tls => Tls::Wrapper(self.tls()?),
@@ -87,7 +100,7 @@ impl MailServer {
             .tls(tls)
             .hello_name(ClientId::Domain(self.from.email.domain().to_owned()))
             .timeout(Some(ANSWER_TIME));
-        if let Some(credentials) = &self.credentials {
+        if let Some(credentials) = credentials {
             builder = builder.credentials(credentials.clone());
         }
         Ok(builder.build())

@@ -21,15 +21,25 @@ pub async fn check_loki(address: &HttpAddress, tenant: &str, now: DateTime<Utc>)
     let nanoseconds = now.timestamp_nanos_opt().unwrap_or_default().to_string();
     let line = json!([nanoseconds, "Skypanel tries whether this Loki takes lines."]);
     let body = json!({ "streams": [{ "stream": { "job": "skypanel-check" }, "values": [line] }] });
-    let mut headers = vec![("content-type", "application/json".to_owned())];
-    if !tenant.is_empty() {
-        headers.push(("x-scope-orgid", tenant.to_owned()));
-    }
+    let mut headers = of_tenant(tenant);
+    headers.push(("content-type", "application/json".to_owned()));
     let answer = call(address, "The Loki", Method::POST, "/loki/api/v1/push", headers, body.to_string()).await?;
     if !(200..300).contains(&answer.status) {
         return Err(refused("The Loki", "did not take a line", &answer));
     }
     Ok("The Loki took a line, labelled job=\"skypanel-check\".".to_owned())
+}
+
+/// Has a Loki answer which labels the last minute has, and leaves nothing in it.
+pub async fn ask_loki(address: &HttpAddress, tenant: &str, now: DateTime<Utc>) -> Result<()> {
+    let seconds = now.timestamp();
+    let path = format!("/loki/api/v1/labels?start={}000000000&end={seconds}000000000", seconds - 60);
+    let answer = call(address, "The Loki", Method::GET, &path, of_tenant(tenant), String::new()).await?;
+    let told: Option<Value> = serde_json::from_slice(&answer.body).ok();
+    if answer.status != 200 || told.is_none_or(|told| told["status"] != "success") {
+        return Err(refused("The Loki", "did not answer a query", &answer));
+    }
+    Ok(())
 }
 
 /// Has a Prometheus answer a query. Answers what was seen.
@@ -44,6 +54,10 @@ pub async fn check_prometheus(address: &HttpAddress) -> Result<String> {
     };
     let targets = result.first().and_then(|vector| vector["value"][1].as_str()).unwrap_or("0");
     Ok(format!("The Prometheus answers queries; it watches {targets} targets."))
+}
+
+fn of_tenant(tenant: &str) -> Vec<(&'static str, String)> {
+    if tenant.is_empty() { Vec::new() } else { vec![("x-scope-orgid", tenant.to_owned())] }
 }
 
 async fn call(

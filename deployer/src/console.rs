@@ -12,13 +12,13 @@ use bollard::query_parameters::ListTasksOptionsBuilder;
 use chrono::{DateTime, Utc};
 use futures_util::stream::BoxStream;
 use skypanel_core::Result;
-use skypanel_core::console::{Console, LogLine, LogQuery, OneOff, OneOffSession, ProcessState};
+use skypanel_core::console::{Console, Edge, LogLine, LogQuery, OneOff, OneOffSession, ProcessState};
 use skypanel_core::model::{Application, Node, ProcessType};
 use skypanel_core::store::Store;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::engine::{call, filters};
-use crate::{Deployer, names};
+use crate::{Deployer, edge, names};
 
 /// The engine as transports see it.
 pub struct SwarmConsole {
@@ -57,6 +57,10 @@ impl Console for SwarmConsole {
 
     async fn nodes(&self) -> Result<Vec<Node>> {
         Ok(nodes::list(&self.deployer.parts).await?)
+    }
+
+    async fn edge(&self) -> Result<Edge> {
+        Ok(edge::look(&self.deployer.parts).await?)
     }
 
     async fn run(&self, app: &Application, one_off: OneOff) -> Result<OneOffSession> {

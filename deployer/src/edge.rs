@@ -15,6 +15,7 @@ use bollard::query_parameters::{
 use futures_util::TryStreamExt as _;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use skypanel_core::console::Edge;
 use skypanel_core::model::Sha256Digest;
 use tokio_util::io::ReaderStream;
 
@@ -76,6 +77,19 @@ fn make_directories(parts: &Parts) -> Result<(), DeployError> {
 
 fn unwritable(dir: &Path, error: &std::io::Error) -> DeployError {
     DeployError::Host(format!("The edge's files in {} cannot be written: {error}.", dir.display()))
+}
+
+/// Whether the edge of this host serves. There is one where an agent of this data directory ever made one.
+pub(crate) async fn look(parts: &Parts) -> Result<Edge, DeployError> {
+    let config = directory(parts).join(CONFIG);
+    let made = tokio::fs::try_exists(&config).await.map_err(|error| {
+        DeployError::Host(format!("The edge's file {} cannot be looked for: {error}.", config.display()))
+    })?;
+    if !made {
+        return Ok(Edge::Absent);
+    }
+    edge_probe::serves(parts).await?;
+    Ok(Edge::Serves)
 }
 
 fn write_files(parts: &Parts, config: &str) -> Result<(), DeployError> {

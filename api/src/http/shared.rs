@@ -37,7 +37,7 @@ impl Shared {
     pub(crate) fn new(actions: Actions, options: ApiOptions) -> Self {
         let nodes = Arc::new(Nodes::new(actions.console.clone()));
         let limits = options.requests_per_minute.map(|most| Arc::new(Limits::per_minute(most)));
-        let health = Arc::new(Health::new(actions.store.clone(), actions.blobs.clone(), nodes.clone()));
+        let health = Arc::new(Health::new(actions.clone(), nodes.clone()));
         let (options, metrics) = (Arc::new(options), Arc::new(Metrics::new()));
         let (streams, uploads) = (Places::for_streams(), Places::for_uploads());
         Self { actions, options, health, metrics, nodes, limits, streams, uploads }

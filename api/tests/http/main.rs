@@ -17,6 +17,7 @@ mod env;
 mod events;
 #[path = "../../../core/tests/git_hosts/mod.rs"]
 mod git_hosts;
+mod health;
 mod images;
 mod large;
 mod live;

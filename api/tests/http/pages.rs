@@ -30,6 +30,12 @@ async fn health_says_what_fails() {
     assert!(head.starts_with("HTTP/1.1 503"), "{head}");
     assert_eq!((&report["status"], &report["checks"]["blobs"]["status"]), (&"degraded".into(), &"failed".into()));
     assert_eq!(report["checks"]["database"]["status"], "ok");
+    let (head, ready) = request(serving.api, "GET", "/api/health/ready", "").await;
+    let ready: Value = serde_json::from_slice(&ready).expect("is JSON");
+    assert!(head.starts_with("HTTP/1.1 503"), "{head}");
+    assert_eq!((&ready["ready"], &ready["checks"]["blobs"]["status"]), (&false.into(), &"failed".into()));
+    let (head, _) = request(serving.api, "GET", "/api/health/live", "").await;
+    assert!(head.starts_with("HTTP/1.1 200"), "{head}");
     let text = String::from_utf8_lossy(&body).into_owned();
     assert!(!text.contains(&*serving.directory.path().to_string_lossy()), "it is public: {text}");
 

@@ -14,7 +14,7 @@ use skypanel_api::{Api, ApiOptions};
 use skypanel_core::actions::Actions;
 use skypanel_core::blob::{Blobs, LocalBlobs};
 use skypanel_core::clock::Clock;
-use skypanel_core::console::{Console, LogLine, LogQuery, OneOff, OneOffSession, ProcessState};
+use skypanel_core::console::{Console, Edge, LogLine, LogQuery, OneOff, OneOffSession, ProcessState};
 use skypanel_core::jobs::Jobs;
 use skypanel_core::measurements::{Measurements, NodeUsage, Point, Series};
 use skypanel_core::model::{AddressFormat, AppId, Application, Node, NodeAvailability, NodeRole, NodeState};
@@ -174,6 +174,10 @@ impl Console for NoEngine {
             replicas: 3,
             joined_at: "2026-01-01T00:00:00Z".parse().ok(),
         }])
+    }
+
+    async fn edge(&self) -> skypanel_core::Result<Edge> {
+        Ok(Edge::Serves)
     }
 
     async fn run(&self, _app: &Application, _one_off: OneOff) -> skypanel_core::Result<OneOffSession> {

@@ -9,7 +9,7 @@ use rcgen::{CertificateParams, CertifiedIssuer, KeyPair};
 use rustls::ServerConfig;
 use rustls::pki_types::PrivateKeyDer;
 use skypanel_core::mail::MailServer;
-use skypanel_core::probes::{check_loki, check_prometheus};
+use skypanel_core::probes::{ask_loki, check_loki, check_prometheus};
 use skypanel_core::settings::Settings;
 use tokio_rustls::TlsAcceptor;
 
@@ -133,6 +133,25 @@ async fn a_loki_has_to_take_a_line() {
     let error = check_loki(settings.logs_loki_url.get().expect("is set"), "", now).await.expect_err("refuses");
     assert!(error.to_string().contains("401: no org id"), "{error}");
     assert!(!loki.heard().iter().any(|line| line.to_lowercase().starts_with("x-scope-orgid")));
+}
+
+#[tokio::test]
+async fn looking_at_a_loki_or_a_mail_server_leaves_nothing_there() {
+    let now: DateTime<Utc> = "2026-03-01T12:00:00.25Z".parse().expect("is a time");
+    for (answer, works) in [(r#"{"status":"success","data":["job"]}"#, true), ("ready", false)] {
+        let loki = StandIn::http("200 OK", answer).await;
+        let settings = settings(&[("logs.loki_url", &format!("http://127.0.0.1:{}/logs", loki.port))]);
+        let asked = ask_loki(settings.logs_loki_url.get().expect("is set"), "acme", now).await;
+        assert_eq!(asked.is_ok(), works, "{asked:?}");
+        let heard = loki.heard();
+        assert_eq!(heard[0], "GET /logs/loki/api/v1/labels?start=1772366340000000000&end=1772366400000000000 HTTP/1.1");
+        assert!(heard.iter().any(|line| line.eq_ignore_ascii_case("X-Scope-OrgID: acme")), "{heard:?}");
+    }
+
+    let host = StandIn::mail(Manners { login: LOGIN, ..Manners::default() }).await;
+    server(&mail(host.port, "none", "wr0ng-word")).greet().await.expect("greets");
+    let heard = host.heard();
+    assert!(heard[0].starts_with("EHLO ") && !heard.iter().any(|line| line.starts_with("AUTH")), "{heard:?}");
 }
 
 #[tokio::test]

@@ -17,6 +17,7 @@ mod world;
 
 mod console;
 mod domains;
+mod edge;
 mod failures;
 mod isolation;
 mod one_off;

@@ -127,6 +127,12 @@ impl World {
         SwarmConsole::new(self.deployer.clone(), self.database.store().clone())
     }
 
+    /// The console of a process whose data is in `directory`, as on another host.
+    pub(crate) fn console_of(&self, directory: &Path) -> SwarmConsole {
+        let options = DeployerOptions { data_dir: directory.to_owned(), ..self.options.clone() };
+        SwarmConsole::new(Deployer::new(self.engine.clone(), options), self.database.store().clone())
+    }
+
     /// A new app on the smallest plan.
     pub(crate) async fn app(&mut self) -> Application {
         let unique = uuid::Uuid::new_v4().simple().to_string();
