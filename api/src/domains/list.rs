@@ -8,7 +8,7 @@ use skypanel_core::model::AppRef;
 use utoipa::ToSchema;
 
 use super::DomainItem;
-use crate::http::{Answer, Caller, PathOf};
+use crate::http::{Answer, Caller, LargePage, PathOf};
 
 /// An app's domains.
 #[derive(Debug, Serialize, ToSchema)]
@@ -19,7 +19,7 @@ pub(crate) struct DomainList {
     https_redirect: bool,
     /// Its own ones, by name.
     items: Vec<DomainItem>,
-    /// Always null: all are on one page.
+    /// What to ask for to get the next page; null on the last one.
     next_cursor: Option<String>,
 }
 
@@ -30,19 +30,21 @@ pub(crate) struct DomainList {
     get,
     path = "/api/paas/apps/{app}/domains",
     tag = "domains",
-    params(("app" = String, Path, description = "Slug or id of the app")),
+    params(("app" = String, Path, description = "Slug or id of the app"), LargePage),
     responses((status = OK, body = DomainList))
 )]
 pub(crate) async fn list_domains(
     State(actions): State<Actions>,
     caller: Caller,
     PathOf(app): PathOf<AppRef>,
+    page: LargePage,
 ) -> Answer<DomainList> {
     let domains = actions.domains(&caller, &app).await?;
+    let own = page.cut(domains.custom, |view| view.domain.domain.to_string(), DomainItem::from)?;
     Ok(Json(DomainList {
         default_domain: domains.default,
         https_redirect: domains.https_redirect,
-        items: domains.custom.into_iter().map(DomainItem::from).collect(),
-        next_cursor: None,
+        items: own.items,
+        next_cursor: own.next_cursor,
     }))
 }

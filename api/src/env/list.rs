@@ -5,10 +5,10 @@ use axum::extract::State;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use skypanel_core::actions::Actions;
-use skypanel_core::model::AppRef;
+use skypanel_core::model::{AppRef, ConfigKey};
 use utoipa::ToSchema;
 
-use crate::http::{Answer, Caller, Listed, PathOf};
+use crate::http::{Answer, Caller, LargePage, Listed, PathOf};
 
 /// A config var.
 #[derive(Debug, Serialize, ToSchema)]
@@ -20,20 +20,21 @@ pub(crate) struct ConfigItem {
 
 /// List config vars
 ///
-/// Names and times. Values are never told.
+/// Names and times, by name. Values are never told.
 #[utoipa::path(
     get,
     path = "/api/paas/apps/{app}/env",
     tag = "env",
-    params(("app" = String, Path, description = "Its slug or id")),
+    params(("app" = String, Path, description = "Its slug or id"), LargePage),
     responses((status = OK, body = Listed<ConfigItem>))
 )]
 pub(crate) async fn list_config(
     State(actions): State<Actions>,
     caller: Caller,
     PathOf(app): PathOf<AppRef>,
+    page: LargePage,
 ) -> Answer<Listed<ConfigItem>> {
     let vars = actions.config(&caller, &app).await?;
-    let items = vars.into_iter().map(|(key, updated_at)| ConfigItem { key: key.to_string(), updated_at });
-    Ok(Json(Listed::whole(items.collect())))
+    let show = |(key, updated_at): (ConfigKey, _)| ConfigItem { key: key.to_string(), updated_at };
+    Ok(Json(page.cut(vars, |(key, _)| key.to_string(), show)?))
 }

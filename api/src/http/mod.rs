@@ -19,7 +19,7 @@ pub(crate) mod watch;
 
 pub(crate) use caller::{AdminCaller, Caller, Visitor};
 pub(crate) use input::{PathOf, QueryOf, ValidJson};
-pub(crate) use page::{Listed, Page};
+pub(crate) use page::{LargePage, Listed, Page};
 pub(crate) use shared::Shared;
 
 use axum::Json;

@@ -7,48 +7,75 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use skypanel_core::Error;
+use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::schema::{ObjectBuilder, SchemaFormat, Type};
+use utoipa::openapi::{KnownFormat, Required};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::error::ApiError;
 use crate::http::QueryOf;
 
-/// Items of a page unless the client asks for another number.
-const DEFAULT_LIMIT: u32 = 50;
-/// Most items of a page.
-const MAX_LIMIT: u32 = 100;
-
-/// Which page of a list is asked for.
-#[derive(Clone, Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct Page {
-    /// Most items to answer.
-    #[serde(default = "default_limit")]
-    #[param(minimum = 1, maximum = 100, default = 50)]
-    limit: u32,
-    /// `next_cursor` of the page before; the first page without.
+/// Which page of a list is asked for: of `USUAL` items unless the client asks for another number, of `MOST` at most.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct PageOf<const USUAL: u32, const MOST: u32> {
+    limit: Option<u32>,
     cursor: Option<String>,
 }
 
-fn default_limit() -> u32 {
-    DEFAULT_LIMIT
+/// Of a list that is long by its nature, and read from the store page by page.
+pub(crate) type Page = PageOf<50, 100>;
+
+/// Of a list that is short for nearly everybody, and at hand as a whole.
+pub(crate) type LargePage = PageOf<500, 500>;
+
+impl<const USUAL: u32, const MOST: u32> IntoParams for PageOf<USUAL, MOST> {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let limit = ObjectBuilder::new()
+            .schema_type(Type::Integer)
+            .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int32)))
+            .minimum(Some(1))
+            .maximum(Some(MOST))
+            .default(Some(USUAL.into()));
+        let parameter = |name, description, schema: ObjectBuilder| {
+            ParameterBuilder::new()
+                .name(name)
+                .parameter_in(ParameterIn::Query)
+                .required(Required::False)
+                .description(Some(description))
+                .schema(Some(schema))
+                .build()
+        };
+        vec![
+            parameter("limit", "Most items to answer.", limit),
+            parameter(
+                "cursor",
+                "`next_cursor` of the page before; the first page without.",
+                ObjectBuilder::new().schema_type(Type::String),
+            ),
+        ]
+    }
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for Page {
+impl<S: Send + Sync, const USUAL: u32, const MOST: u32> FromRequestParts<S> for PageOf<USUAL, MOST> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let QueryOf(page) = QueryOf::<Self>::from_request_parts(parts, state).await?;
-        if !(1..=MAX_LIMIT).contains(&page.limit) {
-            return Err(Error::field("limit", format!("Use a number from 1 to {MAX_LIMIT}.")).into());
+        if !(1..=MOST).contains(&page.limit()) {
+            return Err(Error::field("limit", format!("Use a number from 1 to {MOST}.")).into());
         }
         Ok(page)
     }
 }
 
-impl Page {
+impl<const USUAL: u32, const MOST: u32> PageOf<USUAL, MOST> {
+    fn limit(&self) -> u32 {
+        self.limit.unwrap_or(USUAL)
+    }
+
     /// How many rows to read: one more than is shown tells whether there is a next page.
     pub(crate) fn rows(&self) -> i64 {
-        i64::from(self.limit) + 1
+        i64::from(self.limit()) + 1
     }
 
     /// The key after which to go on: what [`Page::list`] took from the last item of the page before.
@@ -66,7 +93,7 @@ impl Page {
         key: impl Fn(&R) -> K,
         show: impl Fn(R) -> T,
     ) -> Listed<T> {
-        let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
+        let limit = usize::try_from(self.limit()).unwrap_or(usize::MAX);
         let more = rows.len() > limit;
         rows.truncate(limit);
         let next_cursor = match rows.last() {
@@ -74,6 +101,20 @@ impl Page {
             _ => None,
         };
         Listed { items: rows.into_iter().map(show).collect(), next_cursor }
+    }
+
+    /// The page of a list that is at hand as a whole, in the order of its keys.
+    pub(crate) fn cut<R, K: Serialize + DeserializeOwned + Ord, T>(
+        &self,
+        mut rows: Vec<R>,
+        key: impl Fn(&R) -> K,
+        show: impl Fn(R) -> T,
+    ) -> Result<Listed<T>, ApiError> {
+        rows.sort_by_cached_key(&key);
+        if let Some(after) = self.after::<K>()? {
+            rows.retain(|row| key(row) > after);
+        }
+        Ok(self.list(rows, key, show))
     }
 }
 
@@ -87,7 +128,7 @@ pub(crate) struct Listed<T> {
 }
 
 impl<T> Listed<T> {
-    /// A list that is never long.
+    /// A list that cannot be long.
     pub(crate) fn whole(items: Vec<T>) -> Self {
         Self { items, next_cursor: None }
     }

@@ -1,15 +1,18 @@
 //! `GET /api/me/sessions`.
 
+use std::cmp::Reverse;
+
 use axum::Json;
 use axum::extract::State;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use skypanel_core::actions::Actions;
+use skypanel_core::model::Session;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::http::caller::CurrentSession;
-use crate::http::{Answer, Caller, Listed};
+use crate::http::{Answer, Caller, LargePage, Listed};
 
 /// A browser in which the caller is logged in.
 #[derive(Debug, Serialize, ToSchema)]
@@ -30,14 +33,21 @@ pub(crate) struct SessionItem {
 /// List sessions
 ///
 /// The caller's browser sessions that have not ended, the last used first.
-#[utoipa::path(get, path = "/api/me/sessions", tag = "me", responses((status = OK, body = Listed<SessionItem>)))]
+#[utoipa::path(
+    get,
+    path = "/api/me/sessions",
+    tag = "me",
+    params(LargePage),
+    responses((status = OK, body = Listed<SessionItem>))
+)]
 pub(crate) async fn list_sessions(
     State(actions): State<Actions>,
     caller: Caller,
     current: CurrentSession,
+    page: LargePage,
 ) -> Answer<Listed<SessionItem>> {
     let sessions = actions.sessions(&caller).await?;
-    let shown = sessions.into_iter().map(|session| SessionItem {
+    let show = |session: Session| SessionItem {
         id: session.id.0,
         current: current.0 == Some(session.id),
         created_at: session.created_at,
@@ -45,6 +55,6 @@ pub(crate) async fn list_sessions(
         expires_at: session.expires_at,
         address: session.address,
         user_agent: session.user_agent,
-    });
-    Ok(Json(Listed::whole(shown.collect())))
+    };
+    Ok(Json(page.cut(sessions, |session| Reverse((session.last_used_at, session.id.0)), show)?))
 }

@@ -8,7 +8,7 @@ use skypanel_core::model::{Node, NodeAvailability, NodeRole, NodeState};
 use utoipa::ToSchema;
 
 use crate::error::ErrorBody;
-use crate::http::{AdminCaller, Answer, Listed, Shared, schema};
+use crate::http::{AdminCaller, Answer, LargePage, Listed, Shared, schema};
 
 /// A machine of the Swarm.
 #[derive(Debug, Serialize, ToSchema)]
@@ -68,12 +68,18 @@ impl From<&Node> for NodeItem {
     get,
     path = "/api/admin/paas/nodes",
     tag = "admin",
+    params(LargePage),
     responses(
         (status = OK, body = Listed<NodeItem>),
         (status = BAD_GATEWAY, description = "No Swarm manager answers.", body = ErrorBody)
     )
 )]
-pub(crate) async fn list_nodes(State(shared): State<Shared>, _admin: AdminCaller) -> Answer<Listed<NodeItem>> {
+pub(crate) async fn list_nodes(
+    State(shared): State<Shared>,
+    _admin: AdminCaller,
+    page: LargePage,
+) -> Answer<Listed<NodeItem>> {
     let nodes = shared.nodes.list().await?;
-    Ok(Json(Listed::whole(nodes.iter().map(NodeItem::from).collect())))
+    let nodes = nodes.iter().collect();
+    Ok(Json(page.cut(nodes, |node| (node.name.clone(), node.id.clone()), NodeItem::from)?))
 }

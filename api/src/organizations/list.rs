@@ -7,7 +7,7 @@ use skypanel_core::model::{Organization, Role};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::http::{Answer, Caller, Listed, schema};
+use crate::http::{Answer, Caller, LargePage, Listed, schema};
 
 /// An organisation as its members see it.
 #[derive(Debug, Serialize, ToSchema)]
@@ -44,9 +44,11 @@ impl OrganizationItem {
 /// Those that the caller is a member of, by name.
 #[utoipa::path(
     get, path = "/api/organizations", tag = "organizations",
+    params(LargePage),
     responses((status = OK, body = Listed<OrganizationItem>)),
 )]
-pub(crate) async fn list_organizations(caller: Caller) -> Answer<Listed<OrganizationItem>> {
-    let memberships = caller.identity.iter().flat_map(|identity| identity.memberships.clone());
-    Ok(Json(Listed::whole(memberships.map(|(organization, role)| OrganizationItem::new(organization, role)).collect())))
+pub(crate) async fn list_organizations(caller: Caller, page: LargePage) -> Answer<Listed<OrganizationItem>> {
+    let memberships = caller.identity.iter().flat_map(|identity| identity.memberships.clone()).collect();
+    let show = |(organization, role)| OrganizationItem::new(organization, role);
+    Ok(Json(page.cut(memberships, |(organization, _)| organization.name.clone(), show)?))
 }

@@ -12,7 +12,7 @@ use skypanel_core::model::{Money, Plan};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::http::{Answer, Caller, Listed, schema};
+use crate::http::{Answer, Caller, LargePage, Listed, schema};
 
 /// A plan as its users see it.
 #[derive(Debug, Serialize, ToSchema)]
@@ -59,11 +59,26 @@ impl From<Plan> for PlanItem {
     }
 }
 
+/// Where a plan stands in lists.
+pub(super) fn place(plan: &Plan) -> (i32, String) {
+    (plan.position, plan.name.clone())
+}
+
 /// List plans
 ///
 /// All plans that an app can be on, smallest first.
-#[utoipa::path(get, path = "/api/paas/plans", tag = "plans", responses((status = OK, body = Listed<PlanItem>)))]
-pub(crate) async fn list_plans(State(actions): State<Actions>, _caller: Caller) -> Answer<Listed<PlanItem>> {
+#[utoipa::path(
+    get,
+    path = "/api/paas/plans",
+    tag = "plans",
+    params(LargePage),
+    responses((status = OK, body = Listed<PlanItem>))
+)]
+pub(crate) async fn list_plans(
+    State(actions): State<Actions>,
+    _caller: Caller,
+    page: LargePage,
+) -> Answer<Listed<PlanItem>> {
     let plans = actions.store.plans().await?;
-    Ok(Json(Listed::whole(plans.into_iter().map(PlanItem::from).collect())))
+    Ok(Json(page.cut(plans, place, PlanItem::from)?))
 }

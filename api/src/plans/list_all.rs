@@ -8,8 +8,8 @@ use serde::Serialize;
 use skypanel_core::actions::Actions;
 use utoipa::ToSchema;
 
-use super::list::PlanItem;
-use crate::http::{AdminCaller, Answer, Listed};
+use super::list::{PlanItem, place};
+use crate::http::{AdminCaller, Answer, LargePage, Listed};
 
 /// A plan as admins see it.
 #[derive(Debug, Serialize, ToSchema)]
@@ -27,16 +27,18 @@ pub(crate) struct AdminPlanItem {
     get,
     path = "/api/admin/paas/plans",
     tag = "admin",
+    params(LargePage),
     responses((status = OK, body = Listed<AdminPlanItem>))
 )]
 pub(crate) async fn list_all_plans(
     State(actions): State<Actions>,
     _admin: AdminCaller,
+    page: LargePage,
 ) -> Answer<Listed<AdminPlanItem>> {
     let apps: HashMap<_, _> = actions.store.apps_by_plan().await?.into_iter().collect();
     let item = |plan: skypanel_core::model::Plan| AdminPlanItem {
         apps: apps.get(&plan.id).copied().unwrap_or(0),
         plan: PlanItem::from(plan),
     };
-    Ok(Json(Listed::whole(actions.plans().await?.into_iter().map(item).collect())))
+    Ok(Json(page.cut(actions.plans().await?, place, item)?))
 }

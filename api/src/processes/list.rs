@@ -8,12 +8,13 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use skypanel_core::Error;
 use skypanel_core::actions::Actions;
+use skypanel_core::console::ProcessState;
 use skypanel_core::model::AppRef;
 use skypanel_core::store::Access;
 use utoipa::ToSchema;
 
 use crate::error::ErrorBody;
-use crate::http::{Answer, Caller, Listed, PathOf};
+use crate::http::{Answer, Caller, LargePage, Listed, PathOf};
 
 /// Longest the engine may take to say what runs.
 const ENGINE_LIMIT: Duration = Duration::from_secs(30);
@@ -40,7 +41,7 @@ pub(crate) struct ProcessItem {
     get,
     path = "/api/paas/apps/{app}/processes",
     tag = "processes",
-    params(("app" = String, Path, description = "Its slug or id")),
+    params(("app" = String, Path, description = "Its slug or id"), LargePage),
     responses(
         (status = OK, body = Listed<ProcessItem>),
         (status = BAD_GATEWAY, description = "The container engine does not answer.", body = ErrorBody)
@@ -50,17 +51,18 @@ pub(crate) async fn list_processes(
     State(actions): State<Actions>,
     caller: Caller,
     PathOf(app): PathOf<AppRef>,
+    page: LargePage,
 ) -> Answer<Listed<ProcessItem>> {
     let app = actions.app_of(&caller, &app, Access::Read).await?;
     let states = tokio::time::timeout(ENGINE_LIMIT, actions.console.processes(&app))
         .await
         .map_err(|_| Error::Upstream("The container engine does not answer. Try again in a minute.".to_owned()))??;
-    let items = states.into_iter().map(|state| ProcessItem {
+    let show = |state: ProcessState| ProcessItem {
         process: state.process.to_string(),
         replica: state.replica,
         state: state.state,
         since: state.since,
         error: state.error,
-    });
-    Ok(Json(Listed::whole(items.collect())))
+    };
+    Ok(Json(page.cut(states, |state| (state.process.to_string(), state.replica), show)?))
 }

@@ -25,7 +25,6 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
 
 /// Whose usage, and of which time.
 #[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct Wish {
     /// Name or id of the organisation; may be left out by members of only one.

@@ -14,9 +14,9 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::Wish;
-use crate::http::{Answer, Caller, QueryOf, schema};
+use crate::http::{Answer, Caller, LargePage, QueryOf, schema};
 
-/// Usage of a time.
+/// Usage of a time. The sums are of all of it, whichever page of the items is shown.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct UsageAnswer {
     organization_id: Uuid,
@@ -34,7 +34,18 @@ pub(crate) struct UsageAnswer {
     #[schema(value_type = schema::Money)]
     unsettled: Money,
     items: Vec<UsageItem>,
+    /// What to ask for to get the next page of the items; null on the last one.
+    next_cursor: Option<String>,
 }
+
+/// Day, app, process type, plan and price of a sum, as far as they are told apart.
+type Place = (
+    Option<NaiveDate>,
+    (Option<String>, Option<Uuid>),
+    Option<String>,
+    (Option<String>, Option<Uuid>),
+    Option<Decimal>,
+);
 
 /// A sum of usage. What was not asked to be told apart is missing.
 #[derive(Debug, Default, Serialize, ToSchema)]
@@ -67,6 +78,19 @@ pub(crate) struct UsageItem {
     cost: Money,
 }
 
+impl UsageItem {
+    /// Where it stands in the list.
+    fn place(&self) -> Place {
+        (
+            self.day,
+            (self.app.clone(), self.app_id),
+            self.process.clone(),
+            (self.plan.clone(), self.plan_id),
+            self.price_per_hour.map(|price| price.0),
+        )
+    }
+}
+
 /// Show usage
 ///
 /// What an organisation, or one of its apps, used in a month or between two full hours, up to this moment. Hours that
@@ -75,13 +99,14 @@ pub(crate) struct UsageItem {
     get,
     path = "/api/paas/usage",
     tag = "usage",
-    params(Wish),
+    params(Wish, LargePage),
     responses((status = OK, body = UsageAnswer))
 )]
 pub(crate) async fn show_usage(
     State(actions): State<Actions>,
     caller: Caller,
     QueryOf(wish): QueryOf<Wish>,
+    page: LargePage,
 ) -> Answer<UsageAnswer> {
     let asked = wish.resolve(&actions, &caller).await?;
     let usage = actions.usage(&caller, asked.organization, asked.app, asked.period).await?;
@@ -107,6 +132,7 @@ pub(crate) async fn show_usage(
         }
         _ => return Err(Error::field("group", "Use line, app, process, plan or day.").into()),
     };
+    let items = page.cut(items, UsageItem::place, |item| item)?;
     Ok(Json(UsageAnswer {
         organization_id: asked.organization.0,
         from: usage.from,
@@ -114,7 +140,8 @@ pub(crate) async fn show_usage(
         cost: usage.cost,
         charged: usage.charged,
         unsettled: usage.unsettled,
-        items,
+        items: items.items,
+        next_cursor: items.next_cursor,
     }))
 }
 
@@ -149,10 +176,8 @@ fn grouped(lines: &[UsageLine], keep: impl Fn(UsageItem) -> UsageItem) -> Vec<Us
             }
         }
     }
-    let mut items: Vec<UsageItem> = groups
+    groups
         .into_values()
         .map(|(item, sum)| UsageItem { replica_hours: Some(sum.replica_hours()), cost: sum.cost, ..item })
-        .collect();
-    items.sort_by(|one, other| (&one.app, &one.process, &one.plan).cmp(&(&other.app, &other.process, &other.plan)));
-    items
+        .collect()
 }

@@ -20,6 +20,7 @@ mod git_hosts;
 mod health;
 mod images;
 mod large;
+mod lists;
 mod live;
 mod me;
 #[expect(dead_code, reason = "these tests need fewer kinds of records")]
