@@ -35,6 +35,7 @@ mod plans;
 mod ports;
 mod processes;
 mod product;
+mod proxy;
 mod races;
 mod reference;
 mod releases;

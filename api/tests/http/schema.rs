@@ -1,5 +1,6 @@
 //! The OpenAPI document held against what the running API does: `schemathesis` asks for every operation, with good and
-//! with bad input, as an admin and as nobody. No answer may be a server's error, or another than the document says.
+//! with bad input, as an admin and as nobody. No answer may be a server's error, or another than the document says. Two processes
+//! on one database take turns at its connections.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -10,9 +11,11 @@ use skypanel_api::{Api, ApiOptions};
 use skypanel_core::actions::Scope;
 use skypanel_core::model::Role;
 use tokio::process::Command;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use utoipa::openapi::PathItem;
 
+use crate::proxy::Proxy;
 use crate::serving::options;
 use crate::things::{Things, things};
 use crate::world::World;
@@ -45,22 +48,26 @@ async fn world() -> World {
     world
 }
 
-/// Serves the API on a port and runs the program against it.
+/// Serves the API from two processes and runs the program against both.
 async fn hold(world: &World, token: Option<&str>) {
     let directory = tempfile::tempdir().expect("makes a directory");
     let things = things(world).await;
     let options = ApiOptions { requests_per_minute: None, ..options() };
-    let api = Api::bind(world.actions.clone(), options).await.expect("binds");
-    let (address, _) = api.addresses().expect("has addresses");
     let cancel = CancellationToken::new();
-    let running = tokio::spawn(api.run(cancel.clone()));
+    let (mut addresses, mut running) = (Vec::new(), JoinSet::new());
+    for actions in [world.actions.clone(), world.other_process().await] {
+        let api = Api::bind(actions, options.clone()).await.expect("binds");
+        addresses.push(api.addresses().expect("has addresses").0);
+        running.spawn(api.run(cancel.clone()));
+    }
+    let proxy = Proxy::before(addresses).await;
     let configuration = directory.path().join("schemathesis.toml");
     std::fs::write(&configuration, configure(world, &things, token)).expect("writes");
     let mut command = Command::new(program());
     command
         .arg("--config-file")
         .arg(&configuration)
-        .args(["run", &format!("http://{address}/api/openapi.json")])
+        .args(["run", &format!("http://{}/api/openapi.json", proxy.address)])
         .current_dir(directory.path())
         .stdin(Stdio::null())
         .kill_on_drop(true);
@@ -69,7 +76,11 @@ async fn hold(world: &World, token: Option<&str>) {
         .expect("ends in time")
         .expect("starts; infra/dev/tools.sh schemathesis fetches it");
     cancel.cancel();
-    running.await.expect("does not panic").expect("stops well");
+    while let Some(ended) = running.join_next().await {
+        ended.expect("does not panic").expect("stops well");
+    }
+    let given = proxy.given();
+    assert!(given.iter().all(|count| *count > 10), "both were asked: {given:?}");
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(!said.contains("Rate limited"), "the run is not one of refusals:\n{said}");
     let left_out = usize::from(token.is_some());

@@ -97,7 +97,8 @@ impl World {
         self.other = None;
     }
 
-    async fn other_process(&self) -> Actions {
+    /// What another process on this database has in its memory.
+    pub(crate) async fn other_process(&self) -> Actions {
         let store = self.database.another_store().await;
         let other = actions(&store, self.actions.blobs.clone()).await;
         let clock = self.actions.clock.clone();
