@@ -1,5 +1,5 @@
 //! In place of the container engine: it has the containers that a test gives it, tells of them by their labels and
-//! removes them. It has no Swarm, so that nothing can be rolled out.
+//! removes them. It has no Swarm, so that nothing can be rolled out, unless a test gives it one.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -8,6 +8,8 @@ use std::sync::{Arc, Mutex};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
+
+use crate::swarm::Swarm;
 
 #[derive(Clone)]
 pub(crate) struct Engine {
@@ -21,6 +23,7 @@ struct State {
     containers: HashMap<String, HashMap<String, String>>,
     /// What cannot be listed.
     broken: Option<&'static str>,
+    swarm: Option<Swarm>,
 }
 
 impl Engine {
@@ -52,6 +55,16 @@ impl Engine {
         ids
     }
 
+    /// Has it be a Swarm from now on.
+    pub(crate) fn join_swarm(&self) {
+        self.state.lock().expect("is whole").swarm = Some(Swarm::default());
+    }
+
+    /// Looks at its Swarm, or changes it.
+    pub(crate) fn swarm<T>(&self, work: impl FnOnce(&mut Swarm) -> T) -> T {
+        work(self.state.lock().expect("is whole").swarm.as_mut().expect("is one"))
+    }
+
     /// Refuses to list things of that kind, such as `volumes`; none for what it cannot do anyway.
     pub(crate) fn breaks(&self, kind: Option<&'static str>) {
         self.state.lock().expect("is whole").broken = kind;
@@ -67,10 +80,12 @@ impl Engine {
             }
             line.clear();
         }
-        let _ = stream.read_exact(&mut vec![0; length]).await;
+        let mut sent = vec![0; length];
+        let _ = stream.read_exact(&mut sent).await;
+        let sent = serde_json::from_slice(&sent).unwrap_or_default();
         let mut words = first.split(' ');
         let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-        let (status, body) = self.outcome(method, target);
+        let (status, body) = self.outcome(method, target, &sent);
         let body = if status == 204 { String::new() } else { body.to_string() };
         let head = format!(
             "HTTP/1.1 {status} -\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
@@ -79,21 +94,28 @@ impl Engine {
         let _ = stream.write_all((head + &body).as_bytes()).await;
     }
 
-    fn outcome(&self, method: &str, target: &str) -> (u16, Value) {
+    fn outcome(&self, method: &str, target: &str, sent: &Value) -> (u16, Value) {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let path: Vec<&str> = path.split('/').skip(1).collect();
         let mut state = self.state.lock().expect("is whole");
         if state.broken.is_some_and(|broken| path.first() == Some(&broken)) {
             return (500, json!({ "message": "it is broken" }));
         }
+        let wanted = labels(query);
+        let of_swarm = state.swarm.as_mut().and_then(|swarm| swarm.outcome(method, &path, query, &wanted, sent));
+        if let Some(outcome) = of_swarm {
+            return outcome;
+        }
         match (method, path.as_slice()) {
             ("GET", ["containers", "json"]) => {
-                let wanted = labels(query);
                 let has = |labels: &HashMap<String, String>| {
                     wanted.iter().all(|(key, value)| labels.get(key).is_some_and(|found| found == value))
                 };
                 let found = state.containers.iter().filter(|(_, labels)| has(labels));
-                (200, found.map(|(id, labels)| json!({ "Id": id, "Labels": labels })).collect())
+                let tasks = state.swarm.as_ref().map(Swarm::containers).unwrap_or_default().into_iter();
+                let tasks =
+                    tasks.filter(|task| wanted.iter().all(|(key, value)| task["Labels"][key] == value.as_str()));
+                (200, found.map(|(id, labels)| json!({ "Id": id, "Labels": labels })).chain(tasks).collect())
             }
             ("DELETE", ["containers", id]) => match state.containers.remove(*id) {
                 Some(_) => (204, Value::Null),

@@ -12,7 +12,9 @@ mod no_engine;
 #[path = "../../../core/tests/ports/mod.rs"]
 mod ports;
 mod releases;
+mod rollouts;
 #[path = "../../../core/tests/support/mod.rs"]
 mod support;
+mod swarm;
 mod turns;
 mod world;

@@ -1,4 +1,4 @@
-//! A store with its queue, and a worker over them.
+//! A store with its queue, and two workers over them, each with what a process of its own has in its memory.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -41,8 +41,10 @@ impl Resolve for Loopback {
 pub(crate) struct World {
     pub(crate) database: Database,
     pub(crate) actions: Actions,
+    /// Those of another process.
+    others: Actions,
     pub(crate) engine: Engine,
-    directory: tempfile::TempDir,
+    pub(crate) directory: tempfile::TempDir,
 }
 
 impl World {
@@ -52,20 +54,21 @@ impl World {
 
     pub(crate) async fn with_clock(clock: Clock) -> Self {
         let database = Database::new().await;
-        let store = database.store().clone().with_clock(clock.clone());
         let directory = tempfile::tempdir().expect("makes a directory");
         let blobs: Blobs = Arc::new(LocalBlobs::open(&directory.path().join("blobs")).expect("opens"));
-        let actions = Actions {
-            streams: Streams::connect(database.pool().clone()).await.expect("listens"),
-            jobs: Jobs::connect(database.pool().clone()).await.expect("connects"),
-            blobs,
+        let process = async |store: Store| Actions {
+            streams: Streams::connect(store.pool().clone()).await.expect("listens"),
+            jobs: Jobs::connect(store.pool().clone()).await.expect("connects"),
+            blobs: blobs.clone(),
             console: Arc::new(NoEngine),
             measurements: Arc::new(NoMeasurements),
             git: GitClient::new(Arc::new(Loopback)),
-            clock,
-            store,
+            clock: clock.clone(),
+            store: store.with_clock(clock.clone()),
         };
-        Self { database, actions, engine: Engine::start().await, directory }
+        let actions = process(database.store().clone()).await;
+        let others = process(database.another_store().await).await;
+        Self { database, actions, others, engine: Engine::start().await, directory }
     }
 
     pub(crate) fn store(&self) -> &Store {
@@ -96,10 +99,8 @@ impl World {
         new.id
     }
 
-    /// Does to the store what a build of `code` and its rollout do.
-    pub(crate) async fn go_live(&self, id: DeploymentId, code: &str) {
-        let store = self.store();
-        assert!(store.advance_deployment(id, DeploymentStatus::Building).await.expect("answers"));
+    /// Does to the store what a build of `code` does.
+    pub(crate) async fn build(&self, id: DeploymentId, code: &str) {
         let artifact = Artifact {
             image: image(code),
             slug: None,
@@ -107,7 +108,14 @@ impl World {
             buildpack: "python".to_owned(),
             processes: [(ProcessType::web(), "serve".to_owned())].into(),
         };
-        store.set_artifact(id, &artifact).await.expect("stores");
+        self.store().set_artifact(id, &artifact).await.expect("stores");
+    }
+
+    /// Does to the store what a build of `code` and its rollout do.
+    pub(crate) async fn go_live(&self, id: DeploymentId, code: &str) {
+        let store = self.store();
+        assert!(store.advance_deployment(id, DeploymentStatus::Building).await.expect("answers"));
+        self.build(id, code).await;
         store.assign_version(id, 0).await.expect("numbers");
         assert!(store.complete_deployment(id).await.expect("answers"));
     }
@@ -121,6 +129,10 @@ impl World {
     }
 
     pub(crate) fn worker(&self) -> Worker {
+        self.worker_with(&self.actions)
+    }
+
+    fn worker_with(&self, actions: &Actions) -> Worker {
         let address = format!("http://{}", self.engine.address);
         let engine = || Docker::connect_with_http(&address, 5, API_DEFAULT_VERSION).expect("is an address");
         let kit = BuildKitOptions {
@@ -144,7 +156,6 @@ impl World {
             data_dir: self.directory.path().to_owned(),
             edge,
         };
-        let actions = &self.actions;
         Worker::new(Parts {
             store: actions.store.clone(),
             blobs: actions.blobs.clone(),
@@ -158,14 +169,30 @@ impl World {
         })
     }
 
-    /// Has a worker take jobs while `watch` goes on.
+    /// Has two workers take jobs while `watch` goes on.
     pub(crate) async fn while_working<T>(&self, watch: impl Future<Output = T>) -> T {
         let stop = CancellationToken::new();
-        let running = tokio::spawn(self.worker().run(stop.clone()));
+        let workers = [&self.actions, &self.others].map(|actions| self.worker_with(actions).run(stop.clone()));
+        let running = workers.map(tokio::spawn);
         let seen = tokio::time::timeout(Duration::from_secs(60), watch).await.expect("comes to its end");
         stop.cancel();
-        running.await.expect("ends").expect("ends well");
+        for worker in running {
+            worker.await.expect("ends").expect("ends well");
+        }
         seen
+    }
+
+    /// Until all jobs are done, and those that follow from them. What is for later is done now.
+    pub(crate) async fn until_idle(&self) {
+        let left = || async {
+            let hasten = "UPDATE skypanel_jobs._private_jobs SET run_at = now() WHERE run_at > now()";
+            sqlx::query(hasten).execute(self.database.pool()).await.expect("hastens");
+            let jobs = self.store().queue().await.expect("answers");
+            jobs.iter().any(|jobs| jobs.waiting + jobs.running + jobs.later > 0)
+        };
+        while left().await {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     /// What a deployment or operation has told when `until` is part of it, or when it has ended.
@@ -185,8 +212,8 @@ impl World {
     }
 
     pub(crate) async fn close(self) {
-        let Self { database, actions, .. } = self;
-        drop(actions);
+        let Self { database, actions, others, .. } = self;
+        drop((actions, others));
         database.close().await;
     }
 }
