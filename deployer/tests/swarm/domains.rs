@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use bollard::query_parameters::RestartContainerOptions;
 use chrono::Utc;
 use skypanel_core::actions::{Actor, check_domain};
-use skypanel_core::model::{AppStatus, Application, CertificateStatus, Domain, DomainId};
+use skypanel_core::model::{AppStatus, Application, CertificateStatus, Domain, DomainId, DomainStatus};
 use skypanel_core::store::Store;
 
 use crate::authority::{Authority, curl};
@@ -36,8 +36,8 @@ async fn a_custom_domain_gets_a_certificate_and_keeps_it() {
 
     dns.set_addresses(DOMAIN, &["127.0.0.1"]).await;
     let store = world.database.store().clone();
-    let (domain, checked) = check_domain(&store, &Actor::system(), id).await.expect("asks");
-    assert_eq!(checked.problem, None);
+    let other = world.database.another_store().await;
+    let domain = checked_by_one_of(&store, &other, id).await;
     let begun = Instant::now();
     let (status, body) = until_trusted(&secure, https, &root).await;
     println!("certificate after {:?}", begun.elapsed());
@@ -45,7 +45,7 @@ async fn a_custom_domain_gets_a_certificate_and_keeps_it() {
     assert!(body.ends_with("web.1"), "{body}");
     // The agent has seen it, at the latest when it looks for the second time.
     until(|| async { noted(&store, id).await.ssl_status == CertificateStatus::Active }).await;
-    let seen = noted(&store, id).await;
+    let seen = noted(&other, id).await;
     assert!(seen.ssl_issuer.as_deref().is_some_and(|issuer| issuer.contains("Pebble")), "{seen:?}");
     let days = (seen.ssl_cert_expires_at.expect("ends") - Utc::now()).num_days();
     assert!((8..=10).contains(&days), "{seen:?}");
@@ -110,6 +110,32 @@ async fn add(world: &World, app: &Application, dns: &NameServer) -> DomainId {
     .expect("is added");
     dns.set_txt(&format!("_paas-verify.{DOMAIN}"), &format!("paas-verify={}", app.id)).await;
     id
+}
+
+/// Two workers, each a process with a store of its own, look after domains at the same moment, while a user asks a third
+/// time. The domain comes to be what it is once.
+async fn checked_by_one_of(store: &Store, other: &Store, id: DomainId) -> Domain {
+    let by_worker = async |store: &Store| {
+        let due = store.take_due_domains(Utc::now(), 16).await.expect("answers");
+        for domain in &due {
+            check_domain(store, &Actor::system(), domain.id).await.expect("asks");
+        }
+        due.len()
+    };
+    let nobody = Actor::system();
+    let (one, two, asked) = tokio::join!(by_worker(store), by_worker(other), check_domain(other, &nobody, id));
+    assert_eq!(one + two, 1, "one of the two took it");
+    let (domain, checked) = asked.expect("asks");
+    assert_eq!((domain.status, checked.problem), (DomainStatus::Active, None));
+    for store in [store, other] {
+        assert_eq!(noted(store, id).await.status, DomainStatus::Active);
+    }
+    let told: i64 = sqlx::query_scalar("SELECT count(*) FROM paas_events WHERE kind = 'domain'")
+        .fetch_one(store.pool())
+        .await
+        .expect("counts");
+    assert_eq!(told, 1, "it became active once");
+    domain
 }
 
 async fn noted(store: &Store, id: DomainId) -> Domain {
