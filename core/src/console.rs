@@ -1,6 +1,8 @@
 //! What transports need of the container engine while a user watches: logs, process states, one-off
 //! processes. Implemented by the deployer and handed in, so that transports know no engine.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -45,6 +47,25 @@ pub struct ProcessState {
     pub since: Option<DateTime<Utc>>,
     /// Why it failed, if it did.
     pub error: Option<String>,
+    /// The last time that a process of this replica failed, as far as the engine still knows.
+    pub last_failure: Option<ProcessFailure>,
+}
+
+impl ProcessState {
+    /// How long it has been running at `now`; none where it does not run.
+    pub fn uptime(&self, now: DateTime<Utc>) -> Option<Duration> {
+        let since = self.since.filter(|_| self.state == "running")?;
+        Some((now - since).to_std().unwrap_or_default())
+    }
+}
+
+/// That a process failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProcessFailure {
+    /// When.
+    pub at: DateTime<Utc>,
+    /// Why, in the engine's words.
+    pub reason: String,
 }
 
 /// The edge of a host, as far as it does not fail.

@@ -12,7 +12,9 @@ use bollard::query_parameters::ListTasksOptionsBuilder;
 use chrono::{DateTime, Utc};
 use futures_util::stream::BoxStream;
 use skypanel_core::Result;
-use skypanel_core::console::{Console, Edge, LogLine, LogQuery, OneOff, OneOffSession, ProcessState};
+use skypanel_core::console::{
+    Console, Edge, LogLine, LogQuery, OneOff, OneOffSession, ProcessFailure, ProcessState,
+};
 use skypanel_core::model::{Application, Node, ProcessType};
 use skypanel_core::store::Store;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -73,6 +75,7 @@ fn states(tasks: Vec<Task>) -> Vec<ProcessState> {
     /// Whether it is meant to run, and when it was made: the greatest of a replica is shown.
     type Rank = (bool, Option<DateTime<Utc>>);
     let mut newest: BTreeMap<(ProcessType, u64), (Rank, ProcessState)> = BTreeMap::new();
+    let mut failures: BTreeMap<(ProcessType, u64), ProcessFailure> = BTreeMap::new();
     for task in tasks {
         let process = task
             .spec
@@ -89,8 +92,16 @@ fn states(tasks: Vec<Task>) -> Vec<ProcessState> {
         let created = time(task.created_at.as_deref());
         let since = time(status.timestamp.as_deref());
         let error = status.err.filter(|error| !error.is_empty());
+        if let Some(at) = since.filter(|_| failed) {
+            let reason = error.clone().unwrap_or_else(|| "no reason told".to_owned());
+            let place = failures.entry((process.clone(), replica));
+            let last = place.or_insert_with(|| ProcessFailure { at, reason: reason.clone() });
+            if at > last.at {
+                *last = ProcessFailure { at, reason };
+            }
+        }
         let state = word(status.state).to_owned();
-        let state = ProcessState { process: process.clone(), replica, state, since, error };
+        let state = ProcessState { process: process.clone(), replica, state, since, error, last_failure: None };
         let entry = ((wanted, created), state);
         let place = newest.entry((process, replica)).or_insert_with(|| entry.clone());
         if entry.0 > place.0 {
@@ -103,7 +114,10 @@ fn states(tasks: Vec<Task>) -> Vec<ProcessState> {
     newest
         .into_values()
         .filter(|((wanted, _), state)| *wanted || !running.contains(&state.process))
-        .map(|(_, state)| state)
+        .map(|(_, state)| {
+            let last_failure = failures.remove(&(state.process.clone(), state.replica));
+            ProcessState { last_failure, ..state }
+        })
         .collect()
 }
 
@@ -136,7 +150,12 @@ mod tests {
             slot: Some(slot),
             created_at: Some(created.parse().expect("a time")),
             spec: Some(TaskSpec { container_spec: Some(container_spec), ..Default::default() }),
-            status: Some(TaskStatus { state: Some(state), ..Default::default() }),
+            status: Some(TaskStatus {
+                timestamp: Some(created.parse().expect("a time")),
+                err: (state == TaskState::FAILED).then(|| format!("failed at {created}")),
+                state: Some(state),
+                ..Default::default()
+            }),
             desired_state: Some(desired),
             ..Default::default()
         }
@@ -148,10 +167,15 @@ mod tests {
             task(1, "2026-01-01T00:00:02Z", TaskState::FAILED, TaskState::SHUTDOWN),
             task(1, "2026-01-01T00:00:01Z", TaskState::RUNNING, TaskState::RUNNING),
             task(2, "2026-01-01T00:00:01Z", TaskState::FAILED, TaskState::SHUTDOWN),
+            task(2, "2026-01-01T00:00:02Z", TaskState::FAILED, TaskState::SHUTDOWN),
             task(2, "2026-01-01T00:00:03Z", TaskState::STARTING, TaskState::RUNNING),
             task(3, "2026-01-01T00:00:01Z", TaskState::SHUTDOWN, TaskState::SHUTDOWN),
         ]);
         let shown: Vec<_> = states.iter().map(|state| (state.replica, state.state.as_str())).collect();
         assert_eq!(shown, [(1, "running"), (2, "starting")]);
+        let failed = states[0].last_failure.as_ref().expect("has failed");
+        assert_eq!(failed.reason, "failed at 2026-01-01T00:00:02Z");
+        let failed = states[1].last_failure.as_ref().map(|failure| failure.at.to_rfc3339());
+        assert_eq!(failed.as_deref(), Some("2026-01-01T00:00:02+00:00"), "the last one");
     }
 }

@@ -32,6 +32,20 @@ pub(crate) struct ProcessItem {
     since: Option<DateTime<Utc>>,
     /// Why it failed, if it did.
     error: Option<String>,
+    /// How long it has been running, in seconds; null where it does not run.
+    #[schema(minimum = 0)]
+    uptime_seconds: Option<u64>,
+    /// The last time that a process of this replica failed, as far as the engine still knows.
+    last_failure: Option<FailureItem>,
+}
+
+/// That a process failed.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct FailureItem {
+    /// When.
+    at: DateTime<Utc>,
+    /// Why, in the container engine's words.
+    reason: String,
 }
 
 /// List processes
@@ -57,7 +71,10 @@ pub(crate) async fn list_processes(
     let states = tokio::time::timeout(ENGINE_LIMIT, actions.console.processes(&app))
         .await
         .map_err(|_| Error::Upstream("The container engine does not answer. Try again in a minute.".to_owned()))??;
+    let now = actions.clock.now();
     let show = |state: ProcessState| ProcessItem {
+        uptime_seconds: state.uptime(now).map(|uptime| uptime.as_secs()),
+        last_failure: state.last_failure.map(|failure| FailureItem { at: failure.at, reason: failure.reason }),
         process: state.process.to_string(),
         replica: state.replica,
         state: state.state,

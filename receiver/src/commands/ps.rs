@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use skypanel_core::Error;
@@ -118,7 +119,8 @@ async fn list(context: &Context, arguments: &ListArguments) -> Result<u32, Failu
     for state in &states {
         by_type.entry(&state.process).or_default().push(state);
     }
-    let items = listed(states.iter().map(item));
+    let now = context.actions().clock.now();
+    let items = listed(states.iter().map(|state| item(state, now)));
     if by_type.is_empty() {
         let why = match app.status {
             AppStatus::Inactive => "it was never released".to_owned(),
@@ -135,18 +137,25 @@ async fn list(context: &Context, arguments: &ListArguments) -> Result<u32, Failu
             let since = state.since.map_or_else(String::new, |since| format!(" since {}", time(since)));
             let error = state.error.as_ref().map_or_else(String::new, |error| format!(" ({})", plain(error)));
             let _ = writeln!(text, "{process}.{}: {}{since}{error}", state.replica, state.state);
+            // What it says of itself already is not said twice.
+            if let Some(failure) = state.last_failure.as_ref().filter(|_| state.error.is_none()) {
+                let _ = writeln!(text, "    last failure {}: {}", time(failure.at), plain(&failure.reason));
+            }
         }
     }
     context.tell(items, text).await
 }
 
-fn item(state: &ProcessState) -> Value {
+fn item(state: &ProcessState, now: DateTime<Utc>) -> Value {
+    let failure = state.last_failure.as_ref();
     json!({
         "process": state.process,
         "replica": state.replica,
         "state": state.state,
         "since": state.since,
         "error": state.error,
+        "uptime_seconds": state.uptime(now).map(|uptime| uptime.as_secs()),
+        "last_failure": failure.map(|failure| json!({ "at": failure.at, "reason": failure.reason })),
     })
 }
 

@@ -161,7 +161,7 @@ async fn processes_are_shown_scaled_stopped_and_started() {
     released(&world, "shop").await;
     world.store().set_app_status(world.app("shop").await.id, AppStatus::Running).await.expect("sets");
     let shown = world.ssh("ps -a shop").await.ok();
-    shown.says(&["=== web (2): serve", "web.1: running since 2026-", "web.2: failed", "(exit 1)"]);
+    shown.says(&["=== web (2): serve", "web.1: running since 2026-", "web.2: failed", "(exit 1)", "non-zero exit (3)"]);
     world.ssh("ps:scale -a shop").await.ok().says(&["web=1"]);
     world.ssh("ps:scale -a shop web=2").await.failed().says(&["allows 1 replica"]);
     world.ssh("ps:scale -a shop worker=1").await.failed().says(&["no process type \"worker\"", "has: web"]);

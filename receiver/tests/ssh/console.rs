@@ -9,7 +9,7 @@ use chrono::DateTime;
 use futures_util::StreamExt as _;
 use futures_util::stream::{self, BoxStream};
 use skypanel_core::Result;
-use skypanel_core::console::{Console, LogLine, LogQuery, OneOff, OneOffSession, Output, ProcessState};
+use skypanel_core::console::{Console, LogLine, LogQuery, OneOff, OneOffSession, Output, ProcessFailure, ProcessState};
 use skypanel_core::model::{Application, Node, NodeAvailability, NodeRole, NodeState, ProcessType};
 use tokio::sync::{mpsc, oneshot};
 
@@ -47,6 +47,7 @@ impl Console for FakeConsole {
             state: state.to_owned(),
             since,
             error: error.map(str::to_owned),
+            last_failure: since.map(|at| ProcessFailure { at, reason: "task: non-zero exit (3)".to_owned() }),
         };
         Ok(vec![state(1, "running", None), state(2, "failed", Some("exit 1"))])
     }
