@@ -7,7 +7,7 @@ mod value;
 use serde_json::Value;
 
 use value::SettingValue;
-pub use value::{HttpAddress, ListenAddress, MailSecurity, ServiceAddress, StorageBackend};
+pub use value::{HttpAddress, ListenAddress, MailSecurity, MetricsBackend, ServiceAddress, StorageBackend};
 
 use crate::network::Networks;
 use crate::{Error, Result};
@@ -238,6 +238,8 @@ settings! {
     logs_rate_kb_per_second: u64 = "logs.rate_kb_per_second", 4_096u64 => 1..=10_000_000;
     /// MiB that an app may log on a node beyond that rate, likewise.
     logs_burst_mb: u64 = "logs.burst_mb", 512u64 => 1..=1_000_000;
+    /// Where metrics are read from: `embedded` for what this machine's agent keeps, or `prometheus`.
+    metrics_backend: MetricsBackend = "metrics.backend", MetricsBackend::Embedded;
     /// Address of a Prometheus that metrics are read from, such as `http://prometheus:9090`; empty for none.
     metrics_prometheus_url: ServiceAddress = "metrics.prometheus_url", ServiceAddress::default();
     /// Image of the Loki that `skypanel infra up` runs.

@@ -22,7 +22,7 @@ use skypanel_core::{Error, Result};
 use skypanel_deployer::{AcmeOptions, Agent, Deployer, DeployerOptions, EdgeOptions, SwarmConsole};
 use skypanel_observer::logs::collect::{LogCollector, LogCollectorOptions};
 use skypanel_observer::logs::{EmbeddedLogs, LogStoreOptions};
-use skypanel_observer::metrics::{EmbeddedMeasurements, Sampler, SamplerOptions, Writer};
+use skypanel_observer::metrics::{ConfiguredMeasurements, EmbeddedMeasurements, Sampler, SamplerOptions, Writer};
 use skypanel_receiver::{Receiver, ReceiverOptions};
 use skypanel_worker::{Parts, Worker};
 use tokio::signal::unix::{SignalKind, signal};
@@ -129,7 +129,10 @@ async fn serve(config: &Config, store: &Store, roles: &[Role], only_worker: bool
         jobs: jobs.clone(),
         blobs: blobs.clone(),
         console: Arc::new(SwarmConsole::new(deployer.clone(), store.clone())),
-        measurements: Arc::new(EmbeddedMeasurements::new(&config.data_dir.join(METRICS), Clock::system())),
+        measurements: Arc::new(ConfiguredMeasurements::new(
+            store.clone(),
+            EmbeddedMeasurements::new(&config.data_dir.join(METRICS), Clock::system()),
+        )),
         git: git.clone(),
         clock: Clock::system(),
     };

@@ -20,7 +20,7 @@ use super::Guard;
 
 /// Longest a call may take from connection to the end of the answer.
 const CALL_TIME: Duration = Duration::from_secs(20);
-/// Most bytes of an answer.
+/// Most bytes of an answer, unless the client is for greater ones.
 const MAX_ANSWER: usize = 256 * 1024;
 
 /// A call. Headers and body are not shown by `Debug`: tokens are in them.
@@ -67,12 +67,19 @@ pub struct HttpAnswer {
 #[derive(Clone, Debug)]
 pub struct HttpClient {
     guard: Guard,
+    max_answer: usize,
 }
 
 impl HttpClient {
     /// A client that connects to what `guard` allows.
     pub fn new(guard: Guard) -> Self {
-        Self { guard }
+        Self { guard, max_answer: MAX_ANSWER }
+    }
+
+    /// The same, for answers of up to this many bytes.
+    #[must_use]
+    pub fn with_answers_up_to(self, max_answer: usize) -> Self {
+        Self { max_answer, ..self }
     }
 
     /// Makes one call. The error is in words, without anything secret.
@@ -86,7 +93,7 @@ impl HttpClient {
     async fn exchange(&self, request: HttpRequest) -> Result<HttpAnswer, String> {
         let stream = self.guard.connect(&request.host, request.port).await.map_err(|error| error.to_string())?;
         if !request.tls {
-            return send(stream, request).await;
+            return send(stream, request, self.max_answer).await;
         }
         let name =
             ServerName::try_from(request.host.clone()).map_err(|_| "The host's name is not valid.".to_owned())?;
@@ -94,11 +101,11 @@ impl HttpClient {
             .connect(name, stream)
             .await
             .map_err(|error| format!("No TLS connection to {}: {error}.", request.host))?;
-        send(stream, request).await
+        send(stream, request, self.max_answer).await
     }
 }
 
-async fn send<S>(stream: S, request: HttpRequest) -> Result<HttpAnswer, String>
+async fn send<S>(stream: S, request: HttpRequest, max_answer: usize) -> Result<HttpAnswer, String>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -120,7 +127,7 @@ where
     let exchange = async {
         let answer: Response<Incoming> = sender.send_request(call).await.map_err(broken)?;
         let status = answer.status().as_u16();
-        let body = Limited::new(answer.into_body(), MAX_ANSWER)
+        let body = Limited::new(answer.into_body(), max_answer)
             .collect()
             .await
             .map_err(|error| format!("The answer could not be read: {error}."))?;

@@ -79,6 +79,16 @@ text_enum! {
 }
 
 text_enum! {
+    /// Where metrics are read from.
+    MetricsBackend {
+        /// The files that this machine's agent writes.
+        Embedded = "embedded",
+        /// A Prometheus that asks the agents.
+        Prometheus = "prometheus",
+    }
+}
+
+text_enum! {
     /// How the connection to the mail server is encrypted.
     MailSecurity {
         /// After the greeting, or not at all: then nothing is sent.
@@ -107,7 +117,11 @@ macro_rules! choices {
     )+};
 }
 
-choices! { MailSecurity = "starttls, tls or none", StorageBackend = "local or s3" }
+choices! {
+    MailSecurity = "starttls, tls or none",
+    MetricsBackend = "embedded or prometheus",
+    StorageBackend = "local or s3",
+}
 
 /// The HTTP address of a service that an operator runs, or none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

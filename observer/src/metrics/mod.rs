@@ -3,6 +3,7 @@
 
 mod collector;
 mod columns;
+mod configured;
 mod containers;
 mod counters;
 mod edge;
@@ -10,10 +11,13 @@ mod exposition;
 mod files;
 mod host;
 mod listener;
+mod prometheus;
 mod readings;
 mod sampler;
 mod store;
 
 pub use collector::{Apps, SamplerOptions};
+pub use configured::ConfiguredMeasurements;
+pub use prometheus::PrometheusMeasurements;
 pub use sampler::Sampler;
 pub use store::{EmbeddedMeasurements, Writer};

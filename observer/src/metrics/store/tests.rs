@@ -241,6 +241,82 @@ fn files_that_are_none_harm_nothing() {
     assert_eq!(file.expect("is one").read(RAW, START, START).expect("reads").len(), 1);
 }
 
+/// Where the child of the next test writes; it does nothing where it is run as a test.
+const CHILD: &str = "SKYPANEL_TEST_METRICS_CHILD";
+
+#[test]
+fn writes_until_it_is_killed() {
+    let Some(told) = std::env::var_os(CHILD) else { return };
+    let told = told.into_string().expect("is text");
+    let (dir, app, first) = match told.splitn(3, ' ').collect::<Vec<_>>()[..] {
+        [first, app, dir] => (dir, AppId(app.parse().expect("is an id")), first.parse::<u32>().expect("is a number")),
+        _ => panic!("{told}"),
+    };
+    let mut writer = Writer::open(Path::new(dir)).expect("opens");
+    writer.make_up(time(first).timestamp()).expect("makes up");
+    println!();
+    for slot in first.. {
+        writer.append(slot, &[web(app, value(slot))]).expect("writes");
+        println!("{slot}");
+    }
+}
+
+#[test]
+fn a_writer_that_is_killed_at_any_moment_loses_nothing_it_wrote() {
+    use std::io::{BufRead as _, BufReader};
+    let dir = tempfile::tempdir().expect("makes a directory");
+    let app = AppId::new();
+    let mut next = START;
+    let mut written = std::collections::BTreeSet::new();
+    for round in 0..12 {
+        let mut child = std::process::Command::new(std::env::current_exe().expect("has a path"))
+            .args(["--exact", "metrics::store::tests::writes_until_it_is_killed", "--nocapture"])
+            .env(CHILD, format!("{next} {app} {}", dir.path().display()))
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .expect("starts");
+        // At another place of a row, or between two, each time.
+        let mut lines = BufReader::new(child.stdout.take().expect("is piped")).lines().map_while(Result::ok);
+        let begun = lines.by_ref().find_map(|line| line.parse::<u32>().ok()).expect("writes");
+        written.insert(begun);
+        let enough = uuid::Uuid::new_v4().as_fields().0 % 900;
+        written.extend(lines.by_ref().filter_map(|line| line.parse::<u32>().ok()).take(enough as usize));
+        std::thread::sleep(Duration::from_micros(u64::from(uuid::Uuid::new_v4().as_fields().1)));
+        child.kill().expect("is killed");
+        child.wait().expect("is gone");
+        // A line can be cut off, and then stands for another number.
+        let told: Vec<String> = lines.collect();
+        let whole = told.len().saturating_sub(1);
+        written.extend(told[..whole].iter().filter_map(|line| line.parse::<u32>().ok()));
+        let last = *written.last().expect("has written");
+
+        let path = dir.path().join("apps").join(app.to_string()).join("web.1");
+        let mut writer = Writer::open(dir.path()).expect("the lock went with its process");
+        writer.make_up(time(last + 600).timestamp()).expect("makes up");
+        drop(writer);
+        let file = SeriesFile::open(&path, Layout::Replica).expect("opens").expect("is one");
+        let found: BTreeMap<u32, Option<f64>> = file
+            .ring(RAW)
+            .expect("reads")
+            .into_iter()
+            .map(|(slot, row)| (slot, row[replica::CPU].map(|cell| cell.mean)))
+            .collect();
+        // The last rows may have been written without a word.
+        for slot in written.iter().filter(|slot| **slot + RAW.rows - 64 > last) {
+            assert_eq!(found.get(slot), Some(&Some(value(*slot))), "round {round}: {slot} of {last} is lost");
+        }
+        for tier in [MINUTE, TEN_MINUTES] {
+            let steps: std::collections::BTreeSet<u32> =
+                file.ring(tier).expect("reads").into_iter().map(|row| row.0).collect();
+            let kept = |step: &u32| step + tier.rows - 20 > last / tier.raw_steps();
+            for step in written.iter().map(|slot| slot / tier.raw_steps()).filter(kept) {
+                assert!(steps.contains(&step), "round {round}: the {tier:?} {step} is lost");
+            }
+        }
+        next = found.keys().last().expect("has rows") + 1;
+    }
+}
+
 /// What happens to a writer in the course of its life.
 #[derive(Clone, Debug)]
 enum Event {
