@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use skypanel_core::measurements::NodeUsage;
 use skypanel_core::model::{Node, NodeAvailability, NodeRole, NodeState};
 use utoipa::ToSchema;
 
@@ -39,11 +40,47 @@ pub(crate) struct NodeItem {
     replicas: u64,
     /// When it joined.
     joined_at: Option<DateTime<Utc>>,
+    /// What it uses now; null where nothing was measured within the last minute.
+    usage: Option<NodeUsageItem>,
 }
 
-impl From<&Node> for NodeItem {
-    fn from(node: &Node) -> Self {
+/// What a machine uses.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct NodeUsageItem {
+    /// When that was measured.
+    measured_at: DateTime<Utc>,
+    /// CPU time a second, in cores.
+    #[schema(minimum = 0)]
+    cpu_cores: f64,
+    /// Memory that is not available to programs, in bytes.
+    #[schema(minimum = 0)]
+    memory_bytes: f64,
+    /// Space in use on the disk of the data directory, in bytes.
+    #[schema(minimum = 0)]
+    disk_bytes: f64,
+    /// Space on that disk, in bytes.
+    #[schema(minimum = 0)]
+    disk_limit_bytes: f64,
+    /// Processes that ran or wanted to, as a mean over a minute.
+    #[schema(minimum = 0)]
+    load: f64,
+    /// Running containers.
+    #[schema(minimum = 0)]
+    containers: f64,
+}
+
+impl NodeItem {
+    fn new(node: &Node, usage: Option<&NodeUsage>) -> Self {
         Self {
+            usage: usage.map(|usage| NodeUsageItem {
+                measured_at: usage.at,
+                cpu_cores: usage.cpu_cores,
+                memory_bytes: usage.memory_bytes,
+                disk_bytes: usage.disk_bytes,
+                disk_limit_bytes: usage.disk_limit_bytes,
+                load: usage.load,
+                containers: usage.containers,
+            }),
             id: node.id.clone(),
             name: node.name.clone(),
             address: node.address.clone(),
@@ -63,7 +100,7 @@ impl From<&Node> for NodeItem {
 
 /// List nodes
 ///
-/// All machines of the Swarm, by name, as its managers see them now. 502 while no manager answers.
+/// All machines of the Swarm, by name, as its managers see them now, and what they use. 502 while no manager answers.
 #[utoipa::path(
     get,
     path = "/api/admin/paas/nodes",
@@ -80,6 +117,8 @@ pub(crate) async fn list_nodes(
     page: LargePage,
 ) -> Answer<Listed<NodeItem>> {
     let nodes = shared.nodes.list().await?;
+    let usage = shared.actions.nodes_now().await;
+    let show = |node: &Node| NodeItem::new(node, usage.get(&node.name));
     let nodes = nodes.iter().collect();
-    Ok(Json(page.cut(nodes, |node| (node.name.clone(), node.id.clone()), NodeItem::from)?))
+    Ok(Json(page.cut(nodes, |node| (node.name.clone(), node.id.clone()), show)?))
 }

@@ -1,6 +1,7 @@
 //! The machines that apps run on.
 
 mod list;
+mod metrics;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -21,7 +22,7 @@ const KEPT: Duration = Duration::from_secs(2);
 
 /// The routes.
 pub(crate) fn routes() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new().routes(routes!(list::list_nodes))
+    OpenApiRouter::new().routes(routes!(list::list_nodes)).routes(routes!(metrics::show_node_metrics))
 }
 
 /// The nodes as the engine tells of them, asked once for all who ask at about the same time.
@@ -39,6 +40,14 @@ struct Asked {
 impl Nodes {
     pub(crate) fn new(console: Arc<dyn Console>) -> Self {
         Self { console, last: Mutex::new(None) }
+    }
+
+    /// The name of the node with this name or id.
+    pub(crate) async fn named(&self, node: &str) -> Result<String> {
+        let nodes = self.list().await?;
+        let found = nodes.iter().find(|known| known.id == node || known.name == node);
+        let missing = || Error::NotFound("There is no such node. GET /api/admin/paas/nodes lists them.".to_owned());
+        found.map(|known| known.name.clone()).ok_or_else(missing)
     }
 
     /// All nodes, by name.

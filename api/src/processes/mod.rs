@@ -1,7 +1,7 @@
 //! What runs of an app: stopped, started, restarted, scaled, moved to another plan.
 
 mod list;
-mod metrics;
+pub(crate) mod metrics;
 mod plan;
 mod restart;
 mod scale;

@@ -1,6 +1,7 @@
 //! What operators look at: overview, nodes, metrics.
 
 use insta::assert_json_snapshot;
+use serde_json::json;
 use skypanel_core::actions::Scope;
 use skypanel_core::jobs::SettleUsage;
 use skypanel_core::model::{DeploymentStatus, Stage};
@@ -28,6 +29,12 @@ async fn nodes_are_listed_as_the_engine_tells() {
     let world = World::new().await;
     let answered = world.get("/api/admin/paas/nodes").by("admin").send().await.is(200);
     assert_json_snapshot!(answered.snapshot());
+    let metrics = world.get("/api/admin/paas/nodes/one/metrics?range=6h").by("admin").send().await.is(200);
+    assert_json_snapshot!("what_a_node_uses", metrics.snapshot());
+    let by_id = world.get("/api/admin/paas/nodes/node1/metrics").by("admin").send().await.is(200);
+    assert_eq!((&by_id.json["range"], &by_id.json["series"]), (&json!("1h"), &metrics.json["series"]));
+    world.get("/api/admin/paas/nodes/two/metrics").by("admin").send().await.fails(404, "NOT_FOUND");
+    world.get("/api/admin/paas/nodes/one/metrics").by("owner").send().await.fails(403, "FORBIDDEN");
     world.close().await;
 }
 

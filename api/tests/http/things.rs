@@ -52,6 +52,7 @@ pub(crate) async fn things(world: &World) -> Things {
         ("app", "shop".to_owned()),
         ("app_id", app.id.to_string()),
         ("organization", "acme".to_owned()),
+        ("node", "one".to_owned()),
         ("user", world.users["developer"].id.to_string()),
         ("deployment", deployment.to_string()),
         ("/api/paas/jobs/{id}", deployment.to_string()),

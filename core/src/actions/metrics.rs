@@ -1,18 +1,21 @@
 //! What apps and nodes use, as series of points.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
 use super::plans::admin;
 use super::{Actions, Actor};
-use crate::measurements::Series;
+use crate::measurements::{NodeUsage, Series};
 use crate::model::AppRef;
 use crate::store::Access;
 use crate::{Error, Result};
 
 /// Longest that reading measurements may take.
 const ANSWER_LIMIT: Duration = Duration::from_secs(30);
+/// The same for what nodes use now, which is beside something else.
+const NOW_LIMIT: Duration = Duration::from_secs(5);
 /// Longest name of a node.
 const MAX_NODE_NAME: usize = 255;
 
@@ -68,6 +71,16 @@ impl Actions {
             return Err(Error::NotFound("There is no such node.".to_owned()));
         }
         self.metrics(range, |from, to| self.measurements.of_node(node, from, to)).await
+    }
+
+    /// What each node uses now, by its name in the Swarm; none of those of which nothing is known.
+    pub async fn nodes_now(&self) -> BTreeMap<String, NodeUsage> {
+        match tokio::time::timeout(NOW_LIMIT, self.measurements.nodes_now(self.clock.now())).await {
+            Ok(Ok(nodes)) => return nodes,
+            Ok(Err(error)) => tracing::debug!(%error, "it is not known what the nodes use"),
+            Err(_) => tracing::debug!("it is not known what the nodes use"),
+        }
+        BTreeMap::new()
     }
 
     async fn metrics<F>(

@@ -38,8 +38,15 @@ async fn admins_see_all_of_the_platform() {
     said.says(&["=== acme", "active", "1, 1 run, 0 are suspended", "$0.0069 an hour", "apps default"]);
     world.ssh_as("root", "admin:orgs:info nobody --json").await.refused("NOT_FOUND");
     assert_eq!(world.ssh_as("root", "admin:apps --org acme --json").await.ok().json()["items"][0]["slug"], "shop");
-    world.ssh_as("root", "admin:nodes").await.ok().says(&["one", "manager, leads", "ready", "2.000", "4096 MB"]);
+    world.ssh_as("root", "admin:nodes").await.ok().says(&[
+        "one",
+        "manager, leads",
+        "ready",
+        "0.50 of 2.000",
+        "1024 of 4096 MB",
+    ]);
     let nodes = world.ssh_as("root", "admin:nodes --json").await.ok().json();
+    assert_eq!(nodes["items"][0]["usage"]["containers"], 5.0);
     assert_eq!((&nodes["items"][0]["id"], &nodes["items"][0]["replicas"]), (&json!("node1"), &json!(3)));
     let audit = world.ssh_as("root", "admin:audit --action app.create --json").await.ok().json();
     assert_eq!((&audit["items"][0]["actor"], &audit["items"][0]["via"]), (&json!("ada@example.com"), &json!("ssh")));

@@ -3,12 +3,15 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use skypanel_core::measurements::NodeUsage;
 use skypanel_core::model::Node;
 use skypanel_core::{Error, Result};
 
 use crate::commands::context::{Context, Failure};
 use crate::commands::table::plain;
 
+/// Bytes in what people read sizes in.
+const MB: f64 = 1_048_576.0;
 /// Longest the engine may take to say which nodes there are.
 const ENGINE_LIMIT: Duration = Duration::from_secs(5);
 
@@ -21,28 +24,33 @@ pub(super) async fn all(context: &Context) -> Result<Vec<Node>> {
 
 pub(super) async fn list(context: &Context) -> Result<u32, Failure> {
     let nodes = all(context).await?;
+    let usage = context.actions().nodes_now().await;
     let rows = nodes.iter().map(|node| {
         let state = node
             .message
             .as_ref()
             .map_or_else(|| node.state.to_string(), |message| format!("{} ({})", node.state, plain(message)));
+        let used = usage.get(&node.name);
+        let cores = format!("{}.{:03}", node.cpu_millicores / 1_000, node.cpu_millicores % 1_000);
+        let memory = format!("{} MB", node.memory_bytes >> 20);
         let row = vec![
             plain(&node.name),
             if node.is_leader { format!("{}, leads", node.role) } else { node.role.to_string() },
             state,
             node.availability.to_string(),
             node.replicas.to_string(),
-            format!("{}.{:03}", node.cpu_millicores / 1_000, node.cpu_millicores % 1_000),
-            format!("{} MB", node.memory_bytes >> 20),
+            used.map_or_else(String::new, |used| format!("{:.0}", used.containers)),
+            used.map_or_else(|| cores.clone(), |used| format!("{:.2} of {cores}", used.cpu_cores)),
+            used.map_or_else(|| memory.clone(), |used| format!("{:.0} of {memory}", used.memory_bytes / MB)),
             node.address.clone().unwrap_or_default(),
         ];
-        (item(node), row)
+        (item(node, used), row)
     });
-    let headings = ["NAME", "ROLE", "STATE", "AVAILABILITY", "REPLICAS", "CORES", "MEMORY", "ADDRESS"];
+    let headings = ["NAME", "ROLE", "STATE", "AVAILABILITY", "REPLICAS", "CONTAINERS", "CORES", "MEMORY", "ADDRESS"];
     context.list(&headings, "There are no nodes.", rows).await
 }
 
-fn item(node: &Node) -> Value {
+fn item(node: &Node, used: Option<&NodeUsage>) -> Value {
     json!({
         "id": node.id,
         "name": node.name,
@@ -57,5 +65,14 @@ fn item(node: &Node) -> Value {
         "memory_bytes": node.memory_bytes,
         "replicas": node.replicas,
         "joined_at": node.joined_at,
+        "usage": used.map(|used| json!({
+            "measured_at": used.at,
+            "cpu_cores": used.cpu_cores,
+            "memory_bytes": used.memory_bytes,
+            "disk_bytes": used.disk_bytes,
+            "disk_limit_bytes": used.disk_limit_bytes,
+            "load": used.load,
+            "containers": used.containers,
+        })),
     })
 }
