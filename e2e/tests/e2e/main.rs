@@ -1,6 +1,6 @@
 //! End-to-end tests against a running Skypanel; `infra/dev/e2e` starts one and runs them. A module is a theme, a
-//! test's name says what it proves. What ends Skypanel or changes its settings is in `infra`, `limits`, `resilience`,
-//! `several` and `storage`, which run alone.
+//! test's name says what it proves. What ends Skypanel or changes its settings is in `infra`, `limits`, `metrics`,
+//! `resilience`, `several` and `storage`, which run alone.
 
 mod buildpacks;
 mod client;
@@ -12,6 +12,7 @@ mod hostile;
 mod infra;
 mod isolation;
 mod limits;
+mod metrics;
 mod operator;
 mod processes;
 mod resilience;

@@ -18,6 +18,7 @@ mod platform;
 mod process;
 mod report;
 mod statistics;
+mod tasks;
 
 use std::error::Error;
 use std::fs;
@@ -36,7 +37,7 @@ use crate::platform::{Places, Platform};
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
 /// When no further measurement is begun.
-const LIMIT: Duration = Duration::from_mins(12);
+const LIMIT: Duration = Duration::from_mins(15);
 
 /// Everything a measurement works with.
 struct Bench {
@@ -58,6 +59,7 @@ const MEASUREMENTS: &[(&str, &str, Measurement)] = &[
     ("flask", "Pushes of python-flask with unchanged dependencies", measure::flask),
     ("ten", "Ten new apps at once", measure::ten_at_once),
     ("memory", "Memory after ten quiet seconds", measure::idle_memory),
+    ("tasks", "Statistics of 100 tasks", tasks::statistics),
     ("rolling", "Ten releases under load, connections kept alive, then one a request", measure::rolling),
     ("transport", "100 MB pushed to Skypanel and to OpenSSH", measure::transport),
     ("api", "The API with 1,000 apps, 10,000 deployments and 1,000,000 hours of usage", api::api),

@@ -18,6 +18,7 @@ const API_PORT: u16 = 23_080;
 const IMAGE_PORT: u16 = 23_100;
 const EDGE_PORT: u16 = 23_081;
 const EDGE_HTTPS_PORT: u16 = 23_443;
+const METRICS_PORT: u16 = 23_180;
 
 const START_LIMIT: Duration = Duration::from_mins(3);
 const STOP_LIMIT: Duration = Duration::from_mins(1);
@@ -36,6 +37,11 @@ pub(crate) struct Places {
     pub(crate) data: PathBuf,
 }
 
+/// Where the engine pulls images from.
+pub(crate) fn images() -> String {
+    format!("127.0.0.1:{IMAGE_PORT}")
+}
+
 /// A running Skypanel. Dropping it stops it and removes what it made.
 pub(crate) struct Platform {
     child: Child,
@@ -48,7 +54,7 @@ pub(crate) struct Platform {
 impl Platform {
     pub(crate) fn start(places: Places) -> Result<Self> {
         remove_installation(&places)?;
-        for port in [SSH_PORT, API_PORT, IMAGE_PORT, EDGE_PORT, EDGE_HTTPS_PORT] {
+        for port in [SSH_PORT, API_PORT, IMAGE_PORT, EDGE_PORT, EDGE_HTTPS_PORT, METRICS_PORT] {
             TcpListener::bind((Ipv4Addr::UNSPECIFIED, port))
                 .map_err(|error| format!("the port {port} is needed and not free: {error}"))?;
         }
@@ -203,6 +209,7 @@ fn program(places: &Places) -> Command {
         .env("SKYPANEL_IMAGE_LISTEN", local(IMAGE_PORT))
         .env("SKYPANEL_EDGE_HTTP_PORT", EDGE_PORT.to_string())
         .env("SKYPANEL_EDGE_HTTPS_PORT", EDGE_HTTPS_PORT.to_string())
+        .env("SKYPANEL_METRICS_LISTEN", local(METRICS_PORT))
         // A Ctrl-C is for the benchmark, which then stops it in order.
         .process_group(0);
     command

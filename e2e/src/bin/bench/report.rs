@@ -41,6 +41,8 @@ const GOALS: &[Goal] = &[
     goal("/rolling/failed", "Failed requests while 20 releases roll under load", "", 0.0),
     goal("/memory_mb/idle", "Memory of `skypanel up`, idle", "MB", 60.0),
     goal("/memory_mb/building", "The most it takes while building", "MB", 60.0),
+    goal("/tasks_100/skypanel_percent", "CPU of Skypanel for the statistics of 100 tasks, of a core", "%", 2.0),
+    figure("/tasks_100/engine_percent", "of the engine, for telling which there are", "%"),
     goal("/ten_at_once/not_live", "Apps not live of ten pushed at once", "", 0.0),
     figure("/ten_at_once/wall_s", "until all ten are", "s"),
     goal("/api/apps/p99_ms", "Page of the app list, 1,000 apps, p99", "ms", 15.0),
