@@ -20,7 +20,9 @@ use skypanel_core::model::Sha256Digest;
 use tokio_util::io::ReaderStream;
 
 use crate::engine::{call, filters, find};
-use crate::{DeployError, Parts, acme, app_logs, certificate, edge_metrics, edge_probe, image, names, routes};
+use crate::{
+    DeployError, Parts, access_log, acme, app_logs, certificate, edge_metrics, edge_probe, image, names, routes,
+};
 
 /// Where the edge's directory is mounted in its container.
 const MOUNTED: &str = "/etc/traefik";
@@ -143,6 +145,7 @@ fn static_config(parts: &Parts) -> Value {
             },
         },
     });
+    access_log::add(&mut config);
     if let Some(address) = edge_metrics::address(parts) {
         edge_metrics::add(&mut config, address);
     }

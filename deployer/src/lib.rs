@@ -3,6 +3,7 @@
 //! The worker rolls releases out with a [`Deployer`]; on every node an [`Agent`] follows the tasks and writes
 //! the edge's routes; transports look at and into what runs through a [`SwarmConsole`].
 
+mod access_log;
 mod acme;
 mod agent;
 mod app_logs;

@@ -1,5 +1,7 @@
 //! Releases that go well: live through the edge, rolled without a lost request, stopped, started, scaled.
 
+use std::time::{Duration, Instant};
+
 use skypanel_core::model::AppStatus;
 
 use crate::load::{self, Load};
@@ -58,5 +60,53 @@ async fn no_request_is_lost_while_releases_roll() {
         assert!(failures.is_empty(), "{} of {answered}: {:?}", failures.len(), &failures[..failures.len().min(5)]);
         assert!(answered > 1_000, "{answered}");
     }
+    world.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_edge_tells_of_each_request_and_of_no_header_but_its_id() {
+    let mut world = World::new().await;
+    let app = world.app().await;
+    world.release(&app, &[("web", &command("web"))], &[("web", 1)]).await.expect("goes live");
+    let address = format!("http://{}/cart?item=1", world.edge);
+    let host = format!("Host: {}", world.host(&app));
+    let headers = ["--header", &host, "--header", "X-Request-Id: abc-1", "--header", "Authorization: Basic hunter2"];
+    let mut curl = std::process::Command::new("curl");
+    let answered = curl.args(["--silent", "--fail", "--max-time", "10"]).args(headers).arg(address).status();
+    assert!(answered.expect("runs").success());
+    let edge = world.containers(&[("skypanel.role", "edge")]).await.pop().expect("runs");
+    let begun = Instant::now();
+    let told: serde_json::Value = loop {
+        let output = std::process::Command::new("docker").args(["logs", &edge]).output().expect("runs");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(!text.contains("hunter2"), "{text}");
+        if let Some(line) = text.lines().find(|line| line.contains("/cart?item=1")) {
+            break serde_json::from_str(line).expect("is JSON");
+        }
+        assert!(begun.elapsed() < Duration::from_secs(10), "{text}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    let mut fields: Vec<&str> = told.as_object().expect("is one").keys().map(String::as_str).collect();
+    fields.sort_unstable();
+    assert_eq!(
+        fields,
+        [
+            "ClientHost",
+            "DownstreamContentSize",
+            "DownstreamStatus",
+            "OriginDuration",
+            "Overhead",
+            "RequestHost",
+            "RequestMethod",
+            "RequestPath",
+            "RouterName",
+            "level",
+            "msg",
+            "request_X-Request-Id",
+            "time",
+        ]
+    );
+    assert_eq!(told["RouterName"], format!("app-{}@file", app.slug));
+    assert_eq!((&told["DownstreamStatus"], &told["request_X-Request-Id"]), (&200.into(), &"abc-1".into()));
     world.close().await;
 }

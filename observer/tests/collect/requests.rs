@@ -19,7 +19,7 @@ async fn a_request_is_a_line_of_its_app() {
             json!({
                 "ClientHost": "192.0.2.7", "DownstreamContentSize": 12, "DownstreamStatus": status, "Duration": 1,
                 "OriginDuration": 7_000_000, "Overhead": 1_000_000, "RequestHost": "x.localhost", "RequestMethod": "GET",
-                "RequestPath": path, "RequestScheme": "http", "RouterName": router, "level": "info", "msg": "",
+                "RequestPath": path, "RouterName": router, "level": "info", "msg": "",
             })
         )
     };

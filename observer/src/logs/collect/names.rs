@@ -38,6 +38,11 @@ impl Owner {
     }
 }
 
+/// Whether requests to a router came over HTTPS.
+pub(super) fn is_secure(router: &str) -> bool {
+    router.starts_with("tls-") || router.starts_with("secure-")
+}
+
 /// Which apps the names are of.
 pub(super) struct Names {
     store: Store,

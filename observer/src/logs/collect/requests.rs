@@ -9,7 +9,7 @@ use serde::Deserialize;
 use skypanel_core::logs::{LogLevel, LogRecord, LogSource};
 
 use super::entry::{Entry, Output};
-use super::names::Owner;
+use super::names::{self, Owner};
 
 /// Longest line of the edge that is taken apart. Longer ones have a path that nobody reads.
 const MAX_LINE: usize = 64 * 1024;
@@ -39,8 +39,6 @@ struct Access<'a> {
     request_path: Cow<'a, str>,
     #[serde(borrow)]
     request_host: Cow<'a, str>,
-    #[serde(borrow, default)]
-    request_scheme: Cow<'a, str>,
     #[serde(borrow, default)]
     client_host: Cow<'a, str>,
     #[serde(default)]
@@ -120,18 +118,16 @@ fn text(access: &Access<'_>) -> String {
     word(&access.request_method, &mut text);
     text.push_str(" path=");
     quoted(&access.request_path, MAX_PATH, &mut text);
-    for (name, value) in [
-        ("host", &access.request_host),
-        ("request_id", &access.request_id),
-        ("fwd", &access.client_host),
-        ("protocol", &access.request_scheme),
-    ] {
+    for (name, value) in
+        [("host", &access.request_host), ("request_id", &access.request_id), ("fwd", &access.client_host)]
+    {
         let _ = write!(text, " {name}=");
         word(value, &mut text);
     }
     let _ = write!(
         text,
-        " status={} bytes={} connect={}ms service={}ms",
+        " protocol={} status={} bytes={} connect={}ms service={}ms",
+        if names::is_secure(&access.router_name) { "https" } else { "http" },
         access.downstream_status,
         access.downstream_content_size,
         access.overhead / MILLISECOND,
@@ -182,8 +178,7 @@ mod tests {
         let mut access = json!({
             "ClientHost": "192.0.2.7", "DownstreamContentSize": 512, "DownstreamStatus": 200, "OriginDuration": 12_345_678,
             "Overhead": 1_234_567, "RequestHost": "shop.example.com", "RequestMethod": "GET", "RequestPath": "/cart?item=1",
-            "RequestScheme": "https", "RouterName": "tls-shop@file", "ServiceAddr": "172.18.0.3:5000", "level": "info",
-            "msg": "", "request_X-Request-Id": "abc-1", "time": "2026-01-02T03:04:05Z",
+            "RouterName": "tls-shop@file", "level": "info", "msg": "", "request_X-Request-Id": "abc-1", "time": "2026-01-02T03:04:05Z",
         });
         access.as_object_mut().expect("is one").extend(change.as_object().expect("is one").clone());
         access.to_string().into_bytes()
