@@ -13,6 +13,9 @@ use futures_util::stream::BoxStream;
 use crate::model::AppId;
 use crate::{Error, Result};
 
+/// The step of a deployment's live stream behind which the output of its release process stands.
+pub const RELEASE_STEP: &str = "Running the release command";
+
 text_enum! {
     /// Where a line is from.
     LogSource {

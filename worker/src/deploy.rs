@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use skypanel_buildkit::BuildRequest;
 use skypanel_core::jobs::{CleanUp, Deploy, SaveCache};
+use skypanel_core::logs::RELEASE_STEP;
 use skypanel_core::model::{
     AppStatus, Application, Artifact, Deployment, DeploymentId, DeploymentStatus, ProcessType, Stage, Trigger,
     resolve_formation,
@@ -302,7 +303,7 @@ impl Run<'_> {
         };
         let deployer = &self.worker.deployer;
         if artifact.processes.contains_key(&ProcessType::release()) && !self.has_run_release_command().await? {
-            self.log.step("Running the release command").await;
+            self.log.step(RELEASE_STEP).await;
             let run = async { deployer.run_release_process(&release).await.map_err(Failure::from) };
             self.stage(Stage::Release, DeploymentStatus::Releasing, run).await?;
         }

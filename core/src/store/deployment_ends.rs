@@ -8,6 +8,9 @@ use crate::Result;
 use crate::jobs::{self, ReportStatus};
 use crate::model::{AppId, Deployment, DeploymentId, DeploymentStatus};
 
+/// Longest reason of a failure that an event tells, in characters.
+const MAX_REASON: usize = 300;
+
 impl Store {
     /// Makes a deployment the release that should be running, on the terms it was rolled out with, and ends it as
     /// succeeded, in one step: its app runs, unless it was stopped or suspended meanwhile. False, and nothing changed,
@@ -94,8 +97,14 @@ async fn end(
         DeploymentStatus::Cancelled => "cancel",
         _ => "failure",
     };
-    let message = ended.description.as_deref().unwrap_or("Deploy");
-    events::record(connection, ended.application_id, ended.created_by, kind, message, now).await?;
+    let what = ended.description.as_deref().unwrap_or("Deploy");
+    let message = match (status, ended.version) {
+        (DeploymentStatus::Succeeded, Some(version)) => format!("Released {version}: {what}"),
+        (DeploymentStatus::Succeeded, None) => format!("Released: {what}"),
+        (DeploymentStatus::Cancelled, _) => format!("{what} was cancelled"),
+        _ => format!("{what} failed: {}", reason(ended.error.as_deref().unwrap_or_default())),
+    };
+    events::record(connection, ended.application_id, ended.created_by, kind, &message, now).await?;
     report(connection, &[id]).await?;
     Ok(true)
 }
@@ -165,4 +174,10 @@ pub(crate) enum Cancelled<'a> {
     All,
     /// Those that no worker has begun to build.
     QueuedBuilds,
+}
+
+/// The first line of a failure, which may be followed by what a build or an app wrote.
+fn reason(error: &str) -> String {
+    let line = error.lines().find(|line| !line.trim().is_empty()).unwrap_or("see its log");
+    line.trim().chars().take(MAX_REASON).collect()
 }

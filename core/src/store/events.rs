@@ -29,7 +29,7 @@ pub struct EventView {
     pub email: Option<String>,
 }
 
-const VIEW: &str = "SELECT event.id, event.created_at, event.kind, event.message, event.application_id, app.slug, event.user_id, person.email
+pub(super) const VIEW: &str = "SELECT event.id, event.created_at, event.kind, event.message, event.application_id, app.slug, event.user_id, person.email
     FROM paas_events AS event
     LEFT JOIN paas_applications AS app ON app.id = event.application_id
     LEFT JOIN users AS person ON person.id = event.user_id";

@@ -83,7 +83,7 @@ impl Lines {
 }
 
 /// How many bytes at the end are the beginning of a character whose rest is missing.
-fn cut_character(text: &[u8]) -> usize {
+pub(super) fn cut_character(text: &[u8]) -> usize {
     let tail = &text[text.len().saturating_sub(3)..];
     for length in 1..=tail.len() {
         let end = &tail[tail.len() - length..];

@@ -11,7 +11,9 @@ mod lines;
 mod log_files;
 mod names;
 mod notices;
+mod output;
 mod positions;
+mod queue;
 mod requests;
 mod seen;
 mod sink;
@@ -110,6 +112,7 @@ impl LogCollector {
                 notices::follow_settings(&shared, store, &cancel),
                 notices::tell(&shared, &cancel),
                 sweep::run(&shared, store, &cancel),
+                queue::run(&shared, store, &cancel),
             );
             read.cancel();
         };
