@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sqlx::{PgConnection, PgPool};
 
-use crate::model::{AppId, DeploymentId, StreamId};
+use crate::model::{AppId, DeploymentId, NotificationId, StreamId, TargetId};
 use crate::store::limits;
 use crate::{Error, Result, request};
 
@@ -79,6 +79,19 @@ pub struct SettleUsage {}
 /// Check the custom domains that are due.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct CheckDomains {}
+
+/// Look for what is wrong, and have whoever wants to know told of it.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct CheckAlerts {}
+
+/// Send a message about alerts.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SendNotification {
+    /// Which one.
+    pub notification: NotificationId,
+    /// To which target.
+    pub target: TargetId,
+}
 
 /// A payload with the name of its task.
 pub trait Payload: Serialize + Send + Sync + 'static {
@@ -204,6 +217,31 @@ impl Payload for CheckDomains {
     }
     fn key(&self) -> Option<String> {
         Some(Self::TASK.to_owned())
+    }
+}
+
+impl Payload for CheckAlerts {
+    const TASK: &'static str = "check_alerts";
+    // The next minute tries again anyway.
+    const ATTEMPTS: i16 = 1;
+    fn queue(&self) -> Option<String> {
+        Some(Self::TASK.to_owned())
+    }
+    fn key(&self) -> Option<String> {
+        Some(Self::TASK.to_owned())
+    }
+}
+
+impl Payload for SendNotification {
+    const TASK: &'static str = "send_notification";
+    // Further tries are jobs of their own; what is lost is queued again by the next look for alerts.
+    const ATTEMPTS: i16 = 1;
+    // What happened first is told first, and a target that is slow keeps no other one waiting.
+    fn queue(&self) -> Option<String> {
+        Some(format!("notify:{}", self.target))
+    }
+    fn key(&self) -> Option<String> {
+        Some(format!("notify:{}", self.notification))
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Every other crate builds on this one; it knows no transport (SSH, HTTP) and no container engine.
 
+pub mod alerts;
 pub mod blob;
 pub mod clock;
 pub mod console;
@@ -22,6 +23,7 @@ pub mod logs;
 pub mod mail;
 pub mod measurements;
 pub mod network;
+pub mod notifications;
 pub mod private_file;
 pub mod probes;
 pub mod quantity;

@@ -3,11 +3,13 @@
 use std::fmt;
 use std::time::Duration;
 
-use lettre::message::Mailbox;
+use lettre::message::header::{ContentType, HeaderName, HeaderValue};
+use lettre::message::{Mailbox, Message};
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
 use lettre::transport::smtp::extension::ClientId;
-use lettre::{AsyncSmtpTransport, Tokio1Executor};
+use lettre::{Address, AsyncSmtpTransport, AsyncTransport as _, Tokio1Executor};
+use uuid::Uuid;
 
 use crate::settings::{MailSecurity, Settings};
 use crate::{Error, Result};
@@ -16,6 +18,22 @@ use crate::{Error, Result};
 const ANSWER_TIME: Duration = Duration::from_secs(10);
 /// Longest that a try may take.
 const CHECK_TIME: Duration = Duration::from_secs(20);
+
+/// Longest that sending one mail may take.
+const SEND_TIME: Duration = Duration::from_secs(45);
+
+/// A mail to one person.
+#[derive(Clone, Debug)]
+pub struct Mail {
+    /// To whom.
+    pub to: Address,
+    /// Its subject. Whatever is in it stays in its header.
+    pub subject: String,
+    /// Its text.
+    pub text: String,
+    /// Its own id: the same mail, sent twice, is one to mail programs.
+    pub id: Uuid,
+}
 
 /// See the module. Whoever set it up may name any host: only admins change these settings.
 pub struct MailServer {
@@ -66,6 +84,41 @@ impl MailServer {
         };
         let login = if self.credentials.is_some() { "the login was accepted" } else { "without a login" };
         Ok(format!("{place} answers, {encrypted}; {login}. Mail is from {}.", self.from))
+    }
+
+    /// Sends a mail. Answers what the server said. A refusal of this mail or its address is [`Error::Invalid`].
+    pub async fn send(&self, mail: Mail) -> Result<String> {
+        let place = self.place();
+        let transport = self.transport(self.credentials.as_ref())?;
+        let message = self.message(&mail)?;
+        match tokio::time::timeout(SEND_TIME, transport.send(message)).await {
+            Ok(Ok(answer)) => {
+                let said: Vec<&str> = answer.message().collect();
+                Ok(format!("{place} took it for {}: {} {}", mail.to, answer.code(), line(&said.join(" "))))
+            }
+            Ok(Err(error)) if error.is_permanent() && !is_about_login(&error) => {
+                Err(Error::Invalid(format!("{place} refuses a mail to {}: {}.", mail.to, reason(&error))))
+            }
+            Ok(Err(error)) => Err(Error::Upstream(format!("{place} cannot be used: {}.", reason(&error)))),
+            Err(_) => Err(Error::Upstream(format!("{place} takes longer than {} s.", SEND_TIME.as_secs()))),
+        }
+    }
+
+    fn message(&self, mail: &Mail) -> Result<Message> {
+        let raw =
+            |name: &'static str, value: &str| HeaderValue::new(HeaderName::new_from_ascii_str(name), value.to_owned());
+        // The subject is encoded by what builds the message; line ends in it would be, too, but nobody wants them.
+        Message::builder()
+            .from(self.from.clone())
+            .to(Mailbox::new(None, mail.to.clone()))
+            .subject(line(&mail.subject))
+            .date_now()
+            .message_id(Some(format!("<{}@{}>", mail.id, self.from.email.domain())))
+            // So that nobody's absence notes answer it (RFC 3834).
+            .raw_header(raw("Auto-Submitted", "auto-generated"))
+            .header(ContentType::TEXT_PLAIN)
+            .body(mail.text.clone())
+            .map_err(|error| Error::System(format!("The mail could not be written: {error}.")))
     }
 
     /// Connects, greets and encrypts, without a login: whoever only looks whether it is there leaves no trace in its
@@ -125,6 +178,11 @@ impl fmt::Debug for MailServer {
     }
 }
 
+/// Whether the server does not let us in, which says nothing about the mail (RFC 4954 §6).
+fn is_about_login(error: &lettre::transport::smtp::Error) -> bool {
+    error.status().is_some_and(|code| matches!(u16::from(code), 530 | 534 | 535 | 538))
+}
+
 /// The error with its causes, on one line and without a full stop.
 fn reason(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
@@ -136,6 +194,11 @@ fn reason(error: &dyn std::error::Error) -> String {
         }
         cause = inner.source();
     }
+    line(&text).trim_end_matches('.').to_owned()
+}
+
+/// The text on one line.
+fn line(text: &str) -> String {
     let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    line.trim().trim_end_matches('.').to_owned()
+    line.trim().to_owned()
 }

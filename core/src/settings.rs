@@ -226,6 +226,24 @@ settings! {
     smtp_password: String = "smtp.password", "", sensitive;
     /// Whom mail is from, such as `Skypanel <paas@example.com>`.
     smtp_from: String = "smtp.from", "";
+    /// For how long news are gathered into one message, in seconds.
+    alerts_group_seconds: u64 = "alerts.group_seconds", 30u64 => 0..=3_600;
+    /// For how long an alert must be gone before it counts as over, in seconds.
+    alerts_clear_seconds: u64 = "alerts.clear_seconds", 120u64 => 0..=86_400;
+    /// Hours after which an alert that lasts is told of again; 0 for never.
+    alerts_repeat_hours: u64 = "alerts.repeat_hours", 24u64 => 0..=8_760;
+    /// Days for which alerts that are over, and messages about them, are kept.
+    alerts_keep_days: u64 = "alerts.keep_days", 90u64 => 1..=3_650;
+    /// Domains whose e-mail addresses organisations may have alerts sent to, beside those of their members, separated by commas; empty for none.
+    alerts_mail_domains: String = "alerts.mail_domains", "";
+    /// How far back rules look that count what ended, in minutes.
+    alerts_window_minutes: u64 = "alerts.window_minutes", 60u64 => 5..=10_080;
+    /// Share of failed deployments of the platform within the window, in percent, that is an alert; 0 for none.
+    alerts_deploy_failure_percent: u64 = "alerts.deploy_failure_percent", 50u64 => 0..=100;
+    /// Deployments within the window below which that share says nothing.
+    alerts_deploy_failure_least: u64 = "alerts.deploy_failure_least", 5u64 => 1..=1_000_000;
+    /// Deployments of an app that fail in a row that are an alert; 0 for none.
+    alerts_app_deploy_failures: u64 = "alerts.app_deploy_failures", 3u64 => 0..=1_000;
     /// Address of a Loki that logs are kept in, such as `http://loki:3100`; empty for none.
     logs_loki_url: ServiceAddress = "logs.loki_url", ServiceAddress::default();
     /// Tenant at the Loki, where it has several; empty for none.

@@ -1,9 +1,11 @@
-//! The tables of docs/settings.md come from the registry: `SKYPANEL_UPDATE_DOCS=1` writes them anew, and without it a
-//! table that is not what the registry says fails the test.
+//! The tables of docs/settings.md and docs/alerts.md come from the registries of settings and of rules:
+//! `SKYPANEL_UPDATE_DOCS=1` writes them anew, and without it a table that is not what a registry says fails the test.
 
 use std::fmt::Write as _;
 use std::path::Path;
 
+use skypanel_core::alerts::Audience;
+use skypanel_core::model::AlertRule;
 use skypanel_core::settings::{SettingInfo, SettingKind, Settings};
 
 /// Begins the table of some groups: `<!-- settings: git -->`, and [`END`] ends it.
@@ -40,6 +42,46 @@ fn the_tables_of_settings_are_what_the_registry_says() {
         "docs/settings.md is not what the registry says. Write it anew: \
          SKYPANEL_UPDATE_DOCS=1 cargo test -p skypanel-core --test documentation"
     );
+}
+
+#[test]
+fn the_table_of_rules_is_what_the_code_says() {
+    const BEGIN: &str = "<!-- rules -->\n";
+    const END: &str = "<!-- end of rules -->";
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/alerts.md");
+    let document = std::fs::read_to_string(&path).expect("reads");
+    let (before, rest) = document.split_once(BEGIN).expect("has a table");
+    let (_, after) = rest.split_once(END).expect("the table ends");
+    let fresh = format!("{before}{BEGIN}{}{END}{after}", rules());
+    if std::env::var_os("SKYPANEL_UPDATE_DOCS").is_some() {
+        std::fs::write(&path, &fresh).expect("writes");
+        return;
+    }
+    assert!(
+        fresh == document,
+        "docs/alerts.md is not what the code says. Write it anew: \
+         SKYPANEL_UPDATE_DOCS=1 cargo test -p skypanel-core --test documentation"
+    );
+}
+
+fn rules() -> String {
+    let defaults = Settings::default();
+    let mut text = "| rule | finds | settings, with their defaults | told to |\n|---|---|---|---|\n".to_owned();
+    for rule in AlertRule::ALL {
+        let info = rule.info();
+        let settings = info.settings.iter().map(|key| {
+            let default = defaults.show(key).expect("is a setting");
+            format!("`{key}` {default}")
+        });
+        let whom = match info.audience {
+            Audience::Admins => "admins",
+            Audience::Organization => "the organisation",
+            Audience::Both => "the organisation and admins",
+        };
+        let settings: Vec<String> = settings.collect();
+        let _ = writeln!(text, "| `{rule}` | {} | {} | {whom} |", info.about, settings.join("<br>"));
+    }
+    text
 }
 
 fn group(info: &SettingInfo) -> &'static str {

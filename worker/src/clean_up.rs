@@ -33,6 +33,8 @@ impl Job for CleanUp {
         worker.store.expire_build_caches(settings.cache_ttl_days).await?;
         worker.store.drop_old_streams().await?;
         worker.store.drop_old_sessions().await?;
+        let kept = TimeDelta::days(i64::try_from(settings.alerts_keep_days).unwrap_or(i64::from(i32::MAX)));
+        worker.store.drop_old_alerts(worker.store.clock().now() - kept).await?;
         if let Err(error) = worker.deployer.remove_orphans(&worker.store).await {
             tracing::warn!(error = %chain(&error), "what is left of apps that are no more could not be removed");
         }

@@ -1,6 +1,7 @@
 //! The job handlers: build and release, apply, destroy, caches, clean-up. Each is safe to run twice; the queue
 //! runs the jobs of one app one after the other and gives the jobs of a worker that died to another.
 
+mod alerts;
 mod apply;
 mod billing;
 mod caches;
@@ -116,6 +117,8 @@ impl Worker {
             .define_job::<Task<jobs::ReportStatus>>()
             .define_job::<Task<jobs::SettleUsage>>()
             .define_job::<Task<jobs::CheckDomains>>()
+            .define_job::<Task<jobs::CheckAlerts>>()
+            .define_job::<Task<jobs::SendNotification>>()
             .with_cron(schedule().as_str())
             .map_err(|error| Error::System(format!("The schedule of the worker is broken: {error}.")))?
             .add_extension(self)
@@ -158,6 +161,7 @@ impl std::ops::Deref for Worker {
 fn schedule() -> String {
     [
         scheduled::<jobs::CheckDomains>("* * * * *", "domains"),
+        scheduled::<jobs::CheckAlerts>("* * * * *", "alerts"),
         scheduled::<jobs::SettleUsage>("*/5 * * * *", "settlement"),
         scheduled::<jobs::CleanUp>("17 * * * *", "hourly_clean_up"),
     ]
@@ -217,14 +221,14 @@ mod tests {
         let text = schedule();
         let schedule = graphile_worker::parse_crontab(&text).expect("is right");
         let names: Vec<&str> = schedule.iter().map(graphile_worker::Crontab::identifier).collect();
-        assert_eq!(names, ["domains", "settlement", "hourly_clean_up"]);
+        assert_eq!(names, ["domains", "alerts", "settlement", "hourly_clean_up"]);
         let midnight = chrono::NaiveDate::from_ymd_opt(2026, 11, 22).and_then(|day| day.and_hms_opt(0, 0, 0));
         let midnight = midnight.expect("is a time");
         // Zones are whole quarters of an hour away from UTC.
         for zone in [0, 15, 30, 45] {
             let runs = (0..60).filter(|minute| {
                 let local = midnight + chrono::TimeDelta::minutes(zone + minute);
-                schedule[1].should_run_at(&local)
+                schedule[2].should_run_at(&local)
             });
             assert_eq!(runs.collect::<Vec<_>>(), (0..60).step_by(5).collect::<Vec<_>>());
         }

@@ -4,6 +4,7 @@
 mod text_value;
 
 mod address;
+mod alert;
 mod app;
 mod credential;
 mod deployment;
@@ -17,12 +18,14 @@ mod metering;
 mod money;
 mod names;
 mod node;
+mod notification;
 mod repository;
 mod tenancy;
 mod wallet;
 mod webhook;
 
 pub use address::AddressFormat;
+pub use alert::{Alert, AlertRule, News, Severity, Subject, SubjectKind};
 pub use app::{AppStatus, Application, Formation, Plan, resolve_formation};
 pub use credential::{ApiToken, Invitation, Session};
 pub use deployment::{
@@ -40,6 +43,7 @@ pub use metering::{Hour, HourOfApp, Metered, Month, UsageKey, UsageLine, cost_of
 pub use money::Money;
 pub use names::{AppRef, AppSlug, ConfigKey, ProcessType};
 pub use node::{Node, NodeAvailability, NodeRole, NodeState};
+pub use notification::{CallUrl, Notification, NotificationState, NotificationTarget, TargetAddress, TargetKind};
 pub use repository::{DeploymentSource, HostKind, Repository};
 pub use tenancy::{Organization, OrganizationRef, Role, SshKey, User};
 pub use wallet::{LedgerEntry, LedgerKind, NewLedgerEntry, SuspensionReason};
@@ -99,6 +103,12 @@ id! {
     SessionId,
     /// Id of an [`Invitation`].
     InvitationId,
+    /// Id of an [`Alert`].
+    AlertId,
+    /// Id of a [`NotificationTarget`].
+    TargetId,
+    /// Id of a [`Notification`].
+    NotificationId,
     /// Id of a live stream; a deployment's stream has the deployment's id.
     StreamId,
 }

@@ -121,6 +121,11 @@ impl GitClient {
         &self.program
     }
 
+    /// What it looks hosts up with, for others that connect to hosts that users name.
+    pub fn resolver(&self) -> Arc<dyn Resolve> {
+        self.resolver.clone()
+    }
+
     /// A client for the programming interfaces of hosts, under the same rules.
     pub fn http(&self, settings: &Settings) -> HttpClient {
         HttpClient::new(self.guard(settings))

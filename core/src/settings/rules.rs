@@ -11,7 +11,7 @@ pub(super) fn broken(key: &str, text: &str) -> Option<&'static str> {
     let parts = || text.split(',').map(str::trim);
     let (fine, form) = match key {
         "apps.default_domain" => (is_host_name(text), "a name in lower case, such as apps.example.com"),
-        "domains.reserved" => (
+        "domains.reserved" | "alerts.mail_domains" => (
             text.is_empty() || parts().all(is_host_name),
             "names in lower case separated by commas, such as example.com",
         ),

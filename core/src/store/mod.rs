@@ -1,6 +1,8 @@
 //! The Postgres store: one file per noun, each a set of methods on [`Store`].
 
 mod admin_lists;
+mod alert_facts;
+mod alerts;
 pub(crate) mod app_views;
 pub(crate) mod apps;
 pub(crate) mod audit;
@@ -21,6 +23,8 @@ pub(crate) mod ledger;
 pub(crate) mod limits;
 mod log_queue;
 pub(crate) mod metering;
+pub(crate) mod notification_targets;
+pub(crate) mod notifications;
 pub(crate) mod operations;
 pub(crate) mod organizations;
 pub(crate) mod plans;
@@ -46,6 +50,8 @@ use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 pub use admin_lists::{AdminApp, AdminAppFilter, AdminOrganization, AdminUser, AuditFilter, AuditLine};
+pub use alert_facts::AppCount;
+pub use alerts::AlertFilter;
 pub use app_views::{AppFilter, AppView};
 pub use apps::Access;
 pub use audit::AuditEntry;

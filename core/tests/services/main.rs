@@ -65,7 +65,8 @@ fn certified() -> (TlsAcceptor, String) {
 async fn mail_is_tried_up_to_the_login_and_encrypted_as_told() {
     let (tls, authority) = certified();
     for (security, is_wrapped) in [("starttls", false), ("tls", true)] {
-        let host = StandIn::mail(Manners { tls: Some(tls.clone()), is_wrapped, login: LOGIN }).await;
+        let host =
+            StandIn::mail(Manners { tls: Some(tls.clone()), is_wrapped, login: LOGIN, ..Manners::default() }).await;
         let trusted = server(&mail(host.port, security, "s3cr3t-word")).trusting(authority.as_bytes()).expect("is one");
         let seen = trusted.check().await.expect("works");
         assert!(seen.contains("encrypted; the login was accepted"), "{seen}");
@@ -77,7 +78,8 @@ async fn mail_is_tried_up_to_the_login_and_encrypted_as_told() {
         assert!(!heard.iter().any(|line| line.starts_with("MAIL")), "sends nothing: {heard:?}");
 
         // Nobody here knows that authority: what is secret is not sent.
-        let host = StandIn::mail(Manners { tls: Some(tls.clone()), is_wrapped, login: LOGIN }).await;
+        let host =
+            StandIn::mail(Manners { tls: Some(tls.clone()), is_wrapped, login: LOGIN, ..Manners::default() }).await;
         let error = server(&mail(host.port, security, "s3cr3t-word")).check().await.expect_err("is not trusted");
         assert!(error.to_string().contains("certificate"), "{error}");
         assert!(!host.heard().iter().any(|line| line.starts_with("AUTH")));

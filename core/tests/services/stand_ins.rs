@@ -22,6 +22,8 @@ pub(crate) struct Manners {
     pub(crate) is_wrapped: bool,
     /// User name and password it wants.
     pub(crate) login: Option<(&'static str, &'static str)>,
+    /// Whether it takes mail, whose lines are then heard as well.
+    pub(crate) takes_mail: bool,
 }
 
 /// A stand-in on a port of loopback; stops when dropped.
@@ -130,6 +132,18 @@ where
                 format!("{reply}\r\n")
             }
             ["NOOP"] => "250 OK\r\n".to_owned(),
+            ["MAIL" | "RCPT", ..] if manners.takes_mail => "250 OK\r\n".to_owned(),
+            ["DATA"] if manners.takes_mail => {
+                stream.write_all(b"354 Go on\r\n").await?;
+                while stream.read_line(&mut line).await? > 0 {
+                    let text = std::mem::take(&mut line).trim_end().to_owned();
+                    if text == "." {
+                        break;
+                    }
+                    heard.lock().expect("is whole").push(text);
+                }
+                "250 Queued as 4711\r\n".to_owned()
+            }
             ["QUIT"] => {
                 stream.write_all(b"221 Bye\r\n").await?;
                 break;
