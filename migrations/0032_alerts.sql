@@ -28,6 +28,7 @@ CREATE TABLE paas_alerts (
 CREATE UNIQUE INDEX paas_alerts_open ON paas_alerts (rule, subject_kind, subject) WHERE resolved_at IS NULL;
 CREATE INDEX paas_alerts_organization ON paas_alerts (organization_id, fired_at DESC, id DESC) WHERE fired_at IS NOT NULL;
 CREATE INDEX paas_alerts_fired ON paas_alerts (fired_at DESC, id DESC) WHERE fired_at IS NOT NULL;
+CREATE INDEX paas_alerts_rule ON paas_alerts (rule, fired_at DESC, id DESC) WHERE fired_at IS NOT NULL;
 CREATE INDEX paas_alerts_resolved ON paas_alerts (resolved_at) WHERE resolved_at IS NOT NULL;
 
 CREATE TABLE paas_notification_targets (

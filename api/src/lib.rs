@@ -2,6 +2,7 @@
 //! images that the engine pulls. Started by the `api` role.
 
 mod admin;
+mod alerts;
 mod apps;
 mod audit;
 mod auth;
@@ -24,6 +25,7 @@ mod logs;
 mod me;
 mod metrics;
 mod nodes;
+mod notifications;
 mod organizations;
 mod overview;
 mod pages;

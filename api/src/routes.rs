@@ -10,9 +10,9 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::http::{Shared, etag, idempotency, input, openapi, origin, query, rate_limit, request};
 use crate::{
-    admin, apps, audit, auth, billing, dashboard, deployments, device_page, docs, domains, env, error, events, health,
-    jobs, logs, me, metrics, nodes, organizations, overview, pages, plans, platform, processes, repositories, settings,
-    usage, webhooks,
+    admin, alerts, apps, audit, auth, billing, dashboard, deployments, device_page, docs, domains, env, error, events,
+    health, jobs, logs, me, metrics, nodes, notifications, organizations, overview, pages, plans, platform, processes,
+    repositories, settings, usage, webhooks,
 };
 
 /// Everything that is served to people, programs and the edge.
@@ -56,6 +56,7 @@ pub(crate) fn document() -> OpenApi {
 fn nouns() -> OpenApiRouter<Shared> {
     OpenApiRouter::with_openapi(openapi::begin())
         .merge(admin::routes())
+        .merge(alerts::routes())
         .merge(apps::routes())
         .merge(audit::routes())
         .merge(auth::routes())
@@ -70,6 +71,7 @@ fn nouns() -> OpenApiRouter<Shared> {
         .merge(me::routes())
         .merge(metrics::routes())
         .merge(nodes::routes())
+        .merge(notifications::routes())
         .merge(organizations::routes())
         .merge(overview::routes())
         .merge(plans::routes())

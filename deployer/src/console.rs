@@ -12,9 +12,7 @@ use bollard::query_parameters::ListTasksOptionsBuilder;
 use chrono::{DateTime, Utc};
 use futures_util::stream::BoxStream;
 use skypanel_core::Result;
-use skypanel_core::console::{
-    Console, Edge, LogLine, LogQuery, OneOff, OneOffSession, ProcessFailure, ProcessState,
-};
+use skypanel_core::console::{Console, Edge, LogLine, LogQuery, OneOff, OneOffSession, ProcessFailure, ProcessState};
 use skypanel_core::model::{Application, Node, ProcessType};
 use skypanel_core::store::Store;
 use tokio_util::sync::{CancellationToken, DropGuard};

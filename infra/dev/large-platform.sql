@@ -125,6 +125,23 @@ INSERT INTO paas_events (organization_id, application_id, user_id, kind, message
 SELECT organization_id, app.id, pg_temp.id('user ' || number), 'deploy', 'Deployed v' || turn, past.now - (20 - turn) * interval '15 hours'
 FROM past, generate_series(1, 20) AS turn, large_apps AS app;
 
+INSERT INTO paas_alerts (id, rule, subject_kind, subject, subject_name, organization_id, severity, message, began_at,
+    fired_at, last_seen, resolved_at)
+SELECT pg_temp.id('alert ' || number || ' ' || turn), 'app_deploys_failing', 'app', app.id::text, 'large-app-' || number, organization_id,
+    'warning', 'The last 3 deployments failed.', at, at, at, CASE WHEN turn = 10 AND number % 100 = 0 THEN NULL ELSE at END
+FROM past, large_apps AS app, generate_series(1, 10) AS turn, LATERAL (SELECT past.now - (10 - turn) * interval '30 hours' AS at) AS of;
+INSERT INTO paas_notification_targets (id, organization_id, kind, address, shown_address, min_severity, created_by, created_at)
+SELECT pg_temp.id('target ' || number), CASE WHEN number > 0 THEN pg_temp.id('organization ' || number) END, 'email', '\x00', 'ops@example.com',
+    'warning', pg_temp.id('user ' || number + 1), past.now
+FROM past, generate_series(0, 50) AS number;
+INSERT INTO paas_notifications (id, target_id, state, gathers, is_test, attempts, created_at, ended_at, answer)
+SELECT pg_temp.id('message ' || number || ' ' || turn), pg_temp.id('target ' || number), 'sent', false, false, 1, at, at, 'Taken.'
+FROM past, generate_series(0, 50) AS number, generate_series(1, 100) AS turn,
+    LATERAL (SELECT past.now - (100 - turn) * interval '3 hours' AS at) AS of;
+INSERT INTO paas_notification_alerts (notification_id, alert_id, news)
+SELECT pg_temp.id('message ' || number || ' ' || turn), pg_temp.id('alert ' || turn || ' 1'), news
+FROM generate_series(0, 50) AS number, generate_series(1, 100) AS turn, unnest(ARRAY ['fired', 'resolved']) AS news;
+
 INSERT INTO paas_build_cache (id, application_id, cache_key, blob_digest, bytes, last_used_at)
 SELECT pg_temp.id('cache ' || number), app.id, 'cache', 'sha256:' || encode(sha256(('cache ' || number)::bytea), 'hex'), 1000,
     past.now - number * interval '1 hour'

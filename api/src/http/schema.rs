@@ -30,6 +30,7 @@ macro_rules! enums {
 }
 
 enums! {
+    AlertRule = skypanel_core::model::AlertRule,
     AppStatus = skypanel_core::model::AppStatus,
     CheckOutcome = skypanel_core::actions::CheckOutcome,
     CertificateStatus = skypanel_core::model::CertificateStatus,
@@ -43,12 +44,16 @@ enums! {
     NodeAvailability = skypanel_core::model::NodeAvailability,
     NodeRole = skypanel_core::model::NodeRole,
     NodeState = skypanel_core::model::NodeState,
+    NotificationState = skypanel_core::model::NotificationState,
     Role = skypanel_core::model::Role,
     Scope = skypanel_core::actions::Scope,
     SettingKind = skypanel_core::settings::SettingKind,
     SettingPart = skypanel_core::actions::SettingPart,
+    Severity = skypanel_core::model::Severity,
     Stage = skypanel_core::model::Stage,
+    SubjectKind = skypanel_core::model::SubjectKind,
     SuspensionReason = skypanel_core::model::SuspensionReason,
+    TargetKind = skypanel_core::model::TargetKind,
     Trigger = skypanel_core::model::Trigger,
     Via = skypanel_core::actions::Via,
     WebhookProvider = skypanel_core::model::WebhookProvider,

@@ -88,6 +88,9 @@ fn changing(operation: &str) -> Option<Value> {
         "delete /api/paas/apps/{app}" => json!({ "confirm": "shop" }),
         "patch /api/admin/paas/organizations/{organization}" => json!({ "max_apps": 7 }),
         "patch /api/admin/paas/users/{user}" => json!({ "is_admin": true }),
+        "post /api/organizations/{organization}/notifications" | "post /api/admin/paas/notifications" => {
+            json!({ "kind": "email", "address": "owner@example.com" })
+        }
         "patch /api/paas/apps/{app}" => json!({ "name": "The shop" }),
         "patch /api/paas/apps/{app}/domains" => json!({ "https_redirect": false }),
         "patch /api/paas/apps/{app}/env" => json!({ "vars": { "NAME": "another" } }),

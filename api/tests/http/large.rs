@@ -170,6 +170,10 @@ async fn filled(pool: &PgPool, path: &str, organization: &str, number: u32) -> S
             "id" if path.contains("/jobs/") => id_of(pool, &(of("deployment") + " 9")).await.to_string(),
             "id" if path.contains("/sessions/") => id_of(pool, "session 2000").await.to_string(),
             "id" if path.contains("/tokens/") => id_of(pool, "token 3").await.to_string(),
+            "id" if path.contains("/admin/paas/notifications/") => id_of(pool, "target 0").await.to_string(),
+            "id" if path.contains("/notifications/") => {
+                id_of(pool, &organization.replace("large-", "target ")).await.to_string()
+            }
             "id" => id_of(pool, "invitation 50").await.to_string(),
             "deployment" => id_of(pool, &(of("deployment") + " 9")).await.to_string(),
             "domain" => id_of(pool, &(of("domain") + " 1")).await.to_string(),
@@ -210,6 +214,7 @@ async fn narrowed(pool: &PgPool, operation: &Value) -> Vec<String> {
             "status" => ["running", "failed", "building"].map(str::to_owned).to_vec(),
             "search" => vec!["large".to_owned(), "nothing".to_owned()],
             "since" | "until" => vec![a_while_ago("%FT00:00:00Z"), "2020-01-01T00:00:00Z".to_owned()],
+            "resolved" => vec!["true".to_owned(), "false".to_owned()],
             "month" => vec![a_while_ago("%Y-%m")],
             "group" => ["app", "process", "plan", "day"].map(str::to_owned).to_vec(),
             "limit" => vec!["1".to_owned(), "100".to_owned()],
@@ -387,6 +392,10 @@ async fn do_what_pushes_and_jobs_do(large: &mut Large) {
         images_in_use();
         caches_in_use();
         drop_build_caches(id);
+        apps_that_fail(now - TimeDelta::days(1), 3);
+        deployments_ended(now - TimeDelta::hours(1));
+        requeue_notifications(now);
+        drop_old_alerts(now - TimeDelta::days(90));
         deployment_outcomes();
         stage_outcomes();
         delete_app(id);

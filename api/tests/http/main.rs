@@ -1,6 +1,7 @@
 //! What is served over HTTP, asked for by real clients.
 
 mod admin;
+mod alerts;
 mod app_settings;
 mod apps;
 mod audited;
@@ -18,6 +19,8 @@ mod events;
 #[path = "../../../core/tests/git_hosts/mod.rs"]
 mod git_hosts;
 mod health;
+#[path = "../../../core/tests/alerts/hook.rs"]
+mod hook;
 mod images;
 mod large;
 mod lists;

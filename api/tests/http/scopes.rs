@@ -12,9 +12,14 @@ use crate::world::World;
 const OWN: &[&str] = &[
     "delete /api/organizations/{organization}/invitations/{id}",
     "delete /api/organizations/{organization}/members/{user}",
+    "delete /api/organizations/{organization}/notifications/{id}",
     "delete /api/paas/apps/{app}",
     "patch /api/organizations/{organization}",
+    "patch /api/organizations/{organization}/notifications/{id}",
     "post /api/organizations/{organization}/invitations",
+    "post /api/organizations/{organization}/notifications",
+    "post /api/organizations/{organization}/notifications/{id}/rotate",
+    "post /api/organizations/{organization}/notifications/{id}/test",
     "put /api/organizations/{organization}/members/{user}",
 ];
 /// The member that the walk takes out is the developer, and everybody may leave.

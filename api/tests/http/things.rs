@@ -35,6 +35,9 @@ pub(crate) async fn things(world: &World) -> Things {
     .execute(world.store().pool())
     .await
     .expect("is written down");
+    let target = json!({ "kind": "webhook", "address": "http://127.0.0.1:1/alerts" });
+    let of_platform = world.post("/api/admin/paas/notifications").by("admin").json(&target).send().await.is(201).json;
+    let target = make("/api/organizations/acme/notifications", target).await;
     let invitation = json!({ "email": "new@example.com", "role": "viewer" });
     let invitation = make("/api/organizations/acme/invitations", invitation).await;
     let token = make("/api/me/tokens", json!({ "name": "CI", "scope": "read" })).await;
@@ -59,6 +62,8 @@ pub(crate) async fn things(world: &World) -> Things {
         ("/api/me/sessions/{id}", text(&sessions["items"][0]["id"])),
         ("/api/me/tokens/{id}", text(&token["id"])),
         ("/api/organizations/{organization}/invitations/{id}", text(&invitation["id"])),
+        ("/api/organizations/{organization}/notifications/{id}", text(&target["id"])),
+        ("/api/admin/paas/notifications/{id}", text(&of_platform["id"])),
         ("fingerprint", text(&key["fingerprint"]).replace('/', "%2F")),
         ("domain", text(&domain["id"])),
         ("webhook", text(&webhook["id"])),

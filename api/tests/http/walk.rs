@@ -29,7 +29,11 @@ const PUBLIC: &[&str] = &[
 /// Read by admins, too, though it is not below /api/admin.
 const METRICS: &str = "get /metrics";
 /// What is read by owners alone.
-const OWNERS_READ: &[&str] = &["get /api/organizations/{organization}/invitations"];
+const OWNERS_READ: &[&str] = &[
+    "get /api/organizations/{organization}/invitations",
+    "get /api/organizations/{organization}/notifications",
+    "get /api/organizations/{organization}/notifications/{id}/messages",
+];
 /// What answers as if it were not there even to those who may, and why.
 pub(crate) const NOT_THERE_EITHER_WAY: &[(&str, &str)] = &[
     ("post /api/paas/apps/{app}/rollback", "there is no release to go back to"),

@@ -78,7 +78,7 @@ pub struct Notification {
     pub ended_at: Option<DateTime<Utc>>,
     /// What came of the last try, in words.
     pub answer: Option<String>,
-    /// What it tells, a short line each, such as `fired: app_crashes shop`.
+    /// What it tells, a short line each, such as `fired: app_deploys_failing shop`.
     pub tells: Vec<String>,
 }
 

@@ -127,16 +127,20 @@ impl Store {
         after: Option<(DateTime<Utc>, AlertId)>,
         rows: i64,
     ) -> Result<Vec<Alert>> {
+        // The few that are not over have an index of their own.
+        let state = match filter.is_over {
+            Some(true) => "AND resolved_at IS NOT NULL",
+            Some(false) => "AND resolved_at IS NULL",
+            None => "",
+        };
         let sql = format!(
             "SELECT {COLUMNS} FROM paas_alerts
-             WHERE fired_at IS NOT NULL AND ($1::uuid IS NULL OR organization_id = $1)
-             AND ($2::boolean IS NULL OR (resolved_at IS NOT NULL) = $2) AND ($3::text IS NULL OR rule = $3)
-             AND ($4::timestamptz IS NULL OR (fired_at, id) < ($4, $5))
-             ORDER BY fired_at DESC, id DESC LIMIT $6"
+             WHERE fired_at IS NOT NULL {state} AND ($1::uuid IS NULL OR organization_id = $1)
+             AND ($2::text IS NULL OR rule = $2) AND ($3::timestamptz IS NULL OR (fired_at, id) < ($3, $4))
+             ORDER BY fired_at DESC, id DESC LIMIT $5"
         );
         Ok(sqlx::query_as(sqlx::AssertSqlSafe(sql))
             .bind(filter.organization)
-            .bind(filter.is_over)
             .bind(filter.rule)
             .bind(after.map(|(at, _)| at))
             .bind(after.map(|(_, id)| id))

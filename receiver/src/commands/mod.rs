@@ -4,6 +4,7 @@
 
 mod account;
 mod admin;
+mod alerts;
 mod apps;
 mod builds;
 mod client;
@@ -20,6 +21,7 @@ mod login;
 mod logs;
 mod members;
 mod metrics;
+mod notifications;
 mod orgs;
 mod parse;
 mod plans;
@@ -123,6 +125,7 @@ async fn dispatch(mut context: Context, command: Command) -> Result<u32, Failure
     match command {
         Command::Account(command) => account::run(context, &command).await,
         Command::Admin(command) => admin::run(context, &command).await,
+        Command::Alerts(arguments) => alerts::show(context, &arguments).await,
         Command::Apps(command) => apps::run(context, &command).await,
         Command::Builds(command) => builds::run(context, &command).await,
         Command::Config(command) => config::run(context, &command).await,
@@ -138,6 +141,7 @@ async fn dispatch(mut context: Context, command: Command) -> Result<u32, Failure
         Command::Logs(arguments) => logs::show(context, &arguments).await,
         Command::Members(command) => members::run(context, &command).await,
         Command::Metrics(arguments) => metrics::show(context, &arguments).await,
+        Command::Notifications(command) => notifications::run(context, &command).await,
         Command::Orgs(command) => orgs::run(context, &command).await,
         Command::Plans => plans::list(context).await,
         Command::Ps(command) => ps::run(context, &command).await,

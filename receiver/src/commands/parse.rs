@@ -8,8 +8,8 @@ use skypanel_core::Error;
 
 use crate::Shared;
 use crate::commands::{
-    account, admin, apps, builds, config, deploy, domains, events, invitations, invoices, jobs, keys, login, logs,
-    members, metrics, orgs, ps, releases, repo, run, sessions, tokens, usage, wallet, webhooks,
+    account, admin, alerts, apps, builds, config, deploy, domains, events, invitations, invoices, jobs, keys, login,
+    logs, members, metrics, notifications, orgs, ps, releases, repo, run, sessions, tokens, usage, wallet, webhooks,
 };
 use crate::exec::CommandLine;
 
@@ -43,6 +43,8 @@ pub(crate) enum Command {
     Account(account::Command),
     #[command(flatten)]
     Admin(admin::Command),
+    /// List what is wrong with an organisation and its apps
+    Alerts(alerts::AlertsArguments),
     #[command(flatten)]
     Apps(apps::Command),
     #[command(flatten)]
@@ -74,6 +76,8 @@ pub(crate) enum Command {
     /// Show what each replica of an app uses: CPU, memory, network
     Metrics(metrics::MetricsArguments),
     #[command(flatten)]
+    Notifications(notifications::Command),
+    #[command(flatten)]
     Orgs(orgs::Command),
     /// List the plans that an app can be on
     Plans,
@@ -102,6 +106,12 @@ impl Command {
     pub(crate) fn reads_input(&self) -> bool {
         if let Self::Account(command) = self {
             return command.reads_secret();
+        }
+        if let Self::Notifications(command) = self {
+            return command.reads_input();
+        }
+        if let Self::Admin(command) = self {
+            return command.reads_input();
         }
         matches!(
             self,

@@ -11,14 +11,16 @@ use crate::world::{Said, World, eventually};
 
 /// Every command there is to be, in the order `help` lists them.
 const COMMANDS: &str = "\
-    2fa 2fa:confirm 2fa:remove 2fa:setup admin:adjust admin:apps admin:audit admin:billing admin:billing:settle \
-    admin:limit admin:nodes admin:orgs admin:orgs:destroy admin:orgs:info admin:overview admin:plans admin:plans:create admin:plans:edit admin:plans:remove \
+    2fa 2fa:confirm 2fa:remove 2fa:setup admin:adjust admin:alerts admin:apps admin:audit admin:billing admin:billing:settle \
+    admin:limit admin:nodes admin:notifications admin:notifications:add admin:notifications:edit \
+    admin:notifications:messages admin:notifications:remove admin:notifications:rotate admin:notifications:test admin:orgs admin:orgs:destroy admin:orgs:info admin:overview admin:plans admin:plans:create admin:plans:edit admin:plans:remove \
     admin:refund admin:resume admin:settings admin:settings:check admin:settings:reset admin:settings:set \
-    admin:suspend admin:topup admin:users admin:users:edit apps apps:create apps:destroy apps:edit apps:info \
+    admin:suspend admin:topup admin:users admin:users:edit alerts apps apps:create apps:destroy apps:edit apps:info \
     builds builds:cancel builds:log cache:purge config config:export config:import config:set config:unset deploy \
     deploy:archive domains domains:add domains:redirect domains:remove domains:verify events help invitations \
     invitations:accept invitations:remove invoices invoices:show jobs:follow jobs:info keys keys:add keys:remove \
-    login:approve login:deny logs members members:invite members:remove members:role metrics orgs orgs:create orgs:edit \
+    login:approve login:deny logs members members:invite members:remove members:role metrics notifications \
+    notifications:add notifications:edit notifications:messages notifications:remove notifications:rotate notifications:test orgs orgs:create orgs:edit \
     password plans ps ps:plan ps:restart ps:scale ps:start ps:stop releases releases:info repo repo:check repo:key repo:set \
     rollback run sessions sessions:end tokens tokens:create tokens:revoke usage wallet wallet:ledger webhooks webhooks:create \
     webhooks:deliveries webhooks:remove webhooks:replay webhooks:rotate whoami";

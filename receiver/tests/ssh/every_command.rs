@@ -73,6 +73,7 @@ async fn every_command_answers_in_json() {
     walk.all(&["apps:create shop --org acme", "apps", "apps:info shop", "apps:edit -a shop --title Shop"]).await;
     sources(&mut walk).await;
     money_and_platform(&mut walk).await;
+    alerts(&mut walk).await;
     processes(&mut walk).await;
     walk.all(&["help", "apps:destroy shop --confirm shop"]).await;
 
@@ -204,6 +205,32 @@ async fn money_and_platform(walk: &mut Walk) {
     // Whether all of it works depends on the machine.
     let (_, checked) = walk.try_with("admin:settings:check git.max_pack_mb=64", b"").await;
     assert!(checked["checks"].is_array(), "{checked}");
+}
+
+async fn alerts(walk: &mut Walk) {
+    walk.all(&["alerts --org acme --past", "admin:alerts --rule deploy_failures"]).await;
+    for (list, org) in [("notifications", " --org acme"), ("admin:notifications", "")] {
+        let made = walk.tell(&format!("{list}:add webhook https://hooks.invalid/x --severity critical{org}")).await;
+        let id = text(&made, "id");
+        assert_eq!((text(&made, "address"), text(&made, "secret").len()), ("https://hooks.invalid/…", 43));
+        let edited = walk.tell(&format!("{list}:edit {id} --rules app_deploys_failing --enabled off{org}")).await;
+        assert_eq!(edited["rules"], serde_json::json!(["app_deploys_failing"]));
+        let edited = walk.tell(&format!("{list}:edit {id} --rules all{org}")).await;
+        assert_eq!((&edited["rules"], &edited["enabled"]), (&Value::Null, &false.into()));
+        let rotated = walk.tell(&format!("{list}:rotate {id}{org}")).await;
+        assert_ne!(rotated["secret"], made["secret"]);
+        // There is no such host.
+        let (status, tried) = walk.try_with(&format!("{list}:test {id}{org}"), b"").await;
+        assert_eq!((status, &tried["sent"]), (Some(1), &false.into()), "{tried}");
+        let messages = walk.tell(&format!("{list}:messages {id}{org}")).await;
+        assert_eq!(messages["items"][0]["is_test"], true);
+        let listed = walk.tell(&format!("{list}{org}")).await;
+        assert_eq!(text(&listed["items"][0], "id"), id);
+        walk.tell(&format!("{list}:remove {id}{org}")).await;
+        // What is a secret need not be an argument.
+        let slack = walk.tell_with(&format!("{list}:add slack{org}"), b"https://hooks.slack.com/services/x\n").await;
+        assert_eq!((text(&slack, "address"), &slack["secret"]), ("https://hooks.slack.com/…", &Value::Null));
+    }
 }
 
 async fn processes(walk: &mut Walk) {

@@ -11,12 +11,18 @@ pub use settings::items as setting_items;
 
 use clap::Subcommand;
 use skypanel_core::Error;
+use skypanel_core::actions::AlertsOf;
 
+use crate::commands::alerts::{self, WhichAlerts};
 use crate::commands::context::{Context, Failure};
+use crate::commands::notifications;
 
 /// What admins can do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// List what is wrong on the platform, in its organisations and with their apps
+    #[command(name = "admin:alerts")]
+    Alerts(WhichAlerts),
     /// List the apps of all organisations, with what they cost
     #[command(name = "admin:apps")]
     Apps(platform::AppsArguments),
@@ -38,6 +44,27 @@ pub(crate) enum Command {
     /// List the machines that apps run on
     #[command(name = "admin:nodes")]
     Nodes,
+    /// List whom alerts of the platform are told to
+    #[command(name = "admin:notifications")]
+    Notifications,
+    /// Have somebody told of the platform's alerts: by e-mail, by a signed call, or in Slack
+    #[command(name = "admin:notifications:add")]
+    AddNotification(notifications::AddArguments),
+    /// Change what is told to a target of the platform, or where it is
+    #[command(name = "admin:notifications:edit")]
+    EditNotification(notifications::EditArguments),
+    /// List the messages to a target of the platform, and what came of each
+    #[command(name = "admin:notifications:messages")]
+    NotificationMessages(notifications::MessagesArguments),
+    /// Remove a target of the platform
+    #[command(name = "admin:notifications:remove")]
+    RemoveNotification(notifications::TargetArguments),
+    /// Give a webhook of the platform a new secret, which counts at once
+    #[command(name = "admin:notifications:rotate")]
+    RotateNotification(notifications::TargetArguments),
+    /// Send a message to a target of the platform now, and say what comes of it
+    #[command(name = "admin:notifications:test")]
+    TestNotification(notifications::TargetArguments),
     /// List all organisations, with what they have and cost
     #[command(name = "admin:orgs")]
     Organizations(organizations::ListArguments),
@@ -94,11 +121,20 @@ pub(crate) enum Command {
     EditUser(users::EditArguments),
 }
 
-pub(crate) async fn run(context: &Context, command: &Command) -> Result<u32, Failure> {
+impl Command {
+    /// Whether it reads what the client sends.
+    pub(crate) fn reads_input(&self) -> bool {
+        matches!(self, Self::AddNotification(arguments) if arguments.reads_input())
+    }
+}
+
+pub(crate) async fn run(context: &mut Context, command: &Command) -> Result<u32, Failure> {
     if !context.actor().is_admin() {
         return Err(Error::Forbidden("Only an admin of the platform can do this.".to_owned()).into());
     }
+    let platform = &AlertsOf::Platform;
     match command {
+        Command::Alerts(which) => alerts::list(context, platform, which).await,
         Command::Apps(arguments) => platform::apps(context, arguments).await,
         Command::Audit(arguments) => platform::audit(context, arguments).await,
         Command::Billing => platform::billing(context).await,
@@ -106,6 +142,13 @@ pub(crate) async fn run(context: &Context, command: &Command) -> Result<u32, Fai
         Command::Adjust(arguments) => organizations::adjust(context, arguments).await,
         Command::Limit(arguments) => organizations::limit(context, arguments).await,
         Command::Nodes => nodes::list(context).await,
+        Command::Notifications => notifications::list(context, platform).await,
+        Command::AddNotification(arguments) => notifications::add(context, platform, arguments).await,
+        Command::EditNotification(arguments) => notifications::edit(context, platform, arguments).await,
+        Command::NotificationMessages(arguments) => notifications::messages(context, platform, arguments).await,
+        Command::RemoveNotification(arguments) => notifications::remove(context, platform, arguments).await,
+        Command::RotateNotification(arguments) => notifications::rotate(context, platform, arguments).await,
+        Command::TestNotification(arguments) => notifications::test(context, platform, arguments).await,
         Command::Organization(arguments) => organizations::info(context, arguments).await,
         Command::Organizations(arguments) => organizations::list(context, arguments).await,
         Command::DestroyOrganization(arguments) => organizations::destroy(context, arguments).await,
