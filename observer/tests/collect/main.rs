@@ -10,4 +10,5 @@ mod world;
 
 mod kills;
 mod lines;
+mod queue;
 mod requests;
