@@ -2,6 +2,8 @@
 //! it. Collected and kept by the observer, whose implementation of [`Logs`] is handed in, so that transports know no
 //! store.
 
+mod filter;
+
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -12,6 +14,8 @@ use futures_util::stream::BoxStream;
 
 use crate::model::AppId;
 use crate::{Error, Result};
+
+pub use filter::parse_when;
 
 /// The step of a deployment's live stream behind which the output of its release process stands.
 pub const RELEASE_STEP: &str = "Running the release command";

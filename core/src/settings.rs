@@ -244,6 +244,12 @@ settings! {
     alerts_deploy_failure_least: u64 = "alerts.deploy_failure_least", 5u64 => 1..=1_000_000;
     /// Deployments of an app that fail in a row that are an alert; 0 for none.
     alerts_app_deploy_failures: u64 = "alerts.app_deploy_failures", 3u64 => 0..=1_000;
+    /// Days after which lines of logs are removed.
+    logs_retention_days: u64 = "logs.retention_days", 7u64 => 1..=3_650;
+    /// Most space on a machine's disk for the log of one app, packed, in MiB. What is oldest is removed, and the log says so.
+    logs_max_mb_per_app: u64 = "logs.max_mb_per_app", 512u64 => 16..=1_000_000;
+    /// The same for the logs of all apps together: the largest one gives way.
+    logs_max_mb: u64 = "logs.max_mb", 10_240u64 => 64..=1_000_000_000;
     /// Address of a Loki that logs are kept in, such as `http://loki:3100`; empty for none.
     logs_loki_url: ServiceAddress = "logs.loki_url", ServiceAddress::default();
     /// Tenant at the Loki, where it has several; empty for none.

@@ -168,7 +168,13 @@ pub fn line(bytes: &[u8]) -> String {
     sanitizer.add(bytes, &mut clean);
     sanitizer.end(&mut clean);
     clean.retain(|byte| !matches!(byte, b'\n' | b'\r'));
-    String::from_utf8_lossy(&clean).into_owned()
+    String::from_utf8_lossy(&clean).replace(breaks_a_line, "\u{fffd}")
+}
+
+/// Characters that begin a new line although they control nothing, and those that change the direction of text, with
+/// which it would read as what it is not.
+fn breaks_a_line(character: char) -> bool {
+    matches!(character, '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]
@@ -210,6 +216,7 @@ mod tests {
             assert_eq!(line(raw.as_bytes()), clean, "{raw:?}");
         }
         assert_eq!(line(b"a\xffb"), "a\u{fffd}b");
+        assert_eq!(line("a\u{2028}b\u{202e}c".as_bytes()), "a\u{fffd}b\u{fffd}c");
     }
 
     #[test]
@@ -245,7 +252,7 @@ mod tests {
         }
 
         #[test]
-        fn text_without_control_characters_is_left_alone(text in "\\PC*") {
+        fn text_without_control_characters_is_left_alone(text in "[^\\pC\\p{Zl}\\p{Zp}]*") {
             prop_assert_eq!(line(text.as_bytes()), text);
         }
     }

@@ -24,6 +24,13 @@ pub(crate) struct Setup {
     pub(crate) git_protocol: Option<String>,
 }
 
+impl Setup {
+    /// The width of its terminal, if it has one.
+    fn columns(&self) -> Option<u16> {
+        self.terminal.as_ref().map(|terminal| terminal.columns)
+    }
+}
+
 /// What a client sends once something runs.
 #[derive(Debug)]
 pub(crate) enum Input {
@@ -85,7 +92,7 @@ pub(crate) async fn serve(shared: Arc<Shared>, client: Arc<Client>, handle: Hand
                 setup.git_protocol = git::protocol(variable_value);
             }
             Some(ChannelMsg::RequestShell { .. }) => {
-                let output = Output::new(handle, id, setup.terminal.is_some());
+                let output = Output::new(handle, id, setup.columns());
                 return greet(&shared, client.first_actor(), &output).await;
             }
             Some(ChannelMsg::Exec { command, .. }) => {
@@ -109,25 +116,25 @@ async fn execute(
     let actor = match client.actor(shared).await {
         Ok(actor) => actor,
         Err(error) => {
-            let output = Output::new(handle, id, setup.terminal.is_some());
+            let output = Output::new(handle, id, setup.columns());
             return output.fail(&error).await;
         }
     };
     match Exec::parse(command) {
         Ok(Exec::ReceivePack(slug)) => {
-            let output = Output::new(handle, id, false);
+            let output = Output::new(handle, id, None);
             git::receive_pack(shared, client, actor, slug, output, requests).await;
         }
         Ok(Exec::UploadPack(slug)) => {
-            let output = Output::new(handle, id, false);
+            let output = Output::new(handle, id, None);
             git::upload_pack(shared, client, &actor, &slug, setup.git_protocol, &output, requests).await;
         }
         Ok(Exec::Command(line)) => {
-            let output = Output::new(handle, id, setup.terminal.is_some());
+            let output = Output::new(handle, id, setup.columns());
             commands::run(shared, client, actor, line, setup.terminal, output, requests).await;
         }
         Err(error) => {
-            let output = Output::new(handle, id, setup.terminal.is_some());
+            let output = Output::new(handle, id, setup.columns());
             output.fail(&Error::Invalid(error.to_string())).await;
         }
     }

@@ -1,5 +1,8 @@
 //! What goes back to a client on one channel: raw bytes for Git, Heroku-style lines for people, JSON for programs.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
+
 use bytes::Bytes;
 use russh::ChannelId;
 use russh::server::Handle;
@@ -20,15 +23,28 @@ pub(crate) struct ClientGone;
 pub(crate) struct Output {
     handle: Handle,
     channel: ChannelId,
-    /// The client's terminal is in raw mode then: each line must end in CR LF.
-    terminal: bool,
+    /// The width of the client's terminal, if it has one. That is in raw mode then: each line must end in CR LF.
+    columns: Option<Arc<AtomicU16>>,
     /// A program reads it: results and errors are JSON.
     json: bool,
 }
 
 impl Output {
-    pub(crate) fn new(handle: Handle, channel: ChannelId, terminal: bool) -> Self {
-        Self { handle, channel, terminal, json: false }
+    pub(crate) fn new(handle: Handle, channel: ChannelId, columns: Option<u16>) -> Self {
+        let columns = columns.map(|columns| Arc::new(AtomicU16::new(columns)));
+        Self { handle, channel, columns, json: false }
+    }
+
+    /// Takes note of a new width of the terminal.
+    pub(crate) fn resized(&self, columns: u16) {
+        if let Some(known) = &self.columns {
+            known.store(columns, Ordering::Relaxed);
+        }
+    }
+
+    /// The width of the client's terminal, in characters.
+    pub(crate) fn columns(&self) -> Option<usize> {
+        self.columns.as_ref().map(|columns| usize::from(columns.load(Ordering::Relaxed)))
     }
 
     /// The same, read by a program or by people.
@@ -44,7 +60,7 @@ impl Output {
 
     /// Whether the client has a terminal: colours make sense, and nothing typed is echoed but by us.
     pub(crate) fn is_terminal(&self) -> bool {
-        self.terminal
+        self.columns.is_some()
     }
 
     /// Sends bytes as they are to standard output. Waits while the client is slower.
@@ -82,7 +98,7 @@ impl Output {
     pub(crate) async fn notice(&self, text: impl AsRef<[u8]>) -> Result<(), ClientGone> {
         let bytes = self.for_terminal(text.as_ref());
         // With a terminal there is only one stream, and some clients drop the other.
-        if self.terminal { self.raw(bytes).await } else { self.raw_stderr(bytes).await }
+        if self.is_terminal() { self.raw(bytes).await } else { self.raw_stderr(bytes).await }
     }
 
     /// Tells an error on standard error, each line behind ` !     `.
@@ -110,7 +126,7 @@ impl Output {
     }
 
     fn for_terminal(&self, text: &[u8]) -> Bytes {
-        if !self.terminal {
+        if !self.is_terminal() {
             return Bytes::copy_from_slice(text);
         }
         let mut bytes = Vec::with_capacity(text.len() + 16);

@@ -13,6 +13,7 @@ use skypanel_core::blob::LocalBlobs;
 use skypanel_core::clock::Clock;
 use skypanel_core::console::NoConsole;
 use skypanel_core::jobs::Jobs;
+use skypanel_core::logs::NoLogs;
 use skypanel_core::measurements::NoMeasurements;
 use skypanel_core::model::{AppSlug, Role};
 use skypanel_core::repository::GitClient;
@@ -223,6 +224,7 @@ pub(crate) async fn actions(config: &Config, store: &Store) -> Result<Actions> {
         jobs: Jobs::connect(store.pool().clone()).await?,
         blobs: Arc::new(LocalBlobs::open(&config.data_dir.join("blobs"))?),
         console: Arc::new(NoConsole),
+        logs: Arc::new(NoLogs),
         measurements: Arc::new(NoMeasurements),
         git: GitClient::default(),
         clock: Clock::system(),

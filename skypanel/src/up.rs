@@ -21,7 +21,7 @@ use skypanel_core::stream::Streams;
 use skypanel_core::{Error, Result};
 use skypanel_deployer::{AcmeOptions, Agent, Deployer, DeployerOptions, EdgeOptions, SwarmConsole};
 use skypanel_observer::logs::collect::{LogCollector, LogCollectorOptions};
-use skypanel_observer::logs::{EmbeddedLogs, LogStoreOptions};
+use skypanel_observer::logs::{EmbeddedLogs, LogLimits, LogStoreOptions, keep_logs};
 use skypanel_observer::metrics::{ConfiguredMeasurements, EmbeddedMeasurements, Sampler, SamplerOptions, Writer};
 use skypanel_receiver::{Receiver, ReceiverOptions};
 use skypanel_worker::{Parts, Worker};
@@ -121,6 +121,7 @@ async fn serve(config: &Config, store: &Store, roles: &[Role], only_worker: bool
         }
     });
 
+    let logs = open_logs(config, store, has(Role::Agent)).await?;
     let deployer = Deployer::new(engine.clone(), deployer_options(config, &installation));
     let git = GitClient::default();
     let actions = Actions {
@@ -129,6 +130,7 @@ async fn serve(config: &Config, store: &Store, roles: &[Role], only_worker: bool
         jobs: jobs.clone(),
         blobs: blobs.clone(),
         console: Arc::new(SwarmConsole::new(deployer.clone(), store.clone())),
+        logs: Arc::new(logs.clone()),
         measurements: Arc::new(ConfiguredMeasurements::new(
             store.clone(),
             EmbeddedMeasurements::new(&config.data_dir.join(METRICS), Clock::system()),
@@ -206,7 +208,6 @@ async fn serve(config: &Config, store: &Store, roles: &[Role], only_worker: bool
             sampler.run(sampling).await;
             Ok(())
         });
-        let logs = EmbeddedLogs::open(&config.data_dir.join(LOGS), LogStoreOptions::default())?;
         running.spawn(collect_logs(config, engine.clone(), store.clone(), installation, logs, stop.clone()));
         let stop = stop.clone();
         running.spawn(async move {
@@ -245,7 +246,7 @@ fn collect_logs(
     stop: CancellationToken,
 ) -> impl Future<Output = Result<()>> + use<> {
     let options = LogCollectorOptions { installation, data_dir: config.data_dir.clone() };
-    let collector = LogCollector::new(engine, store, Arc::new(logs.clone()), Clock::system(), options);
+    let collector = LogCollector::new(engine, store.clone(), Arc::new(logs.clone()), Clock::system(), options);
     async move {
         let keep = CancellationToken::new();
         let collect = async {
@@ -253,7 +254,7 @@ fn collect_logs(
             // What was collected last is kept, too.
             keep.cancel();
         };
-        tokio::join!(collect, logs.keep(keep.clone()));
+        tokio::join!(collect, keep_logs(logs, store, keep.clone()));
         Ok(())
     }
 }
@@ -297,6 +298,16 @@ pub(crate) async fn connect_engine(socket: &Path) -> Result<Docker> {
         .await
         .map_err(|_| unreachable("no answer within 10 s".to_owned()))?
         .map_err(|error| unreachable(error.to_string()))
+}
+
+/// The agent writes them; other roles read what the agent of this machine wrote.
+async fn open_logs(config: &Config, store: &Store, is_agent: bool) -> Result<EmbeddedLogs> {
+    let directory = config.data_dir.join(LOGS);
+    if !is_agent {
+        return Ok(EmbeddedLogs::reader(&directory));
+    }
+    let limits = LogLimits::of(&store.settings().await?);
+    EmbeddedLogs::open(&directory, LogStoreOptions { clock: Clock::system(), limits })
 }
 
 fn deployer_options(config: &Config, installation: &str) -> DeployerOptions {

@@ -348,6 +348,7 @@ impl World {
             jobs: Jobs::connect(self.database.pool().clone()).await.expect("connects"),
             blobs: self.fetcher.blobs.clone(),
             console: Arc::new(no_engine::NoEngine),
+            logs: Arc::new(skypanel_core::logs::NoLogs),
             measurements: Arc::new(NoMeasurements),
             git: self.fetcher.git.clone(),
             clock: Clock::system(),

@@ -40,6 +40,8 @@ enums! {
     HostKind = skypanel_core::model::HostKind,
     JobState = skypanel_core::store::JobState,
     LedgerKind = skypanel_core::model::LedgerKind,
+    LogLevel = skypanel_core::logs::LogLevel,
+    LogSource = skypanel_core::logs::LogSource,
     MetricsRange = skypanel_core::actions::MetricsRange,
     NodeAvailability = skypanel_core::model::NodeAvailability,
     NodeRole = skypanel_core::model::NodeRole,

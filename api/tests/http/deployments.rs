@@ -270,18 +270,11 @@ async fn a_user_uploads_two_archives_at_a_time() {
 }
 
 #[tokio::test]
-async fn logs_come_from_the_engine() {
+async fn processes_are_for_those_who_may_see_the_app() {
     let world = World::new().await;
     running(&world, "shop").await;
-    let shown = world.get("/api/paas/apps/shop/logs?lines=10&process=web").by("viewer").send().await.is(200);
-    assert_eq!(shown.json, json!({ "items": [], "next_cursor": null }));
-    world.get("/api/paas/apps/shop/logs?lines=100000").by("viewer").send().await.fails(422, "INVALID_INPUT");
-    let stream = world.get("/api/paas/apps/shop/logs/stream").by("viewer").send().await.is(200);
-    assert_eq!(stream.headers["content-type"], "text/event-stream");
     let listed = world.get("/api/paas/apps/shop/processes").by("viewer").send().await.is(200);
     assert_eq!(listed.json["items"], json!([]));
-    for path in ["logs", "logs/stream", "processes"] {
-        world.get(&format!("/api/paas/apps/shop/{path}")).by("outsider").send().await.fails(404, "NOT_FOUND");
-    }
+    world.get("/api/paas/apps/shop/processes").by("outsider").send().await.fails(404, "NOT_FOUND");
     world.close().await;
 }

@@ -25,6 +25,7 @@ mod images;
 mod large;
 mod lists;
 mod live;
+mod logs;
 mod me;
 #[expect(dead_code, reason = "these tests need fewer kinds of records")]
 #[path = "../../../core/tests/domains/name_server.rs"]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use insta::assert_json_snapshot;
 use serde_json::json;
 use skypanel_core::console::NoConsole;
+use skypanel_core::logs::NoLogs;
 
 use crate::releases::{audited, queued, running};
 use crate::serving::options;
@@ -103,6 +104,7 @@ async fn an_engine_that_does_not_answer_is_said_to() {
     let mut world = World::new().await;
     running(&world, "shop").await;
     world.actions.console = Arc::new(NoConsole);
+    world.actions.logs = Arc::new(NoLogs);
     world.serve_alone(options());
     for path in ["processes", "logs", "logs/stream"] {
         let path = format!("/api/paas/apps/shop/{path}");

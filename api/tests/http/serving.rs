@@ -74,6 +74,7 @@ pub(crate) async fn actions(store: &Store, blobs: Blobs) -> Actions {
         jobs: Jobs::connect(pool).await.expect("has a queue"),
         blobs,
         console: Arc::new(NoEngine),
+        logs: Arc::new(skypanel_core::logs::NoLogs),
         measurements: Arc::new(FewMeasurements),
         clock,
     }

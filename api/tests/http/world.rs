@@ -16,6 +16,7 @@ use skypanel_core::actions::{Actions, Actor, Scope};
 use skypanel_core::blob::LocalBlobs;
 use skypanel_core::model::{AppSlug, Application, Organization, Role, User};
 use skypanel_core::store::{Identity, NewUser, Store};
+use skypanel_observer::logs::{EmbeddedLogs, LogStoreOptions};
 use tempfile::TempDir;
 use tower::ServiceExt as _;
 
@@ -39,8 +40,10 @@ pub(crate) struct World {
     pub(crate) globex: Organization,
     pub(crate) users: HashMap<&'static str, User>,
     tokens: HashMap<&'static str, String>,
+    /// What apps wrote; the other process only reads it.
+    pub(crate) logs: EmbeddedLogs,
     database: Database,
-    _directory: TempDir,
+    directory: TempDir,
 }
 
 impl World {
@@ -57,7 +60,10 @@ impl World {
         let database = Database::new().await;
         let directory = tempfile::tempdir().expect("makes a directory");
         let blobs = Arc::new(LocalBlobs::open(&directory.path().join("blobs")).expect("opens"));
-        let actions = actions(database.store(), blobs).await;
+        let mut actions = actions(database.store(), blobs).await;
+        let logs_directory = directory.path().join("logs");
+        let logs = EmbeddedLogs::open(&logs_directory, LogStoreOptions::default()).expect("opens");
+        actions.logs = Arc::new(logs.clone());
         let store = &actions.store;
         let acme = store.ensure_organization("acme").await.expect("makes it");
         let globex = store.ensure_organization("globex").await.expect("makes it");
@@ -70,8 +76,9 @@ impl World {
             globex: globex.clone(),
             users: HashMap::new(),
             tokens: HashMap::new(),
+            logs,
             database,
-            _directory: directory,
+            directory,
         };
         let other = world.other_process().await;
         world.other = Some(skypanel_api::router(other, options));
@@ -102,7 +109,8 @@ impl World {
         let store = self.database.another_store().await;
         let other = actions(&store, self.actions.blobs.clone()).await;
         let clock = self.actions.clock.clone();
-        Actions { store: store.with_clock(clock.clone()), clock, ..other }
+        let logs = Arc::new(EmbeddedLogs::reader(&self.directory.path().join("logs")));
+        Actions { store: store.with_clock(clock.clone()), clock, logs, ..other }
     }
 
     /// Whose turn it is.

@@ -14,6 +14,7 @@ mod domains;
 mod events;
 mod invitations;
 mod invoices;
+mod logs;
 mod metrics;
 mod notifications;
 mod one_off;
@@ -61,6 +62,7 @@ use crate::blob::Blobs;
 use crate::clock::Clock;
 use crate::console::Console;
 use crate::jobs::Jobs;
+use crate::logs::Logs;
 use crate::measurements::Measurements;
 use crate::repository::GitClient;
 use crate::store::Store;
@@ -79,6 +81,8 @@ pub struct Actions {
     pub blobs: Blobs,
     /// The engine, for what is looked at while a user waits.
     pub console: Arc<dyn Console>,
+    /// What apps wrote.
+    pub logs: Arc<dyn Logs>,
     /// What apps and nodes used.
     pub measurements: Arc<dyn Measurements>,
     /// The way to repositories elsewhere.

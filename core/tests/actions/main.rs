@@ -5,6 +5,7 @@ mod connections;
 mod console;
 mod ends;
 mod limits;
+mod logs;
 mod meanwhile;
 mod operators;
 mod releases;

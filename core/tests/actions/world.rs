@@ -74,6 +74,7 @@ impl World {
             jobs: Jobs::connect(store.pool().clone()).await.expect("connects"),
             blobs: Arc::new(LocalBlobs::open(&directory.path().join("blobs")).expect("opens")),
             console: Arc::new(NoEngine),
+            logs: Arc::new(skypanel_core::logs::NoLogs),
             measurements: Arc::new(NoMeasurements),
             git: GitClient::new(Arc::new(Loopback)),
             clock: clock.clone(),

@@ -53,6 +53,7 @@ async fn world() -> World {
         jobs: Jobs::connect(database.pool().clone()).await.expect("connects"),
         blobs: Arc::new(LocalBlobs::open(directory.path()).expect("opens")),
         console: Arc::new(NoEngine),
+        logs: Arc::new(skypanel_core::logs::NoLogs),
         measurements: Arc::new(NoMeasurements),
         git: skypanel_core::repository::GitClient::default(),
         clock: clock.clone(),

@@ -45,6 +45,7 @@ impl World {
             jobs: Jobs::connect(database.pool().clone()).await.expect("connects"),
             blobs: Arc::new(LocalBlobs::open(blobs.path()).expect("opens")),
             console: Arc::new(NoEngine),
+            logs: Arc::new(skypanel_core::logs::NoLogs),
             measurements: Arc::new(NoMeasurements),
             git: GitClient::default(),
             clock,

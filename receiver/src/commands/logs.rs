@@ -1,26 +1,21 @@
-//! `logs`: an app's output as the engine keeps it.
+//! `logs`: what an app's processes wrote and what happened to it.
 
-use std::time::Duration;
+mod shown;
 
 use clap::Args;
 use futures_util::StreamExt as _;
-use serde_json::json;
 use skypanel_core::Error;
-use skypanel_core::console::{LogLine, LogQuery};
-use skypanel_core::model::Application;
+use skypanel_core::logs::{
+    LogDirection, LogFilter, LogItem, LogLevel, LogPageQuery, LogSource, LogStart, TextMatch, parse_when,
+};
+use skypanel_core::model::AppRef;
 use skypanel_core::store::Access;
-use skypanel_core::terminal;
-use tokio::time::timeout;
 
 use crate::client::Right;
 use crate::commands::context::{AppChoice, Context, Failure};
 
-/// Longest the engine may take to begin.
-const START_LIMIT: Duration = Duration::from_secs(30);
-/// Longest the engine may be silent when it is not to go on with new lines.
-const LINE_LIMIT: Duration = Duration::from_secs(30);
-/// Colours that processes are told apart by, as SGR codes.
-const COLOURS: &[u8] = &[36, 33, 32, 35, 34, 96, 93, 92, 95, 94];
+/// Lines that are written at once, if that many have come.
+const AT_ONCE: usize = 256;
 
 /// Arguments of `logs`.
 #[derive(Args, Debug)]
@@ -33,53 +28,108 @@ pub(crate) struct ShowArguments {
     /// How many of the newest lines
     #[arg(short, long, value_name = "LINES", default_value_t = 100, value_parser = clap::value_parser!(u32).range(0..=10_000))]
     num: u32,
-    /// Only this process type
-    #[arg(short, long, value_name = "TYPE")]
+    /// Only this process type (web), or this replica (web.1)
+    #[arg(short, long, value_name = "PROCESS")]
     ps: Option<String>,
+    /// Only from there: app, router, build, release, system; several with commas
+    #[arg(short, long, value_name = "SOURCE", value_delimiter = ',')]
+    source: Vec<LogSource>,
+    /// Not before then: a time such as 2026-11-22T05:00:00Z, or how long ago, such as 15m, 2h, 1d
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+    /// Before then
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
+    /// Only lines that hold this, whatever the case of its letters
+    #[arg(short, long, value_name = "TEXT", conflicts_with = "regex")]
+    grep: Option<String>,
+    /// Only lines that match this regular expression
+    #[arg(long, value_name = "EXPRESSION")]
+    regex: Option<String>,
+    /// Only lines at least this grave: trace, debug, info, warn, error, fatal
+    #[arg(long, value_name = "LEVEL")]
+    level: Option<LogLevel>,
 }
 
 pub(crate) async fn show(context: &Context, arguments: &ShowArguments) -> Result<u32, Failure> {
     let app = context.app(&arguments.choice, Access::Read).await?;
-    let query = LogQuery {
-        lines: arguments.num,
-        follow: arguments.tail,
-        process: arguments.ps.as_ref().map(|process| process.parse()).transpose()?,
-    };
-    context.while_allowed(Right::App(app.id, Access::Read), tell(context, &app, query)).await
+    let filter = arguments.filter(context)?;
+    let right = Right::App(app.id, Access::Read);
+    let app = AppRef::Id(app.id);
+    let lines = arguments.num as usize;
+    if arguments.tail {
+        context.while_allowed(right, follow(context, &app, filter, lines)).await
+    } else {
+        context.while_allowed(right, tell(context, &app, filter, lines)).await
+    }
 }
 
-async fn tell(context: &Context, app: &Application, query: LogQuery) -> Result<u32, Failure> {
-    let follow = query.follow;
-    let silent = || Error::System("The container engine does not answer. Try again in a minute.".to_owned());
-    let mut lines = timeout(START_LIMIT, context.actions().console.logs(app, query)).await.map_err(|_| silent())??;
+impl ShowArguments {
+    fn filter(&self, context: &Context) -> Result<LogFilter, Failure> {
+        let now = context.actions().clock.now();
+        let time = |name: &str, text: Option<&String>| {
+            let read = text.map(|text| parse_when(text, now)).transpose();
+            read.map_err(|problem| Error::field(name, problem))
+        };
+        let text = match (&self.grep, &self.regex) {
+            (Some(text), _) => Some(TextMatch::text(text)?),
+            (None, Some(expression)) => Some(TextMatch::expression(expression)?),
+            (None, None) => None,
+        };
+        Ok(LogFilter {
+            since: time("since", self.since.as_ref())?,
+            until: time("until", self.until.as_ref())?,
+            sources: self.source.clone(),
+            process: self.ps.clone(),
+            level: self.level,
+            text,
+        })
+    }
+}
+
+/// The newest lines.
+async fn tell(context: &Context, app: &AppRef, filter: LogFilter, most: usize) -> Result<u32, Failure> {
+    let (mut pages, mut count, mut cursor, mut told) = (Vec::new(), 0, None, Vec::new());
     loop {
-        let next =
-            if follow { lines.next().await } else { timeout(LINE_LIMIT, lines.next()).await.map_err(|_| silent())? };
-        let Some(line) = next else { return Ok(0) };
-        let line = line?;
-        if context.output.is_json() {
-            let text = String::from_utf8_lossy(&line.text);
-            context.output.document(&json!({ "at": line.at, "process": line.process, "text": text })).await?;
-        } else {
-            context.output.line(&format(&line, context.output.is_terminal())).await?;
+        let direction = LogDirection::Backward;
+        let query = LogPageQuery { filter: filter.clone(), direction, cursor, lines: most - count };
+        let page = context.actions().app_logs(context.actor(), app, query).await?;
+        if let Some(notice) = page.notice.filter(|notice| !told.contains(notice)) {
+            shown::notice(context, &notice).await?;
+            told.push(notice);
+        }
+        count += page.lines.len();
+        pages.push(page.lines);
+        cursor = page.next;
+        if cursor.is_none() || count >= most {
+            break;
         }
     }
-}
-
-fn format(line: &LogLine, colours: bool) -> String {
-    let at = line.at.format("%Y-%m-%dT%H:%M:%S%.6f%:z");
-    let text = terminal::line(&line.text);
-    if colours {
-        // A line that leaves a colour on must not paint the next one's beginning.
-        format!("\x1b[{}m{at} {}:\x1b[0m {text}\x1b[0m", colour(&line.process), line.process)
-    } else {
-        format!("{at} {}: {text}", line.process)
+    for lines in pages.iter().rev() {
+        for lines in lines.chunks(AT_ONCE) {
+            shown::lines(context, lines.iter()).await?;
+        }
     }
+    Ok(0)
 }
 
-/// The same colour for the same process type, always.
-fn colour(process: &str) -> u8 {
-    let kind = process.split('.').next().unwrap_or_default();
-    let sum: usize = kind.bytes().map(usize::from).sum();
-    COLOURS[sum % COLOURS.len()]
+/// The newest lines and then those that come.
+async fn follow(context: &Context, app: &AppRef, filter: LogFilter, lines: usize) -> Result<u32, Failure> {
+    let start = LogStart::Newest(lines);
+    let items = context.actions().follow_app_logs(context.actor(), app, filter, start).await?;
+    let mut items = items.ready_chunks(AT_ONCE);
+    while let Some(items) = items.next().await {
+        let mut lines = Vec::new();
+        for item in items {
+            match item? {
+                LogItem::Line(line) => lines.push(line),
+                LogItem::Notice(notice) => {
+                    shown::lines(context, lines.drain(..).as_slice().iter().map(AsRef::as_ref)).await?;
+                    shown::notice(context, &notice).await?;
+                }
+            }
+        }
+        shown::lines(context, lines.iter().map(AsRef::as_ref)).await?;
+    }
+    Ok(0)
 }

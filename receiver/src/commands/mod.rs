@@ -96,13 +96,12 @@ pub(crate) async fn run(
             }
         }
         Ok(Parsed { command, .. }) => {
-            let interactive = output.is_terminal();
             let reads = command.reads_input();
             // On the heap: it is as large as the largest command.
             let work = Box::pin(dispatch(context, command));
             tokio::select! {
                 result = client.while_allowed(shared, Right::Enter, work) => result,
-                ended = attend(requests, input, interactive, reads) => match ended {
+                ended = attend(requests, input, &output, reads) => match ended {
                     Ended::Gone => return,
                     Ended::Interrupted => {
                         let _ = output.line("^C").await;
@@ -182,11 +181,11 @@ enum Ended {
 }
 
 /// Passes on what the client types until it goes away or has had enough.
-async fn attend(mut requests: Requests, input: mpsc::Sender<bytes::Bytes>, interactive: bool, reads: bool) -> Ended {
+async fn attend(mut requests: Requests, input: mpsc::Sender<bytes::Bytes>, output: &Output, reads: bool) -> Ended {
     let mut input = Some(input);
     loop {
         match requests.next().await {
-            Some(Input::Data(bytes)) if interactive && bytes.contains(&CTRL_C) => return Ended::Interrupted,
+            Some(Input::Data(bytes)) if output.is_terminal() && bytes.contains(&CTRL_C) => return Ended::Interrupted,
             Some(Input::Data(bytes)) => match &input {
                 // Gone once the command has read enough.
                 Some(input) if reads => drop(input.send(bytes).await),
@@ -194,7 +193,7 @@ async fn attend(mut requests: Requests, input: mpsc::Sender<bytes::Bytes>, inter
                 Some(_) | None => {}
             },
             Some(Input::Eof) => input = None,
-            Some(Input::Resize(..)) => {}
+            Some(Input::Resize(columns, _)) => output.resized(columns),
             None => return Ended::Gone,
         }
     }

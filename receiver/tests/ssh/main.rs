@@ -12,6 +12,7 @@ mod every_command;
 mod git_hosts;
 mod hostile;
 mod json;
+mod logs;
 mod measurements;
 mod money;
 #[expect(dead_code, reason = "these tests need fewer kinds of records")]

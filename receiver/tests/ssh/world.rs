@@ -13,9 +13,11 @@ use skypanel_core::actions::Actions;
 use skypanel_core::blob::LocalBlobs;
 use skypanel_core::clock::Clock;
 use skypanel_core::jobs::Jobs;
+use skypanel_core::logs::NoLogs;
 use skypanel_core::model::{AddressFormat, Application, Role, User};
 use skypanel_core::store::{NewUser, Store};
 use skypanel_core::stream::Streams;
+use skypanel_observer::logs::{EmbeddedLogs, LogStoreOptions};
 use skypanel_receiver::{Limits, Receiver, ReceiverOptions, SourceLimits, parse_public_key};
 use tempfile::TempDir;
 use tokio::io::AsyncWriteExt as _;
@@ -40,6 +42,7 @@ pub(crate) struct World {
     pub(crate) actions: Actions,
     pub(crate) worker: Worker,
     pub(crate) console: Arc<FakeConsole>,
+    pub(crate) logs: EmbeddedLogs,
     /// Owner of the organisation `acme`, with the key `user`.
     pub(crate) user: User,
     cancel: CancellationToken,
@@ -118,6 +121,15 @@ impl World {
 
     /// With that clock.
     pub(crate) async fn at(clock: Clock, limits: Limits, source_limits: SourceLimits) -> Self {
+        Self::make(clock, limits, source_limits, true).await
+    }
+
+    /// With a log store that does not answer.
+    pub(crate) async fn without_logs() -> Self {
+        Self::make(Clock::system(), Limits::default(), SourceLimits::default(), false).await
+    }
+
+    async fn make(clock: Clock, limits: Limits, source_limits: SourceLimits, has_logs: bool) -> Self {
         let database = Database::new().await;
         let directory = tempfile::tempdir().expect("makes a directory");
         let store = database.store().clone().with_clock(clock.clone());
@@ -134,12 +146,14 @@ impl World {
             public_url: "https://paas.example".to_owned(),
             addresses: AddressFormat { http_port: 80 },
         };
+        let logs = EmbeddedLogs::open(&directory.path().join("logs"), LogStoreOptions::default()).expect("opens");
         let actions = Actions {
             store: store.clone(),
             streams,
             jobs,
             blobs,
             console: console.clone(),
+            logs: if has_logs { Arc::new(logs.clone()) } else { Arc::new(NoLogs) },
             measurements: Arc::new(FewMeasurements),
             git: skypanel_core::repository::GitClient::default(),
             clock,
@@ -158,7 +172,7 @@ impl World {
         let user = store.create_user(user).await.expect("makes a user");
         let organization = store.ensure_organization("acme").await.expect("makes an organisation");
         store.set_member(organization.id, user.id, Role::Owner).await.expect("makes a member");
-        let world = Self { database, directory, address, actions, worker, console, user, cancel, running };
+        let world = Self { database, directory, address, actions, worker, console, logs, user, cancel, running };
         world.key("user", Some(&world.user)).await;
         world
     }

@@ -56,6 +56,7 @@ impl Platform {
             jobs: Jobs::connect(pool).await.expect("has a queue"),
             blobs: Arc::new(LocalBlobs::open(&directory.path().join("blobs")).expect("opens")),
             console: Arc::new(NoEngine),
+            logs: Arc::new(skypanel_core::logs::NoLogs),
             measurements: Arc::new(NoMeasurements),
             git: GitClient::default(),
             clock: Clock::system(),

@@ -61,6 +61,7 @@ impl World {
             jobs: Jobs::connect(store.pool().clone()).await.expect("connects"),
             blobs: blobs.clone(),
             console: Arc::new(NoEngine),
+            logs: Arc::new(skypanel_core::logs::NoLogs),
             measurements: Arc::new(NoMeasurements),
             git: GitClient::new(Arc::new(Loopback)),
             clock: clock.clone(),
