@@ -25,9 +25,6 @@ const DASHBOARDS: [(&str, &str); 3] = [
     ("node.json", include_str!("../../../infra/observability/dashboards/node.json")),
 ];
 
-/// For how long Loki keeps logs, in hours.
-const RETENTION_HOURS: u64 = 7 * 24;
-
 /// Writes the files of one installation.
 pub(super) struct Files<'a> {
     config: &'a Config,
@@ -131,7 +128,7 @@ impl<'a> Files<'a> {
         let values = BTreeMap::from([
             ("@HOST@", loki.ip().to_string()),
             ("@PORT@", loki.port().to_string()),
-            ("@RETENTION@", format!("{RETENTION_HOURS}h")),
+            ("@RETENTION@", format!("{}h", self.settings.logs_retention_days.saturating_mul(24))),
             ("@API@", self.config.api_listen.to_string()),
             ("@AGENT@", self.config.metrics_listen.to_string()),
             ("@LOKI@", address(Part::Loki)),
