@@ -89,7 +89,8 @@ fn wrap(text: &str, begin: usize, columns: usize, shown: &mut String) {
                 in_sequence = character != 'm';
                 0
             }
-            '\t' => TAB - column % TAB,
+            // A terminal's tabs end at its edge.
+            '\t' => (TAB - column % TAB).min(columns.saturating_sub(column)).max(1),
             // How wide others are is for the terminal to say; none is wider than this.
             _ => {
                 if character.is_ascii() {
