@@ -339,6 +339,22 @@ fn event() -> impl Strategy<Value = Event> {
     ]
 }
 
+#[test]
+fn what_was_measured_before_the_clock_went_back_is_put_together() {
+    let dir = tempfile::tempdir().expect("makes a directory");
+    let app = AppId::new();
+    let mut writer = Writer::open(dir.path()).expect("opens");
+    writer.append(START, &[web(app, 1.0)]).expect("writes");
+    drop(writer);
+    Writer::open(dir.path()).expect("opens").make_up(time(START - 363).timestamp()).expect("makes up");
+    let path = dir.path().join("apps").join(app.to_string()).join("web.1");
+    let file = SeriesFile::open(&path, Layout::Replica).expect("opens").expect("is there");
+    for tier in [MINUTE, TEN_MINUTES] {
+        let slot = START / tier.raw_steps();
+        assert_eq!(file.read(tier, slot, slot).expect("reads").len(), 1, "{tier:?}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
 

@@ -202,13 +202,14 @@ fn put_together(file: &SeriesFile, layout: Layout, tier: Tier, slot: u32) -> io:
     file.write(tier, slot, &merge(layout.columns(), &rows))
 }
 
-/// Puts together the longer steps before that of `now` that have no row yet.
+/// Puts together the longer steps that have no row yet, but that of `now`. Those that seem to come were measured before
+/// the clock went back, and may be written over before it is there again.
 fn make_up(file: &SeriesFile, layout: Layout, now: u32) -> io::Result<()> {
     let measured: Vec<u32> = file.ring(RAW)?.into_iter().map(|(slot, _)| slot).collect();
     for tier in [MINUTE, TEN_MINUTES] {
         let current = now / tier.raw_steps();
         let wanted: BTreeSet<u32> =
-            measured.iter().map(|slot| slot / tier.raw_steps()).filter(|slot| *slot < current).collect();
+            measured.iter().map(|slot| slot / tier.raw_steps()).filter(|slot| *slot != current).collect();
         let (Some(first), Some(last)) = (wanted.first(), wanted.last()) else { continue };
         let present = file.ring(tier)?.into_iter().map(|(slot, _)| slot);
         let present: BTreeSet<u32> = present.filter(|slot| (first..=last).contains(&slot)).collect();
