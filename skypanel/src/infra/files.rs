@@ -53,9 +53,8 @@ impl<'a> Files<'a> {
         Some(text.trim().to_owned())
     }
 
-    /// Keeps a new token; none leaves the one there is.
-    pub(super) fn keep_token(&self, token: Option<&str>) -> Result<()> {
-        let Some(token) = token else { return Ok(()) };
+    /// Keeps a new token.
+    pub(super) fn keep_token(&self, token: &str) -> Result<()> {
         write_secret(Part::Prometheus, &self.token_file(), token)
     }
 

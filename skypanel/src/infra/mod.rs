@@ -16,6 +16,7 @@ use skypanel_core::store::Store;
 use skypanel_core::{Error, Result};
 
 use self::checks::Outcome;
+use self::files::Files;
 use self::part::Part;
 use self::stack::{Progress, Stack};
 use crate::config::{Config, Settable};
@@ -79,9 +80,11 @@ fn or_all(parts: Vec<Part>) -> Vec<Part> {
 }
 
 async fn up(ground: &Ground<'_>, parts: &[Part]) -> Result<()> {
-    let files = files::Files::new(ground.config, &ground.settings);
-    if parts.contains(&Part::Prometheus) {
-        files.keep_token(token(ground).await?.as_deref())?;
+    let files = Files::new(ground.config, &ground.settings);
+    if parts.contains(&Part::Prometheus)
+        && let Some(token) = new_token(ground, &files).await?
+    {
+        files.keep_token(&token)?;
     }
     let since = ground.store.clock().now();
     for part in parts {
@@ -104,8 +107,7 @@ async fn up(ground: &Ground<'_>, parts: &[Part]) -> Result<()> {
 }
 
 /// A new token for Prometheus to read the platform's metrics with; none where the one that it has is still good.
-async fn token(ground: &Ground<'_>) -> Result<Option<String>> {
-    let files = files::Files::new(ground.config, &ground.settings);
+async fn new_token(ground: &Ground<'_>, files: &Files<'_>) -> Result<Option<String>> {
     let now = ground.store.clock().now();
     if let Some(token) = files.token()
         && ground.store.identify_token(&token, None, now).await?.is_some_and(|holder| holder.identity.user.is_admin)
