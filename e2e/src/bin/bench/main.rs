@@ -8,8 +8,10 @@
 
 mod api;
 mod client;
+mod follower;
 mod kept;
 mod load;
+mod logs;
 mod measure;
 mod memory;
 mod openssh;
@@ -62,6 +64,7 @@ const MEASUREMENTS: &[(&str, &str, Measurement)] = &[
     ("tasks", "Statistics of 100 tasks", tasks::statistics),
     ("rolling", "Ten releases under load, connections kept alive, then one a request", measure::rolling),
     ("transport", "100 MB pushed to Skypanel and to OpenSSH", measure::transport),
+    ("logs", "A flood of lines and others, followed live", logs::followed),
     ("api", "The API with 1,000 apps, 10,000 deployments and 1,000,000 hours of usage", api::api),
 ];
 

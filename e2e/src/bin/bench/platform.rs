@@ -14,7 +14,7 @@ use crate::process::{pause, run};
 
 /// Below the range that the kernel gives to outgoing connections.
 const SSH_PORT: u16 = 23_222;
-const API_PORT: u16 = 23_080;
+pub(crate) const API_PORT: u16 = 23_080;
 const IMAGE_PORT: u16 = 23_100;
 const EDGE_PORT: u16 = 23_081;
 const EDGE_HTTPS_PORT: u16 = 23_443;

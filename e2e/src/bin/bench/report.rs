@@ -53,6 +53,16 @@ const GOALS: &[Goal] = &[
     figure("/api/one_core/p99_ms", "their p99, over eight connections", "ms"),
     goal("/api/memory_mb/growth", "Growth of memory from 10,000 to 100,000 requests", "MB", 10.0),
     figure("/api/memory_mb/after_100000", "memory of the API after them", "MB"),
+    figure(
+        "/logs_live/lines",
+        "Lines of a flood of 50,000 a second that were followed live, none lost, none twice",
+        "",
+    ),
+    goal("/logs_live/cores", "Cores that takes, all of Skypanel", "cores", 1.0),
+    goal("/logs_live/beside_max_ms", "Another app's line meanwhile, at most", "ms", 100.0),
+    goal("/logs_live/busy_p99_ms", "A line at 1,000 a second, from being written to its follower, p99", "ms", 200.0),
+    figure("/logs_live/read_by_one_mb", "Read by Skypanel while one follows an app", "MB"),
+    figure("/logs_live/read_by_200_mb", "while 200 do", "MB"),
 ];
 
 /// All results, with the goals judged.
