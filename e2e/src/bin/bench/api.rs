@@ -10,14 +10,13 @@ use std::time::{Duration, Instant};
 use serde_json::{Map, Value, json};
 
 use crate::kept::Caller;
-use crate::platform::Platform;
 use crate::process::{pause, run};
 use crate::report::rounded;
 use crate::statistics::{median, percentile};
 use crate::{Bench, Result, memory};
 
-const PORT: u16 = 23_180;
-const IMAGE_PORT: u16 = 23_181;
+pub(crate) const PORT: u16 = 23_190;
+const IMAGE_PORT: u16 = 23_191;
 const DATABASE: &str = "large";
 const START_LIMIT: Duration = Duration::from_mins(1);
 const FILL_LIMIT: Duration = Duration::from_mins(3);
@@ -25,7 +24,7 @@ const FILL_LIMIT: Duration = Duration::from_mins(3);
 /// Tokens that the past has: an admin's, one of an owner of the organisation that has half of the apps, and one of a
 /// member of all organisations.
 const ADMIN: &str = "skp_large_admin";
-const OWNER: &str = "skp_large_owner";
+pub(crate) const OWNER: &str = "skp_large_owner";
 const MEMBER: &str = "skp_large_member";
 
 /// Requests one after the other, for the time of a page.
@@ -40,12 +39,7 @@ const CORE: &str = "0";
 
 /// Pages of lists, one request at a time; then 100,000 of them over several connections through one core.
 pub(crate) fn api(bench: &mut Bench) -> Result<()> {
-    let started = Instant::now();
-    create_database(&bench.platform)?;
-    // Its first start makes the tables.
-    Api::start(bench, None)?.end()?;
     fill(bench)?;
-    println!("       Filled in {:.1} s", started.elapsed().as_secs_f64());
     let mut value = Map::new();
 
     let api = Api::start(bench, None)?;
@@ -94,16 +88,24 @@ pub(crate) fn api(bench: &mut Bench) -> Result<()> {
     Ok(())
 }
 
-fn create_database(platform: &Platform) -> Result<()> {
-    platform.query(&format!("DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)"))?;
-    platform.query(&format!("CREATE DATABASE {DATABASE}")).map(drop)
-}
-
-fn fill(bench: &Bench) -> Result<()> {
+/// Makes the database of the platform with a past.
+pub(crate) fn fill(bench: &Bench) -> Result<()> {
+    let started = Instant::now();
+    bench.platform.query(&format!("DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)"))?;
+    bench.platform.query(&format!("CREATE DATABASE {DATABASE}"))?;
+    // Its first start makes the tables.
+    Api::start(bench, None)?.end()?;
     let past = skypanel_e2e::root().join("infra/dev/large-platform.sql");
     let mut psql = bench.platform.psql(DATABASE);
     psql.args(["--quiet", "--set=ON_ERROR_STOP=1", "--file"]).arg(past).args(["--command", "VACUUM ANALYZE"]);
-    run(&mut psql, FILL_LIMIT).map(drop)
+    run(&mut psql, FILL_LIMIT)?;
+    println!("       Filled in {:.1} s", started.elapsed().as_secs_f64());
+    Ok(())
+}
+
+/// Its data directory.
+pub(crate) fn data(bench: &Bench) -> PathBuf {
+    bench.platform.data().join("large-api")
 }
 
 /// Addresses of all pages of a list, as a client finds them.
@@ -138,14 +140,14 @@ fn on_core(core: &str, program: &Command) -> Command {
 }
 
 /// `skypanel serve api` on that database.
-struct Api {
+pub(crate) struct Api {
     child: Child,
     log: PathBuf,
 }
 
 impl Api {
     /// Starts it, on that core only if one is named.
-    fn start(bench: &Bench, core: Option<&str>) -> Result<Self> {
+    pub(crate) fn start(bench: &Bench, core: Option<&str>) -> Result<Self> {
         for port in [PORT, IMAGE_PORT] {
             TcpListener::bind((Ipv4Addr::LOCALHOST, port))
                 .map_err(|error| format!("the port {port} is needed and not free: {error}"))?;
@@ -160,7 +162,7 @@ impl Api {
         };
         serve
             .args(["serve", "api"])
-            .env("SKYPANEL_DATA_DIR", bench.platform.data().join("large-api"))
+            .env("SKYPANEL_DATA_DIR", data(bench))
             .env("SKYPANEL_DATABASE_URL", bench.platform.database_url(DATABASE))
             .env("SKYPANEL_API_LISTEN", format!("127.0.0.1:{PORT}"))
             .env("SKYPANEL_IMAGE_LISTEN", format!("127.0.0.1:{IMAGE_PORT}"))
@@ -196,7 +198,7 @@ impl Api {
         self.child.id()
     }
 
-    fn end(mut self) -> Result<()> {
+    pub(crate) fn end(mut self) -> Result<()> {
         self.stop()
     }
 

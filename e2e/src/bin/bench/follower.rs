@@ -1,10 +1,11 @@
 //! Whoever follows an app's log over HTTP, and notes which of the numbered lines came, and how late.
 
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddrV4, TcpStream};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use rustix::net::{AddressFamily, SocketType};
 use serde_json::Value;
 
 use crate::Result;
@@ -20,15 +21,25 @@ pub(crate) struct Followed {
     pub(crate) delays_ms: Vec<f64>,
 }
 
-/// Follows in a thread of its own until `lines` lines have come.
-pub(crate) fn follow(port: u16, token: &str, slug: &str, lines: usize) -> Result<JoinHandle<Result<Followed>>> {
-    let mut stream = open(port, token, slug)?;
-    Ok(std::thread::spawn(move || read(&mut stream, lines)))
+/// Somebody who follows, and from where.
+pub(crate) struct Follower<'a> {
+    pub(crate) token: &'a str,
+    pub(crate) address: Ipv4Addr,
 }
 
-fn open(port: u16, token: &str, slug: &str) -> Result<BufReader<TcpStream>> {
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    let stream = TcpStream::connect_timeout(&address, SILENCE)?;
+impl Follower<'_> {
+    /// Follows in a thread of its own until `lines` lines have come.
+    pub(crate) fn follow(&self, port: u16, slug: &str, lines: usize) -> Result<JoinHandle<Result<Followed>>> {
+        let mut stream = open(port, self, slug)?;
+        Ok(std::thread::spawn(move || read(&mut stream, lines)))
+    }
+}
+
+fn open(port: u16, Follower { token, address }: &Follower<'_>, slug: &str) -> Result<BufReader<TcpStream>> {
+    let socket = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None)?;
+    rustix::net::bind(&socket, &SocketAddrV4::new(*address, 0))?;
+    rustix::net::connect(&socket, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, port))?;
+    let stream = TcpStream::from(socket);
     stream.set_read_timeout(Some(SILENCE))?;
     stream.set_nodelay(true)?;
     let mut stream = BufReader::with_capacity(1 << 18, stream);

@@ -6,20 +6,24 @@ use std::net::{Ipv4Addr, TcpStream};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::client::copy;
-use crate::follower::{Followed, follow};
+use crate::follower::{Followed, Follower};
 use crate::platform::{self, API_PORT};
-use crate::process::run;
 use crate::report::rounded;
 use crate::statistics::{median, percentile};
 use crate::{Bench, Result, process};
 
 /// The flood, in lines a second and seconds.
 const FLOOD: (usize, usize) = (50_000, 20);
-/// Another app beside it.
-const BESIDE: (usize, usize) = (20, 25);
+/// What another app writes beside it.
+const QUIET: (usize, usize) = (20, 25);
+/// The two apps.
+const FLOODING: &str = "bench-flood";
+const BESIDE: &str = "bench-beside";
+/// Members of their organisation.
+const TEAM: usize = 10;
 /// A busy app.
 const BUSY: (usize, usize) = (1_000, 10);
 /// What many follow at the same time.
@@ -31,9 +35,7 @@ const COMMAND_LIMIT: Duration = Duration::from_mins(1);
 
 /// All of it, with one app that floods and one beside it.
 pub(crate) fn followed(bench: &mut Bench) -> Result<()> {
-    let token = token(bench)?;
-    let (flooding, beside) = ("bench-flood", "bench-beside");
-    for slug in [flooding, beside] {
+    for slug in [FLOODING, BESIDE] {
         let examples = bench.examples.join("python-hello");
         let repository = bench.client.repository(slug, |path| {
             copy(&examples, path)?;
@@ -43,12 +45,14 @@ pub(crate) fn followed(bench: &mut Bench) -> Result<()> {
         platform::page(slug).time(|| repository.push(&remote, "main"), READY, PUSH_LIMIT)?;
     }
     let pid = bench.platform.pid();
+    let team = team(bench)?;
+    let first = Follower { token: &team[0], address: Ipv4Addr::LOCALHOST };
 
-    let all = follow(API_PORT, &token, flooding, FLOOD.0 * FLOOD.1)?;
-    let quiet = follow(API_PORT, &token, beside, BESIDE.0 * BESIDE.1)?;
+    let all = first.follow(API_PORT, FLOODING, FLOOD.0 * FLOOD.1)?;
+    let quiet = first.follow(API_PORT, BESIDE, QUIET.0 * QUIET.1)?;
     let (began, cpu) = (Instant::now(), process::cpu_seconds(pid)?);
-    ask(beside, BESIDE)?;
-    ask(flooding, FLOOD)?;
+    ask(BESIDE, QUIET)?;
+    ask(FLOODING, FLOOD)?;
     let flood = joined(all)?;
     let cores = (process::cpu_seconds(pid)? - cpu) / began.elapsed().as_secs_f64();
     let seconds = began.elapsed().as_secs_f64();
@@ -66,8 +70,8 @@ pub(crate) fn followed(bench: &mut Bench) -> Result<()> {
         "beside_max_ms": rounded(late),
     });
 
-    let busy = follow(API_PORT, &token, beside, BUSY.0 * BUSY.1)?;
-    ask(beside, BUSY)?;
+    let busy = first.follow(API_PORT, BESIDE, BUSY.0 * BUSY.1)?;
+    ask(BESIDE, BUSY)?;
     let busy = joined(busy)?;
     let (p50, p99) = (median(&busy.delays_ms), percentile(&busy.delays_ms, 99));
     println!("       At {} lines a second: {p50:.1} ms, p99 {p99:.1} ms", BUSY.0);
@@ -76,10 +80,16 @@ pub(crate) fn followed(bench: &mut Bench) -> Result<()> {
 
     let mut costs = Vec::new();
     for followers in [1, FOLLOWERS] {
-        let following: Vec<_> =
-            (0..followers).map(|_| follow(API_PORT, &token, beside, FOLLOWED.0 * FOLLOWED.1)).collect::<Result<_>>()?;
+        let following: Vec<_> = (0..followers)
+            .map(|number| {
+                // An account, and an address, can follow only so much at a time.
+                let address = if number % 2 == 0 { Ipv4Addr::LOCALHOST } else { Ipv4Addr::new(127, 0, 0, 2) };
+                let follower = Follower { token: &team[number % TEAM], address };
+                follower.follow(API_PORT, BESIDE, FOLLOWED.0 * FOLLOWED.1)
+            })
+            .collect::<Result<_>>()?;
         let reads = process::read_bytes(pid)?;
-        ask(beside, FOLLOWED)?;
+        ask(BESIDE, FOLLOWED)?;
         for one in following {
             joined(one)?;
         }
@@ -110,8 +120,22 @@ fn ask(slug: &str, (rate, seconds): (usize, usize)) -> Result<()> {
     if answer.contains(READY) { Ok(()) } else { Err(format!("{slug} did not begin to write: {answer}").into()) }
 }
 
-fn token(bench: &Bench) -> Result<String> {
-    let mut ssh = platform::command(&bench.client, &["tokens:create", "bench", "--json"]);
-    let answer: Value = serde_json::from_str(&run(&mut ssh, COMMAND_LIMIT)?.output)?;
-    Ok(answer["token"].as_str().ok_or("tokens:create answered no token")?.to_owned())
+/// Tokens of members of the organisation that has the apps.
+fn team(bench: &Bench) -> Result<Vec<String>> {
+    let tokens: Vec<String> = (0..TEAM).map(|number| format!("skp_bench_team_{number}")).collect();
+    let list = tokens.iter().map(|token| format!("('{token}')")).collect::<Vec<_>>().join(", ");
+    bench.platform.query(&format!(
+        "WITH token AS (VALUES {list}),
+            person AS (
+                INSERT INTO users (id, email, password_hash)
+                SELECT md5(column1)::uuid, column1 || '@example.com', repeat('x', 97) FROM token RETURNING id
+            ),
+            member AS (
+                INSERT INTO organization_members (organization_id, user_id, role)
+                SELECT organization_id, person.id, 'developer' FROM person, paas_applications WHERE slug = '{FLOODING}'
+            )
+        INSERT INTO api_tokens (id, user_id, name, hash, prefix, scope, created_at)
+        SELECT gen_random_uuid(), md5(column1)::uuid, 'bench', sha256(column1::bytea), 'skp_bench', 'read', now() FROM token"
+    ))?;
+    Ok(tokens)
 }

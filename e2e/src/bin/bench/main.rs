@@ -20,6 +20,7 @@ mod platform;
 mod process;
 mod report;
 mod statistics;
+mod stored;
 mod tasks;
 
 use std::error::Error;
@@ -65,6 +66,7 @@ const MEASUREMENTS: &[(&str, &str, Measurement)] = &[
     ("rolling", "Ten releases under load, connections kept alive, then one a request", measure::rolling),
     ("transport", "100 MB pushed to Skypanel and to OpenSSH", measure::transport),
     ("logs", "A flood of lines and others, followed live", logs::followed),
+    ("stored", "Ten million stored lines, read over HTTP", stored::stored),
     ("api", "The API with 1,000 apps, 10,000 deployments and 1,000,000 hours of usage", api::api),
 ];
 

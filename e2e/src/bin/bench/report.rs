@@ -63,6 +63,9 @@ const GOALS: &[Goal] = &[
     goal("/logs_live/busy_p99_ms", "A line at 1,000 a second, from being written to its follower, p99", "ms", 200.0),
     figure("/logs_live/read_by_one_mb", "Read by Skypanel while one follows an app", "MB"),
     figure("/logs_live/read_by_200_mb", "while 200 do", "MB"),
+    goal("/logs_stored/last_100_p99_ms", "The last 100 of 10 million stored lines, p99", "ms", 20.0),
+    goal("/logs_stored/search_hour_max_ms", "A text in one hour of them, the slowest of 20 searches", "ms", 500.0),
+    goal("/logs_stored/stored_percent", "What they take on disk, of their text", "%", 12.5),
 ];
 
 /// All results, with the goals judged.
