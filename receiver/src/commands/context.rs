@@ -246,6 +246,14 @@ impl Context {
         })
     }
 
+    /// Reads a secret: typed at the question without being shown, or all of the client's input.
+    pub(crate) async fn secret(&mut self, question: &str) -> Result<Zeroizing<String>, Failure> {
+        if self.output.is_terminal() {
+            self.ask(question).await?;
+        }
+        Ok(Zeroizing::new(self.read_with(MAX_INPUT, Echo::Nothing).await?))
+    }
+
     /// Reads everything the client sends, to the end of its input or to the end of the line it types.
     pub(crate) async fn read(&mut self) -> Result<String, Failure> {
         self.read_up_to(MAX_INPUT).await

@@ -98,10 +98,7 @@ async fn make_key(context: &Context, arguments: &ShowArguments) -> Result<u32, F
 async fn set(context: &mut Context, arguments: &SetArguments) -> Result<u32, Failure> {
     let app = arguments.choice.named()?;
     let token = if arguments.token {
-        if context.output.is_terminal() {
-            context.ask("Paste the token: ").await?;
-        }
-        let text = Zeroizing::new(context.read().await?);
+        let text = context.secret("Paste the token: ").await?;
         let text = Zeroizing::new(text.trim().to_owned());
         Some(Some(text).filter(|text| !text.is_empty()))
     } else {

@@ -32,6 +32,8 @@ async fn an_app_is_connected_to_a_repository_and_deployed_from_it() {
     world.ssh(&format!("repo:set -a shop {url} --json")).await.refused("INVALID_GIT_URL").says(&["\"fields\""]);
     let set = world.ssh_with_input(&[], &format!("repo:set -a shop {url} --token"), b"t0ken\n").await.ok();
     set.says(&["-----> Connected shop", &url, "of x-access-token"]).says_not("t0ken");
+    let typed = world.ssh_with_terminal("repo:set -a shop --token", &[b"t0ken\r"]).await.ok();
+    typed.says(&["Paste the token: ", "-----> Connected shop"]).says_not("t0ken");
     world.ssh("repo:set -a shop --branch none --json").await.refused("INVALID_GIT_URL").says(&["git_branch"]);
     let set = world.ssh("repo:set -a shop --auto-deploy on --json").await.ok().json();
     assert_eq!((&set["git_url"], &set["auto_deploy"], &set["has_token"]), (&json!(url), &json!(true), &json!(true)));
