@@ -4,9 +4,11 @@ mod change_user;
 mod delete_organization;
 mod limit_organization;
 mod list_apps;
+mod list_jobs;
 mod list_organizations;
 mod list_users;
 mod resume_organization;
+mod retry_job;
 mod show_organization;
 mod suspend_organization;
 
@@ -33,6 +35,8 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         ))
         .routes(routes!(suspend_organization::suspend_organization))
         .routes(routes!(resume_organization::resume_organization))
+        .routes(routes!(list_jobs::list_queued_jobs))
+        .routes(routes!(retry_job::retry_job))
         .routes(routes!(list_users::list_users))
         .routes(routes!(change_user::change_user))
 }

@@ -47,6 +47,7 @@ enums! {
     NodeRole = skypanel_core::model::NodeRole,
     NodeState = skypanel_core::model::NodeState,
     NotificationState = skypanel_core::model::NotificationState,
+    QueuedJobState = skypanel_core::store::QueuedJobState,
     Role = skypanel_core::model::Role,
     Scope = skypanel_core::actions::Scope,
     SettingKind = skypanel_core::settings::SettingKind,

@@ -8,6 +8,8 @@ use serde_json::json;
 use skypanel_core::model::AppStatus;
 use zeroize::Zeroizing;
 
+use crate::releases::{push, running};
+use crate::things::failed_job;
 use crate::world::World;
 
 const ORGANIZATIONS: &str = "/api/admin/paas/organizations";
@@ -157,5 +159,42 @@ async fn somebody_who_is_locked_out_has_invited_nobody() {
     accept("loner", &theirs).await.fails(404, "NOT_FOUND");
     accept("outsider", &to_them).await.fails(404, "NOT_FOUND");
     accept("loner", &others).await.is(200);
+    world.close().await;
+}
+
+#[tokio::test]
+async fn a_job_that_failed_is_listed_with_its_reason_and_tried_again() {
+    const JOBS: &str = "/api/admin/paas/jobs";
+    let world = World::new().await;
+    let shop = running(&world, "shop").await;
+    push(&world, shop, "2").await;
+    let failed = failed_job(&world).await;
+    let all = world.get(JOBS).by("admin").send().await.is(200).json;
+    let tasks: Vec<_> =
+        all["items"].as_array().expect("a list").iter().map(|job| (&job["task"], &job["app"])).collect();
+    assert!(tasks.contains(&(&json!("deploy"), &json!("shop"))), "{tasks:?}");
+    let found = world.get(&format!("{JOBS}?state=failed")).by("admin").send().await.is(200).json;
+    assert_json_snapshot!("failed_jobs", found, {
+        ".items[].id" => "[id]", ".items[].created_at" => "[time]", ".items[].run_at" => "[time]",
+    });
+    world.get(&format!("{JOBS}?state=lost")).by("admin").send().await.fails(422, "INVALID_INPUT");
+    let first = world.get(&format!("{JOBS}?limit=1")).by("admin").send().await.is(200).json;
+    assert_eq!(first["items"][0]["id"], json!(failed), "the newest comes first");
+    let cursor = first["next_cursor"].as_str().expect("has a next page");
+    let second = world.get(&format!("{JOBS}?limit=1&cursor={cursor}")).by("admin").send().await.is(200).json;
+    assert_eq!(second["items"][0]["task"], json!("deploy"));
+
+    let retry = format!("{JOBS}/{failed}/retry");
+    world.post(&retry).by("owner").send().await.fails(403, "FORBIDDEN");
+    world.post(&retry).by("admin").send().await.is(204);
+    let waiting = world.get(&format!("{JOBS}?state=waiting")).by("admin").send().await.is(200).json;
+    let again = waiting["items"].as_array().expect("a list").iter().find(|job| job["id"] == json!(failed));
+    assert_eq!(again.expect("waits")["attempts"], json!(0));
+    let sql = "UPDATE skypanel_jobs._private_jobs SET locked_at = now(), locked_by = 'a worker' WHERE id = $1";
+    sqlx::query(sql).bind(failed).execute(world.store().pool()).await.expect("is taken");
+    world.post(&retry).by("admin").send().await.fails(409, "CONFLICT");
+    for unknown in ["999999", "x"] {
+        world.post(&format!("{JOBS}/{unknown}/retry")).by("admin").send().await.fails(404, "NOT_FOUND");
+    }
     world.close().await;
 }

@@ -184,6 +184,7 @@ async fn filled(pool: &PgPool, path: &str, organization: &str, number: u32) -> S
             "key" => "VAR_1".to_owned(),
             "month" => a_while_ago("%Y-%m"),
             "node" => "one".to_owned(),
+            "job" => "1".to_owned(),
             "plan" => "00000000-0000-4000-8000-000000000001".to_owned(),
             "provider" => "github".to_owned(),
             "user_code" => "CODE-5".to_owned(),

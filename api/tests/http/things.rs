@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use axum::http::Method;
 use serde_json::{Value, json};
+use skypanel_core::jobs::CleanUp;
 use skypanel_core::model::{DeploymentId, NewDeployment, Trigger};
 
 use crate::browser::Browser;
@@ -52,6 +53,7 @@ pub(crate) async fn things(world: &World) -> Things {
     let device = world.post("/api/auth/device").json(&json!({ "client_name": "laptop" })).send().await.is(200).json;
     let plans = world.get("/api/paas/plans").by("owner").send().await.is(200).json;
     let things = [
+        ("job", failed_job(world).await.to_string()),
         ("app", "shop".to_owned()),
         ("app_id", app.id.to_string()),
         ("organization", "acme".to_owned()),
@@ -80,6 +82,19 @@ pub(crate) async fn things(world: &World) -> Things {
 }
 
 const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJySykK18nyfYWW/A+yKBMRbHjc36mgcMmxaKn4S4bFo ada@home";
+
+/// A job all of whose tries failed.
+pub(crate) async fn failed_job(world: &World) -> i64 {
+    world.actions.jobs.add(CleanUp {}).await.expect("is queued");
+    let (job,): (i64,) = sqlx::query_as(
+        "UPDATE skypanel_jobs._private_jobs SET attempts = max_attempts, last_error = 'The disk is full.'
+         WHERE key = 'clean_up' RETURNING id",
+    )
+    .fetch_one(world.store().pool())
+    .await
+    .expect("fails");
+    job
+}
 
 pub(crate) async fn deployment(world: &World, app: &skypanel_core::model::Application) -> DeploymentId {
     let id = DeploymentId::new();

@@ -24,6 +24,7 @@ mod organizations;
 mod organizations_admin;
 mod plans;
 mod processes;
+mod queued_jobs;
 mod repositories;
 mod second_factor;
 mod sessions;
