@@ -1,10 +1,11 @@
-//! Apps: listed, made, shown, changed, destroyed.
+//! Apps: listed, made, shown, changed, moved, destroyed.
 
 mod create;
 mod destroy;
 mod edit;
 mod list;
 mod show;
+mod transfer;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -19,11 +20,10 @@ use crate::http::{Shared, schema};
 
 /// The routes.
 pub(crate) fn routes() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new().routes(routes!(list::list_apps, create::create_app)).routes(routes!(
-        show::show_app,
-        edit::edit_app,
-        destroy::destroy_app
-    ))
+    OpenApiRouter::new()
+        .routes(routes!(list::list_apps, create::create_app))
+        .routes(routes!(show::show_app, edit::edit_app, destroy::destroy_app))
+        .routes(routes!(transfer::transfer_app))
 }
 
 /// An app.

@@ -4,6 +4,7 @@ use axum::http::Method;
 use insta::assert_json_snapshot;
 use serde_json::json;
 use skypanel_core::actions::Scope;
+use skypanel_core::model::Role;
 
 use crate::releases::{audited, push, queued, running};
 use crate::world::World;
@@ -190,5 +191,44 @@ async fn only_those_who_may_do_it() {
         call().by("outsider").send().await.fails(404, "NOT_FOUND");
         call().by("loner").send().await.fails(404, "NOT_FOUND");
     }
+    world.close().await;
+}
+
+#[tokio::test]
+async fn an_app_goes_to_another_organisation_of_its_owner_and_runs_on() {
+    let world = World::new().await;
+    let shop = running(&world, "shop").await;
+    let vars = json!({ "vars": { "SECRET": "kept" } });
+    world.call(Method::PATCH, "/api/paas/apps/shop/env").by("owner").json(&vars).send().await.is(202);
+    let path = "/api/paas/apps/shop/transfer";
+    let to = |name: &str| json!({ "organization": name });
+    for (who, organization, status, code) in [
+        ("developer", "globex", 403, "FORBIDDEN"),
+        ("outsider", "globex", 404, "NOT_FOUND"),
+        // To an owner of the one, the other does not exist.
+        ("owner", "globex", 422, "INVALID_INPUT"),
+        ("owner", "acme", 422, "INVALID_INPUT"),
+    ] {
+        world.post(path).by(who).json(&to(organization)).send().await.fails(status, code);
+    }
+    let owner = world.users["owner"].id;
+    world.store().set_member(world.globex.id, owner, Role::Developer).await.expect("joins");
+    world.post(path).by("owner").json(&to("globex")).send().await.fails(403, "FORBIDDEN");
+    world.store().set_member(world.globex.id, owner, Role::Owner).await.expect("owns it");
+    let moved = world.post(path).by("owner").json(&to("globex")).send().await.is(200).json;
+    assert_eq!((&moved["organization"], &moved["status"]), (&json!("globex"), &json!("running")));
+    world.get("/api/paas/apps/shop").by("developer").send().await.fails(404, "NOT_FOUND");
+    let events = world.get("/api/paas/apps/shop/events?limit=1").by("outsider").send().await.is(200).json;
+    assert_eq!(events["items"][0]["message"], json!("Moved here from acme"));
+    let (mine,): (uuid::Uuid,) =
+        sqlx::query_as("SELECT organization_id FROM paas_metering WHERE application_id = $1 AND ended_at IS NULL")
+            .bind(shop)
+            .fetch_one(world.store().pool())
+            .await
+            .expect("is metered");
+    assert_eq!(mine, world.globex.id.0);
+    // Its secrets can still be read, under the other organisation's key.
+    let (_, vars) = world.store().config_vars(shop).await.expect("opens");
+    assert!(format!("{vars:?}").contains("SECRET"));
     world.close().await;
 }

@@ -3,6 +3,7 @@
 //! and the SSH commands parse, call an action and show what came of it.
 
 mod actor;
+mod app_transfer;
 mod apps;
 mod billing;
 mod change;
