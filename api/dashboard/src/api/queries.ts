@@ -1,5 +1,5 @@
 // What screens read, under the keys by which live events make it be read again.
-import { queryOptions } from "@tanstack/react-query";
+import { infiniteQueryOptions, type QueryKey, queryOptions } from "@tanstack/react-query";
 import { api, data, type Schemas } from "./client";
 import { problemOf } from "./problem";
 import { hasEnded, setSession } from "./session";
@@ -13,6 +13,31 @@ const BUSY = new Set(["building", "deploying", "deleting", "queued", "packaging"
 const every = (milliseconds: number) => (hasEnded() ? false : milliseconds);
 
 export const isBusy = (status: string | undefined) => status !== undefined && BUSY.has(status);
+
+interface PageOf<T> {
+  items: T[];
+  next_cursor?: string | null;
+}
+
+/** A list that is read page by page. */
+function paged<T>(queryKey: QueryKey, read: (cursor: string | undefined, signal: AbortSignal) => Promise<PageOf<T>>) {
+  return infiniteQueryOptions({
+    queryKey,
+    queryFn: ({ pageParam, signal }) => read(pageParam, signal),
+    initialPageParam: undefined as string | undefined,
+    getNextPageParam: (page) => page.next_cursor ?? undefined,
+  });
+}
+
+/** Most items of a page. */
+const PAGE = 100;
+
+/** A query without what was not chosen. */
+function given<T extends object>(query: T): Partial<T> {
+  return Object.fromEntries(
+    Object.entries(query).filter(([, value]) => value !== "" && value !== undefined),
+  ) as Partial<T>;
+}
 
 export const meQuery = queryOptions({
   queryKey: ["me"],
@@ -163,12 +188,9 @@ export const usageQuery = (organization: string, month: string, group: UsageGrou
   });
 
 export const ledgerQuery = (organization: string) =>
-  queryOptions({
-    queryKey: ["organizations", organization, "ledger"],
-    queryFn: async ({ signal }) => {
-      const params = { path: { organization }, query: { limit: 50 } };
-      return (await data(api.GET("/api/organizations/{organization}/ledger", { params, signal }))).items;
-    },
+  paged(["organizations", organization, "ledger"], (cursor, signal) => {
+    const params = { path: { organization }, query: { limit: 50, ...given({ cursor }) } };
+    return data(api.GET("/api/organizations/{organization}/ledger", { params, signal }));
   });
 
 export const invoicesQuery = (organization: string) =>
@@ -210,33 +232,94 @@ export const nodesQuery = queryOptions({
 });
 
 export const adminAppsQuery = (search: string) =>
-  queryOptions({
-    queryKey: ["admin", "apps", search],
-    queryFn: ({ signal }) =>
-      data(
-        api.GET("/api/admin/paas/apps", { params: { query: { limit: 100, ...(search ? { search } : {}) } }, signal }),
-      ),
-  });
+  paged(["admin", "apps", search], (cursor, signal) =>
+    data(api.GET("/api/admin/paas/apps", { params: { query: { limit: PAGE, ...given({ search, cursor }) } }, signal })),
+  );
 
 export const adminOrganizationsQuery = (search: string) =>
-  queryOptions({
-    queryKey: ["admin", "organizations", search],
-    queryFn: ({ signal }) =>
+  paged(["admin", "organizations", search], (cursor, signal) =>
+    data(
+      api.GET("/api/admin/paas/organizations", {
+        params: { query: { limit: PAGE, ...given({ search, cursor }) } },
+        signal,
+      }),
+    ),
+  );
+
+export const adminUsersQuery = (search: string) =>
+  paged(["admin", "users", search], (cursor, signal) =>
+    data(
+      api.GET("/api/admin/paas/users", { params: { query: { limit: PAGE, ...given({ search, cursor }) } }, signal }),
+    ),
+  );
+
+export const adminPlansQuery = queryOptions({
+  queryKey: ["admin", "plans"],
+  queryFn: async ({ signal }) =>
+    (await data(api.GET("/api/admin/paas/plans", { params: { query: { limit: 500 } }, signal }))).items,
+});
+
+export const adminBillingQuery = infiniteQueryOptions({
+  queryKey: ["admin", "billing"],
+  queryFn: ({ pageParam, signal }) =>
+    data(
+      api.GET("/api/admin/paas/billing", {
+        params: { query: { limit: PAGE, ...given({ cursor: pageParam }) } },
+        signal,
+      }),
+    ),
+  initialPageParam: undefined as string | undefined,
+  getNextPageParam: (page) => page.organizations.next_cursor ?? undefined,
+});
+
+export const adminJobsQuery = (state: Schemas["QueuedJobState"] | "") =>
+  infiniteQueryOptions({
+    ...paged(["admin", "jobs", state], (cursor, signal) =>
       data(
-        api.GET("/api/admin/paas/organizations", {
-          params: { query: { limit: 100, ...(search ? { search } : {}) } },
+        api.GET("/api/admin/paas/jobs", {
+          params: { query: { limit: PAGE, ...(state ? { state } : {}), ...given({ cursor }) } },
           signal,
         }),
       ),
+    ),
+    // What workers take is told by nobody.
+    refetchInterval: () => every(SOON_MS * 2),
   });
 
-export const adminUsersQuery = (search: string) =>
+/** Alerts of an organisation, or with null of the whole platform. */
+export const alertsQuery = (organization: string | null, resolved: boolean) =>
+  paged([organization ? "organizations" : "admin", organization ?? "alerts", "alerts", resolved], (cursor, signal) => {
+    const query = { limit: 50, resolved, ...given({ cursor }) };
+    return organization
+      ? data(api.GET("/api/organizations/{organization}/alerts", { params: { path: { organization }, query }, signal }))
+      : data(api.GET("/api/admin/paas/alerts", { params: { query }, signal }));
+  });
+
+/** Whom alerts are told to: of an organisation, or with null of the platform. */
+export const targetsQuery = (organization: string | null) =>
   queryOptions({
-    queryKey: ["admin", "users", search],
-    queryFn: ({ signal }) =>
-      data(
-        api.GET("/api/admin/paas/users", { params: { query: { limit: 100, ...(search ? { search } : {}) } }, signal }),
-      ),
+    queryKey: [organization ? "organizations" : "admin", organization ?? "targets", "targets"],
+    queryFn: async ({ signal }) => {
+      const answer = organization
+        ? data(
+            api.GET("/api/organizations/{organization}/notifications", { params: { path: { organization } }, signal }),
+          )
+        : data(api.GET("/api/admin/paas/notifications", { signal }));
+      return (await answer).items;
+    },
+  });
+
+export const messagesQuery = (organization: string | null, id: string) =>
+  paged([organization ? "organizations" : "admin", organization ?? "targets", "targets", id], (cursor, signal) => {
+    const query = { limit: 20, ...given({ cursor }) };
+    return organization
+      ? data(
+          api.GET("/api/organizations/{organization}/notifications/{id}/messages", {
+            params: { path: { organization, id }, query },
+            signal,
+          }),
+        )
+      : data(api.GET("/api/admin/paas/notifications/{id}/messages", { params: { path: { id }, query }, signal }));
   });
 
 export const adminSettingsQuery = queryOptions({
@@ -245,13 +328,11 @@ export const adminSettingsQuery = queryOptions({
 });
 
 export const adminAuditQuery = (action: string) =>
-  queryOptions({
-    queryKey: ["admin", "audit", action],
-    queryFn: ({ signal }) =>
-      data(
-        api.GET("/api/admin/paas/audit", { params: { query: { limit: 100, ...(action ? { action } : {}) } }, signal }),
-      ),
-  });
+  paged(["admin", "audit", action], (cursor, signal) =>
+    data(
+      api.GET("/api/admin/paas/audit", { params: { query: { limit: PAGE, ...given({ action, cursor }) } }, signal }),
+    ),
+  );
 
 export type MetricsRange = Schemas["MetricsRange"];
 

@@ -1,18 +1,18 @@
 // All apps of the person's organisations.
-import { Badge, Group, Kbd, NativeSelect, Stack, Table, Text, TextInput } from "@mantine/core";
-import { useHotkeys } from "@mantine/hooks";
-import { IconPlus, IconSearch } from "@tabler/icons-react";
+import { Badge, Group, NativeSelect, Stack, Text } from "@mantine/core";
+import { IconPlus } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
-import { useMemo, useRef, useState } from "react";
+import { useMemo, useState } from "react";
 import type { Schemas } from "../api/client";
 import { appsQuery } from "../api/queries";
 import { count, money } from "../parts/amounts";
 import { ButtonTo, LinkTo } from "../parts/link";
 import { Loaded } from "../parts/loading";
+import { type Column, LongTable } from "../parts/long_table";
 import { Head } from "../parts/page";
+import { SearchField } from "../parts/search_field";
 import { Status } from "../parts/status";
 import { Ago } from "../parts/time";
-import { WideTable } from "../parts/wide_table";
 import { FirstSteps } from "./first_steps";
 
 type App = Schemas["AppItem"];
@@ -34,25 +34,13 @@ export function Apps() {
 function List({ apps }: { apps: App[] }) {
   const [search, setSearch] = useState("");
   const [status, setStatus] = useState("");
-  const field = useRef<HTMLInputElement>(null);
-  useHotkeys([["/", () => field.current?.focus()]]);
   const shown = useMemo(() => found(apps, search, status), [apps, search, status]);
   const states = useMemo(() => [...new Set(apps.map((app) => app.status))].sort(), [apps]);
   const several = new Set(apps.map((app) => app.organization)).size > 1;
   return (
     <Stack gap="sm">
       <Group gap="sm">
-        <TextInput
-          ref={field}
-          className="grow"
-          type="search"
-          aria-label="Search apps"
-          placeholder="Search apps"
-          leftSection={<IconSearch size={16} />}
-          rightSection={<Kbd size="xs">/</Kbd>}
-          value={search}
-          onChange={(event) => setSearch(event.currentTarget.value)}
-        />
+        <SearchField className="grow" label="Search apps" value={search} onSet={setSearch} />
         <NativeSelect
           aria-label="Status"
           data={[{ value: "", label: "Any status" }, ...states.map((one) => ({ value: one, label: one }))]}
@@ -65,24 +53,7 @@ function List({ apps }: { apps: App[] }) {
           No app fits. <LinkTo to="/new">Create one</LinkTo>, or search for something else.
         </Text>
       ) : (
-        <WideTable label="Apps" verticalSpacing="sm" highlightOnHover>
-          <Table.Thead>
-            <Table.Tr>
-              <Table.Th>App</Table.Th>
-              <Table.Th>Status</Table.Th>
-              <Table.Th className="wide">Release</Table.Th>
-              <Table.Th className="wide">Plan</Table.Th>
-              <Table.Th className="wide numeric">Replicas</Table.Th>
-              <Table.Th className="numeric">Cost an hour</Table.Th>
-              <Table.Th className="wide">Changed</Table.Th>
-            </Table.Tr>
-          </Table.Thead>
-          <Table.Tbody>
-            {shown.map((app) => (
-              <Row key={app.id} app={app} several={several} />
-            ))}
-          </Table.Tbody>
-        </WideTable>
+        <LongTable label="Apps" columns={COLUMNS[several ? 1 : 0]} rows={shown} rowKey={(app) => app.id} />
       )}
       <Text size="sm" c="dimmed" aria-live="polite">
         {shown.length === apps.length ? count(apps.length, "app") : `${shown.length} of ${count(apps.length, "app")}`}
@@ -91,36 +62,40 @@ function List({ apps }: { apps: App[] }) {
   );
 }
 
-function Row({ app, several }: { app: App; several: boolean }) {
-  return (
-    <Table.Tr>
-      <Table.Td>
-        <LinkTo to="/apps/$app" params={{ app: app.slug }} fw={600}>
+const columns = (several: boolean): Column<App>[] => [
+  {
+    head: "App",
+    width: "24%",
+    cell: (app) => (
+      <>
+        <LinkTo to="/apps/$app" params={{ app: app.slug }} fw={600} className="break">
           {app.slug}
         </LinkTo>
         {several ? (
-          <Text size="xs" c="dimmed">
+          <Text size="xs" c="dimmed" className="break">
             {app.organization}
           </Text>
         ) : null}
-      </Table.Td>
-      <Table.Td>
-        <Status of={app.status} />
-      </Table.Td>
-      <Table.Td className="wide">{app.version ? `v${app.version}` : "none"}</Table.Td>
-      <Table.Td className="wide">
-        <Badge variant="light" color="gray" tt="none" radius="sm">
-          {app.plan}
-        </Badge>
-      </Table.Td>
-      <Table.Td className="wide numeric">{app.replicas}</Table.Td>
-      <Table.Td className="numeric">{money(cost(app))}</Table.Td>
-      <Table.Td className="wide">
-        <Ago at={app.updated_at} />
-      </Table.Td>
-    </Table.Tr>
-  );
-}
+      </>
+    ),
+  },
+  { head: "Status", cell: (app) => <Status of={app.status} /> },
+  { head: "Release", className: "wide", width: "9%", cell: (app) => (app.version ? `v${app.version}` : "none") },
+  {
+    head: "Plan",
+    className: "wide",
+    cell: (app) => (
+      <Badge variant="light" color="gray" tt="none" radius="sm">
+        {app.plan}
+      </Badge>
+    ),
+  },
+  { head: "Replicas", className: "wide numeric", width: "9%", cell: (app) => app.replicas },
+  { head: "Cost an hour", className: "numeric", cell: (app) => money(cost(app)) },
+  { head: "Changed", className: "wide", cell: (app) => <Ago at={app.updated_at} /> },
+];
+/** Without and with the organisation of each. */
+const COLUMNS = [columns(false), columns(true)] as const;
 
 /** What the app costs an hour while it runs as it is meant to; nothing while it does not. */
 function cost(app: App): string {

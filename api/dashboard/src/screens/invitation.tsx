@@ -1,6 +1,6 @@
 // Where the link of an invitation leads: a new account for who has none, a membership for who is signed in. The token is
 // behind the address's #, which no server and no log sees.
-import { Alert, Button, PasswordInput, Stack, Text, Title } from "@mantine/core";
+import { Alert, Button, Stack, Text, Title } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { type FormEvent, useState } from "react";
@@ -11,8 +11,7 @@ import { useAction } from "../parts/action";
 import { LinkTo } from "../parts/link";
 import { Refused, Waiting } from "../parts/loading";
 import { useTitle } from "../parts/page";
-
-const SHORTEST_PASSWORD = 12;
+import { PasswordField } from "../parts/password_field";
 
 export function Invitation() {
   useTitle("Invitation");
@@ -89,17 +88,7 @@ function SignUp({ token }: { token: string }) {
           Choose a password for your account. Do you have one already? Then <LinkTo to="/sign-in">sign in</LinkTo>, and
           open the link once more.
         </Text>
-        <PasswordInput
-          label="Password"
-          name="password"
-          description={`${SHORTEST_PASSWORD} characters or more.`}
-          autoComplete="new-password"
-          minLength={SHORTEST_PASSWORD}
-          required
-          visibilityToggleButtonProps={{ "aria-label": "Show the password" }}
-          value={password}
-          onChange={(event) => setPassword(event.currentTarget.value)}
-        />
+        <PasswordField label="Password" name="password" isNew value={password} onSet={setPassword} />
         <Refused error={signUp.error} />
         <Button type="submit" loading={signUp.isPending}>
           Make the account

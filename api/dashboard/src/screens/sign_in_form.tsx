@@ -1,11 +1,12 @@
 // E-mail address, password, and the second factor where the account has one.
-import { Button, PasswordInput, Stack, TextInput } from "@mantine/core";
+import { Button, Stack, TextInput } from "@mantine/core";
 import { useMutation } from "@tanstack/react-query";
 import { type FormEvent, useEffect, useRef, useState } from "react";
 import { api, data } from "../api/client";
 import { Problem } from "../api/problem";
 import { setSession } from "../api/session";
 import { Refused } from "../parts/loading";
+import { PasswordField } from "../parts/password_field";
 
 export function SignInForm({ email: known, onDone }: { email?: string; onDone: () => void }) {
   const [email, setEmail] = useState(known ?? "");
@@ -51,15 +52,12 @@ export function SignInForm({ email: known, onDone }: { email?: string; onDone: (
           value={email}
           onChange={(event) => setEmail(event.currentTarget.value)}
         />
-        <PasswordInput
+        <PasswordField
           label="Password"
           name="password"
-          autoComplete="current-password"
-          required
           data-autofocus={known !== undefined || undefined}
           value={password}
-          onChange={(event) => setPassword(event.currentTarget.value)}
-          visibilityToggleButtonProps={{ "aria-label": "Show the password" }}
+          onSet={setPassword}
         />
         {asksCode ? (
           <TextInput

@@ -2,20 +2,14 @@
 import { Alert, Anchor, Group, NativeSelect, Stack, Table, Text, Title } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
-import type { Schemas } from "../api/client";
-import {
-  invoicesQuery,
-  ledgerQuery,
-  organizationsQuery,
-  type UsageGroup,
-  usageQuery,
-  walletQuery,
-} from "../api/queries";
+import { invoicesQuery, organizationsQuery, type UsageGroup, usageQuery, walletQuery } from "../api/queries";
 import { money } from "../parts/amounts";
+import { Fact } from "../parts/fact";
 import { Loaded } from "../parts/loading";
 import { Head } from "../parts/page";
-import { Ago } from "../parts/time";
 import { WideTable } from "../parts/wide_table";
+import { Ledger } from "./ledger";
+import { lasts } from "./wallet_words";
 
 /** Months that can be looked at. */
 const MONTHS = 12;
@@ -45,7 +39,7 @@ export function Usage() {
               <Wallet of={organization.id} />
               <Used of={organization.id} />
               <Invoices of={organization.id} />
-              <Ledger of={organization.id} />
+              <Movements of={organization.id} />
             </>
           );
         }}
@@ -75,22 +69,6 @@ function Wallet({ of }: { of: string }) {
         </Stack>
       )}
     </Loaded>
-  );
-}
-
-function lasts(wallet: Schemas["WalletAnswer"]): string {
-  const hours = wallet.lasts_hours;
-  if (hours === null || hours === undefined) return "\u00a0";
-  return hours < 72 ? `lasts ${hours} hours` : `lasts ${Math.floor(hours / 24)} days`;
-}
-
-export function Fact({ title, value, more }: { title: string; value: string; more?: string }) {
-  return (
-    <div className="card">
-      <dt>{title}</dt>
-      <dd>{value}</dd>
-      {more ? <dd className="card-more">{more}</dd> : null}
-    </div>
   );
 }
 
@@ -143,7 +121,7 @@ function Used({ of }: { of: string }) {
               Nothing was used in {month}.
             </Text>
           ) : (
-            <WideTable label="Usage" className="spaced">
+            <WideTable label={`Usage of ${month}`} className="spaced">
               <Table.Thead>
                 <Table.Tr>
                   <Table.Th>{{ app: "App", day: "Day", plan: "Plan", process: "Process" }[group]}</Table.Th>
@@ -167,7 +145,7 @@ function Used({ of }: { of: string }) {
               <Table.Tfoot>
                 <Table.Tr>
                   <Table.Th>Together</Table.Th>
-                  <Table.Th />
+                  <Table.Td />
                   <Table.Th className="numeric">{money(usage.cost)}</Table.Th>
                 </Table.Tr>
               </Table.Tfoot>
@@ -213,45 +191,13 @@ function Invoices({ of }: { of: string }) {
   );
 }
 
-function Ledger({ of }: { of: string }) {
-  const ledger = useQuery(ledgerQuery(of));
+function Movements({ of }: { of: string }) {
   return (
     <section aria-labelledby="ledger">
       <Title order={2} size="h4" id="ledger" mb="sm">
         Ledger
       </Title>
-      <Loaded query={ledger} lines={1}>
-        {(entries) =>
-          entries.length === 0 ? (
-            <Text c="dimmed">The wallet has not moved yet.</Text>
-          ) : (
-            <WideTable label="Ledger">
-              <Table.Thead>
-                <Table.Tr>
-                  <Table.Th>When</Table.Th>
-                  <Table.Th>What</Table.Th>
-                  <Table.Th className="numeric">Amount</Table.Th>
-                  <Table.Th className="numeric wide">Balance after</Table.Th>
-                </Table.Tr>
-              </Table.Thead>
-              <Table.Tbody>
-                {entries.map((one) => (
-                  <Table.Tr key={one.id}>
-                    <Table.Td>
-                      <Ago at={one.occurred_at} />
-                    </Table.Td>
-                    <Table.Td className="break">
-                      {[one.kind.replace("_", " "), one.app, one.note].filter(Boolean).join(", ")}
-                    </Table.Td>
-                    <Table.Td className="numeric">{money(one.amount)}</Table.Td>
-                    <Table.Td className="numeric wide">{money(one.balance_after)}</Table.Td>
-                  </Table.Tr>
-                ))}
-              </Table.Tbody>
-            </WideTable>
-          )
-        }
-      </Loaded>
+      <Ledger of={of} />
     </section>
   );
 }

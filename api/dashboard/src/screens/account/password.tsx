@@ -1,11 +1,10 @@
 // Changes the password, which ends all other sessions.
-import { Button, Group, PasswordInput, Stack, Switch, Title } from "@mantine/core";
-import { type FormEvent, useState } from "react";
+import { Switch, Title } from "@mantine/core";
+import { useState } from "react";
 import { api, data } from "../../api/client";
 import { useAction } from "../../parts/action";
-import { Refused } from "../../parts/loading";
-
-const SHORTEST = 12;
+import { Form } from "../../parts/form";
+import { PasswordField } from "../../parts/password_field";
 
 export function Password() {
   const [current, setCurrent] = useState("");
@@ -26,49 +25,27 @@ export function Password() {
     },
     quiet: true,
   });
-  const submit = (event: FormEvent) => {
-    event.preventDefault();
-    change.mutate();
-  };
   return (
     <section aria-labelledby="password">
-      <form onSubmit={submit}>
-        <Stack gap="sm">
-          <Title order={2} size="h4" id="password">
-            Password
-          </Title>
-          <PasswordInput
-            label="Password of now"
-            autoComplete="current-password"
-            required
-            visibilityToggleButtonProps={{ "aria-label": "Show the password of now" }}
-            value={current}
-            onChange={(event) => setCurrent(event.currentTarget.value)}
-          />
-          <PasswordInput
-            label="New password"
-            description={`${SHORTEST} characters or more.`}
-            autoComplete="new-password"
-            minLength={SHORTEST}
-            required
-            visibilityToggleButtonProps={{ "aria-label": "Show the new password" }}
-            value={wanted}
-            onChange={(event) => setWanted(event.currentTarget.value)}
-          />
-          <Switch
-            label="End all my API tokens, too"
-            description="Where somebody else may have known the password."
-            checked={revoke}
-            onChange={(event) => setRevoke(event.currentTarget.checked)}
-          />
-          <Refused error={change.error} />
-          <Group>
-            <Button type="submit" variant="default" loading={change.isPending}>
-              Change the password
-            </Button>
-          </Group>
-        </Stack>
-      </form>
+      <Title order={2} size="h4" id="password" mb="sm">
+        Password
+      </Title>
+      <Form
+        onSubmit={() => change.mutate()}
+        action="Change the password"
+        main={false}
+        pending={change.isPending}
+        error={change.error}
+      >
+        <PasswordField label="Password of now" value={current} onSet={setCurrent} />
+        <PasswordField label="New password" isNew value={wanted} onSet={setWanted} />
+        <Switch
+          label="End all my API tokens, too"
+          description="Where somebody else may have known the password."
+          checked={revoke}
+          onChange={(event) => setRevoke(event.currentTarget.checked)}
+        />
+      </Form>
     </section>
   );
 }

@@ -1,10 +1,11 @@
 // The second factor: set up with an authenticator app, put in force by its first code, taken away with both.
-import { Button, Group, PasswordInput, Stack, Text, TextInput, Title } from "@mantine/core";
-import { type FormEvent, useState } from "react";
+import { Stack, Text, TextInput, Title } from "@mantine/core";
+import { useState } from "react";
 import { api, data, type Schemas } from "../../api/client";
 import { useAction } from "../../parts/action";
 import { Command } from "../../parts/command";
-import { Refused } from "../../parts/loading";
+import { Form } from "../../parts/form";
+import { PasswordField } from "../../parts/password_field";
 
 export function SecondFactor({ on }: { on: boolean }) {
   const [codes, setCodes] = useState<string[] | null>(null);
@@ -44,50 +45,36 @@ function SetUp({ onCodes }: { onCodes: (codes: string[]) => void }) {
     onDone: (answer: Schemas["RecoveryCodes"]) => onCodes(answer.recovery_codes),
     quiet: true,
   });
-  const submit = (event: FormEvent) => {
-    event.preventDefault();
-    if (begin.data) confirm.mutate();
-    else begin.mutate();
-  };
   return (
-    <form onSubmit={submit}>
-      <Stack gap="sm">
-        {begin.data ? (
-          <>
-            <Text size="sm">Add this secret to your authenticator app, and enter the code that it shows.</Text>
-            <Command text={begin.data.secret} label="Copy the secret" />
-            <TextInput
-              label="First code"
-              inputMode="numeric"
-              autoComplete="one-time-code"
-              required
-              value={code}
-              onChange={(event) => setCode(event.currentTarget.value)}
-            />
-          </>
-        ) : (
-          <>
-            <Text size="sm" c="dimmed">
-              With it a login needs a code of your authenticator app, too.
-            </Text>
-            <PasswordInput
-              label="Your password"
-              autoComplete="current-password"
-              required
-              visibilityToggleButtonProps={{ "aria-label": "Show the password" }}
-              value={password}
-              onChange={(event) => setPassword(event.currentTarget.value)}
-            />
-          </>
-        )}
-        <Refused error={confirm.error ?? begin.error} />
-        <Group>
-          <Button type="submit" variant="default" loading={begin.isPending || confirm.isPending}>
-            {begin.data ? "Put it in force" : "Set it up"}
-          </Button>
-        </Group>
-      </Stack>
-    </form>
+    <Form
+      onSubmit={() => (begin.data ? confirm.mutate() : begin.mutate())}
+      action={begin.data ? "Put it in force" : "Set it up"}
+      main={false}
+      pending={begin.isPending || confirm.isPending}
+      error={confirm.error ?? begin.error}
+    >
+      {begin.data ? (
+        <>
+          <Text size="sm">Add this secret to your authenticator app, and enter the code that it shows.</Text>
+          <Command text={begin.data.secret} label="Copy the secret" />
+          <TextInput
+            label="First code"
+            inputMode="numeric"
+            autoComplete="one-time-code"
+            required
+            value={code}
+            onChange={(event) => setCode(event.currentTarget.value)}
+          />
+        </>
+      ) : (
+        <>
+          <Text size="sm" c="dimmed">
+            With it a login needs a code of your authenticator app, too.
+          </Text>
+          <PasswordField label="Your password" value={password} onSet={setPassword} />
+        </>
+      )}
+    </Form>
   );
 }
 
@@ -101,37 +88,24 @@ function TakeAway({ onDone }: { onDone: () => void }) {
     onDone,
     quiet: true,
   });
-  const submit = (event: FormEvent) => {
-    event.preventDefault();
-    remove.mutate();
-  };
   return (
-    <form onSubmit={submit}>
-      <Stack gap="sm">
-        <Text size="sm">It is in force: a login needs a code of your authenticator app.</Text>
-        <PasswordInput
-          label="Your password"
-          autoComplete="current-password"
-          required
-          visibilityToggleButtonProps={{ "aria-label": "Show the password" }}
-          value={password}
-          onChange={(event) => setPassword(event.currentTarget.value)}
-        />
-        <TextInput
-          label="Code"
-          description="Of the app, or a recovery code."
-          autoComplete="one-time-code"
-          required
-          value={code}
-          onChange={(event) => setCode(event.currentTarget.value)}
-        />
-        <Refused error={remove.error} />
-        <Group>
-          <Button type="submit" variant="default" loading={remove.isPending}>
-            Take it away
-          </Button>
-        </Group>
-      </Stack>
-    </form>
+    <Form
+      onSubmit={() => remove.mutate()}
+      action="Take it away"
+      main={false}
+      pending={remove.isPending}
+      error={remove.error}
+    >
+      <Text size="sm">It is in force: a login needs a code of your authenticator app.</Text>
+      <PasswordField label="Your password" value={password} onSet={setPassword} />
+      <TextInput
+        label="Code"
+        description="Of the app, or a recovery code."
+        autoComplete="one-time-code"
+        required
+        value={code}
+        onChange={(event) => setCode(event.currentTarget.value)}
+      />
+    </Form>
   );
 }

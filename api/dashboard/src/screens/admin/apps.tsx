@@ -1,63 +1,43 @@
 // The apps of all organisations.
-import { Stack, Table, Text } from "@mantine/core";
-import { keepPreviousData, useQuery } from "@tanstack/react-query";
+import { Stack } from "@mantine/core";
+import { keepPreviousData, useInfiniteQuery } from "@tanstack/react-query";
+import type { Schemas } from "../../api/client";
 import { adminAppsQuery } from "../../api/queries";
 import { money } from "../../parts/amounts";
 import { LinkTo } from "../../parts/link";
-import { Loaded } from "../../parts/loading";
+import { type Column, LongTable } from "../../parts/long_table";
+import { Paged } from "../../parts/paged";
+import { useSearch } from "../../parts/search_field";
 import { Status } from "../../parts/status";
-import { WideTable } from "../../parts/wide_table";
-import { More, useSearch } from "./search";
+
+type App = Schemas["AdminAppItem"];
+
+const COLUMNS: Column<App>[] = [
+  {
+    head: "App",
+    cell: (one) => (
+      <LinkTo to="/apps/$app" params={{ app: one.slug }} fw={600}>
+        {one.slug}
+      </LinkTo>
+    ),
+  },
+  { head: "Status", cell: (one) => <Status of={one.status} /> },
+  { head: "Organisation", className: "wide break", cell: (one) => one.organization },
+  { head: "Plan", className: "wide", cell: (one) => one.plan },
+  { head: "Replicas", className: "numeric wide", width: "9%", cell: (one) => one.replicas },
+  { head: "An hour", className: "numeric wide", width: "11%", cell: (one) => money(one.cost_per_hour) },
+  { head: "This month", className: "numeric", width: "13%", cell: (one) => money(one.cost_month) },
+];
 
 export function AdminApps() {
   const { settled, field } = useSearch("Search all apps");
-  const apps = useQuery({ ...adminAppsQuery(settled), placeholderData: keepPreviousData });
+  const apps = useInfiniteQuery({ ...adminAppsQuery(settled), placeholderData: keepPreviousData });
   return (
     <Stack gap="sm">
       {field}
-      <Loaded query={apps}>
-        {({ items, next_cursor }) =>
-          items.length === 0 ? (
-            <Text c="dimmed">{settled ? "No app has this in its name." : "There is no app yet."}</Text>
-          ) : (
-            <>
-              <WideTable label="All apps" verticalSpacing="sm">
-                <Table.Thead>
-                  <Table.Tr>
-                    <Table.Th>App</Table.Th>
-                    <Table.Th>Status</Table.Th>
-                    <Table.Th className="wide">Organisation</Table.Th>
-                    <Table.Th className="wide">Plan</Table.Th>
-                    <Table.Th className="numeric wide">Replicas</Table.Th>
-                    <Table.Th className="numeric wide">An hour</Table.Th>
-                    <Table.Th className="numeric">This month</Table.Th>
-                  </Table.Tr>
-                </Table.Thead>
-                <Table.Tbody>
-                  {items.map((one) => (
-                    <Table.Tr key={one.id}>
-                      <Table.Td>
-                        <LinkTo to="/apps/$app" params={{ app: one.slug }} fw={600}>
-                          {one.slug}
-                        </LinkTo>
-                      </Table.Td>
-                      <Table.Td>
-                        <Status of={one.status} />
-                      </Table.Td>
-                      <Table.Td className="wide break">{one.organization}</Table.Td>
-                      <Table.Td className="wide">{one.plan}</Table.Td>
-                      <Table.Td className="numeric wide">{one.replicas}</Table.Td>
-                      <Table.Td className="numeric wide">{money(one.cost_per_hour)}</Table.Td>
-                      <Table.Td className="numeric">{money(one.cost_month)}</Table.Td>
-                    </Table.Tr>
-                  ))}
-                </Table.Tbody>
-              </WideTable>
-              <More than={items.length} cursor={next_cursor} />
-            </>
-          )
-        }
-      </Loaded>
+      <Paged query={apps} empty={settled ? "No app has this in its name." : "There is no app yet."}>
+        {(items) => <LongTable label="All apps" columns={COLUMNS} rows={items} rowKey={(one) => one.id} />}
+      </Paged>
     </Stack>
   );
 }

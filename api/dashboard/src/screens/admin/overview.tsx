@@ -3,11 +3,11 @@ import { Stack, Table, Text, Title } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { adminOverviewQuery, healthQuery } from "../../api/queries";
 import { money } from "../../parts/amounts";
+import { Fact } from "../../parts/fact";
 import { Loaded } from "../../parts/loading";
 import { Status } from "../../parts/status";
 import { lasted } from "../../parts/time";
 import { WideTable } from "../../parts/wide_table";
-import { Fact } from "../usage";
 
 export function AdminOverview() {
   const overview = useQuery(adminOverviewQuery);

@@ -21,7 +21,7 @@ import { adminSettingsQuery } from "../../api/queries";
 import { useAction } from "../../parts/action";
 import { count } from "../../parts/amounts";
 import { Loaded, Refused } from "../../parts/loading";
-import { useSearch } from "./search";
+import { useSearch } from "../../parts/search_field";
 
 type Item = Schemas["SettingItem"];
 type Values = Record<string, Schemas["SettingValue"]>;

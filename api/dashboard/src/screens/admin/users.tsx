@@ -1,36 +1,29 @@
 // All users of the platform: made admins, locked out, let in again.
 import { Badge, Button, Group, Stack, Text } from "@mantine/core";
-import { keepPreviousData, useQuery } from "@tanstack/react-query";
+import { keepPreviousData, useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { api, data, type Schemas } from "../../api/client";
 import { adminUsersQuery, meQuery } from "../../api/queries";
 import { useAction } from "../../parts/action";
-import { Loaded } from "../../parts/loading";
+import { Paged } from "../../parts/paged";
+import { useSearch } from "../../parts/search_field";
 import { Ago } from "../../parts/time";
-import { More, useSearch } from "./search";
 
 export function AdminUsers() {
   const { settled, field } = useSearch("Search users");
-  const users = useQuery({ ...adminUsersQuery(settled), placeholderData: keepPreviousData });
+  const users = useInfiniteQuery({ ...adminUsersQuery(settled), placeholderData: keepPreviousData });
   const me = useQuery(meQuery).data;
   return (
     <Stack gap="sm">
       {field}
-      <Loaded query={users}>
-        {({ items, next_cursor }) =>
-          items.length === 0 ? (
-            <Text c="dimmed">Nobody has this in their address.</Text>
-          ) : (
-            <>
-              <ul className="plain-list rows" aria-label="Users">
-                {items.map((one) => (
-                  <Row key={one.id} of={one} self={one.id === me?.id} />
-                ))}
-              </ul>
-              <More than={items.length} cursor={next_cursor} />
-            </>
-          )
-        }
-      </Loaded>
+      <Paged query={users} empty="Nobody has this in their address.">
+        {(items) => (
+          <ul className="plain-list rows" aria-label="Users">
+            {items.map((one) => (
+              <Row key={one.id} of={one} self={one.id === me?.id} />
+            ))}
+          </ul>
+        )}
+      </Paged>
     </Stack>
   );
 }

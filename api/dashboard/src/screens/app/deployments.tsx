@@ -1,5 +1,5 @@
 // All deployments of an app, newest first, with the way back to those that are kept.
-import { Button, Group, Modal, Stack, Text } from "@mantine/core";
+import { Button, Stack, Text } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
@@ -7,8 +7,9 @@ import { api, data, type Schemas } from "../../api/client";
 import { appQuery, deploymentsQuery } from "../../api/queries";
 import { useAction } from "../../parts/action";
 import { bytes } from "../../parts/amounts";
+import { Dialog } from "../../parts/dialog";
 import { LinkTo } from "../../parts/link";
-import { Loaded, Refused } from "../../parts/loading";
+import { Loaded } from "../../parts/loading";
 import { useMay } from "../../parts/roles";
 import { Status } from "../../parts/status";
 import { Ago, lasted } from "../../parts/time";
@@ -114,22 +115,18 @@ function RollBack({ slug, to, onClose }: { slug: string; to: Item; onClose: () =
     quiet: true,
   });
   return (
-    <Modal opened onClose={onClose} title={`Roll back to v${to.version}?`}>
-      <Stack>
-        <Text size="sm">
-          v{to.version} ({about(to)}) runs again, with the config vars of now and without a build. It becomes a release
-          of its own.
-        </Text>
-        <Refused error={rollback.error} />
-        <Group justify="flex-end">
-          <Button variant="default" onClick={onClose}>
-            Leave it
-          </Button>
-          <Button loading={rollback.isPending} onClick={() => rollback.mutate()}>
-            Roll back
-          </Button>
-        </Group>
-      </Stack>
-    </Modal>
+    <Dialog
+      title={`Roll back to v${to.version}?`}
+      onClose={onClose}
+      onSubmit={() => rollback.mutate()}
+      action="Roll back"
+      pending={rollback.isPending}
+      error={rollback.error}
+    >
+      <Text size="sm">
+        v{to.version} ({about(to)}) runs again, with the config vars of now and without a build. It becomes a release of
+        its own.
+      </Text>
+    </Dialog>
   );
 }

@@ -1,5 +1,5 @@
 // The app's names: the platform's, and those of its own with the DNS records they need.
-import { Alert, Button, Group, Modal, Stack, Switch, Table, Text, TextInput, Title } from "@mantine/core";
+import { Alert, Button, Group, Stack, Switch, Table, Text, TextInput, Title } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi } from "@tanstack/react-router";
 import { type FormEvent, useState } from "react";
@@ -8,6 +8,7 @@ import { Problem } from "../../api/problem";
 import { appQuery, domainsQuery } from "../../api/queries";
 import { useAction } from "../../parts/action";
 import { Command } from "../../parts/command";
+import { Dialog } from "../../parts/dialog";
 import { Loaded, Refused } from "../../parts/loading";
 import { LOOK_ONLY, useMay } from "../../parts/roles";
 import { Status } from "../../parts/status";
@@ -99,6 +100,7 @@ function Domain({ slug, one, may }: { slug: string; one: Schemas["DomainItem"]; 
     run: () => data(api.DELETE("/api/paas/apps/{app}/domains/{domain}", { params: { path } })),
     done: `${one.display_name} is removed.`,
     changes,
+    quiet: true,
   });
   return (
     <section className="card" aria-label={one.display_name}>
@@ -169,19 +171,19 @@ function Domain({ slug, one, may }: { slug: string; one: Schemas["DomainItem"]; 
         </Text>
         {one.ssl_problem ? <Alert color="yellow">{one.ssl_problem}</Alert> : null}
       </Stack>
-      <Modal opened={removing} onClose={() => setRemoving(false)} title={`Remove ${one.display_name}?`}>
-        <Stack>
+      {removing ? (
+        <Dialog
+          title={`Remove ${one.display_name}?`}
+          onClose={() => setRemoving(false)}
+          onSubmit={() => remove.mutate()}
+          action="Remove"
+          danger
+          pending={remove.isPending}
+          error={remove.error}
+        >
           <Text size="sm">It is routed no more within seconds. It can be added again.</Text>
-          <Group justify="flex-end">
-            <Button variant="default" onClick={() => setRemoving(false)}>
-              Leave it
-            </Button>
-            <Button color="red" loading={remove.isPending} onClick={() => remove.mutate()}>
-              Remove
-            </Button>
-          </Group>
-        </Stack>
-      </Modal>
+        </Dialog>
+      ) : null}
     </section>
   );
 }

@@ -1,17 +1,6 @@
 // Config vars: their names and ages. Values go in and are never told again. All changes are saved at once, so that the
 // app rolls out once.
-import {
-  ActionIcon,
-  Button,
-  Group,
-  Modal,
-  PasswordInput,
-  Stack,
-  Switch,
-  Text,
-  Textarea,
-  TextInput,
-} from "@mantine/core";
+import { ActionIcon, Button, Group, PasswordInput, Stack, Switch, Text, Textarea, TextInput } from "@mantine/core";
 import { IconTrash } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi } from "@tanstack/react-router";
@@ -20,6 +9,7 @@ import { api, data, type Schemas } from "../../api/client";
 import { appQuery, envQuery } from "../../api/queries";
 import { useAction } from "../../parts/action";
 import { count } from "../../parts/amounts";
+import { Dialog } from "../../parts/dialog";
 import { Loaded, Refused } from "../../parts/loading";
 import { LOOK_ONLY, useMay } from "../../parts/roles";
 import { Ago } from "../../parts/time";
@@ -271,32 +261,30 @@ function Paste({ slug, onClose }: { slug: string; onClose: () => void }) {
     quiet: true,
   });
   return (
-    <Modal opened onClose={onClose} title="Paste a .env file" size="lg">
-      <Stack>
-        <Textarea
-          label="Lines of NAME=value"
-          rows={10}
-          classNames={{ input: "mono" }}
-          spellCheck={false}
-          data-autofocus
-          value={text}
-          onChange={(event) => setText(event.currentTarget.value)}
-        />
-        <Switch
-          label="Remove all vars that are not in it"
-          checked={replace}
-          onChange={(event) => setReplace(event.currentTarget.checked)}
-        />
-        <Refused error={load.error} />
-        <Group justify="flex-end">
-          <Button variant="default" onClick={onClose}>
-            Leave it
-          </Button>
-          <Button loading={load.isPending} disabled={text.trim() === ""} onClick={() => load.mutate()}>
-            Set them
-          </Button>
-        </Group>
-      </Stack>
-    </Modal>
+    <Dialog
+      title="Paste a .env file"
+      onClose={onClose}
+      onSubmit={() => load.mutate()}
+      action="Set them"
+      disabled={text.trim() === ""}
+      pending={load.isPending}
+      error={load.error}
+      size="lg"
+    >
+      <Textarea
+        label="Lines of NAME=value"
+        rows={10}
+        classNames={{ input: "mono" }}
+        spellCheck={false}
+        data-autofocus
+        value={text}
+        onChange={(event) => setText(event.currentTarget.value)}
+      />
+      <Switch
+        label="Remove all vars that are not in it"
+        checked={replace}
+        onChange={(event) => setReplace(event.currentTarget.checked)}
+      />
+    </Dialog>
   );
 }

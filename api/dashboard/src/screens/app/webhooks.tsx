@@ -6,6 +6,7 @@ import { api, data, type Schemas } from "../../api/client";
 import { deliveriesQuery, webhooksQuery } from "../../api/queries";
 import { useAction } from "../../parts/action";
 import { Command } from "../../parts/command";
+import { Dialog } from "../../parts/dialog";
 import { Loaded, Refused } from "../../parts/loading";
 import { Status } from "../../parts/status";
 import { Ago } from "../../parts/time";
@@ -81,10 +82,12 @@ function Webhook({ slug, of }: { slug: string; of: Schemas["WebhookItem"] }) {
     done: "There is a new secret; the old one holds for a while.",
     changes,
   });
+  const [removing, setRemoving] = useState(false);
   const remove = useAction({
     run: () => data(api.DELETE("/api/paas/apps/{app}/webhooks/{webhook}", { params: { path } })),
     done: "The webhook is removed.",
     changes,
+    quiet: true,
   });
   return (
     <div className="card">
@@ -110,12 +113,25 @@ function Webhook({ slug, of }: { slug: string; of: Schemas["WebhookItem"] }) {
           <Button size="xs" variant="default" loading={rotate.isPending} onClick={() => rotate.mutate()}>
             New secret
           </Button>
-          <Button size="xs" variant="default" loading={remove.isPending} onClick={() => remove.mutate()}>
+          <Button size="xs" variant="default" onClick={() => setRemoving(true)}>
             Remove
           </Button>
         </Group>
         {open ? <Deliveries slug={slug} webhook={of.id} /> : null}
       </Stack>
+      {removing ? (
+        <Dialog
+          title="Remove the webhook?"
+          onClose={() => setRemoving(false)}
+          onSubmit={() => remove.mutate()}
+          action="Remove"
+          danger
+          pending={remove.isPending}
+          error={remove.error}
+        >
+          <Text size="sm">What calls its address is answered that there is nothing, and deploys no more.</Text>
+        </Dialog>
+      ) : null}
     </div>
   );
 }

@@ -1,0 +1,46 @@
+// A dialog with a form: what is asked, what was refused, the way back and the way on. Every question of a screen is one.
+import { Button, Group, Modal, Stack } from "@mantine/core";
+import type { ReactNode } from "react";
+import { Refused } from "./loading";
+
+interface DialogProps {
+  title: string;
+  onClose: () => void;
+  onSubmit: () => void;
+  /** What the button says that goes on. */
+  action: string;
+  /** Whether something is lost by it. */
+  danger?: boolean;
+  pending?: boolean;
+  disabled?: boolean;
+  error?: unknown;
+  size?: "md" | "lg";
+  children: ReactNode;
+}
+
+export function Dialog(props: DialogProps) {
+  const { title, onClose, onSubmit, action, danger, pending, disabled, error, size = "md", children } = props;
+  return (
+    <Modal opened onClose={onClose} title={title} size={size}>
+      <form
+        onSubmit={(event) => {
+          event.preventDefault();
+          onSubmit();
+        }}
+      >
+        <Stack>
+          {children}
+          <Refused error={error} />
+          <Group justify="flex-end">
+            <Button variant="default" onClick={onClose}>
+              Leave it
+            </Button>
+            <Button type="submit" color={danger ? "red" : undefined} disabled={disabled} loading={pending}>
+              {action}
+            </Button>
+          </Group>
+        </Stack>
+      </form>
+    </Modal>
+  );
+}

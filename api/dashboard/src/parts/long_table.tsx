@@ -1,0 +1,95 @@
+// A table of any number of rows: of a long one only the rows near the window are in the page.
+import { Table } from "@mantine/core";
+import { useWindowVirtualizer } from "@tanstack/react-virtual";
+import { type ReactNode, useLayoutEffect, useRef, useState } from "react";
+import { WideTable } from "./wide_table";
+
+export interface Column<T> {
+  head: string;
+  /** `wide` is left out on a phone, `numeric` stands at the end. */
+  className?: string;
+  /** Its share where the table is long, whose columns must not move while it scrolls. */
+  width?: string;
+  cell: (row: T) => ReactNode;
+}
+
+interface LongTableProps<T> {
+  label: string;
+  columns: readonly Column<T>[];
+  rows: readonly T[];
+  rowKey: (row: T) => string | number;
+}
+
+/** From so many rows on it is long. */
+const LONG = 100;
+const ROW_PX = 49;
+
+export function LongTable<T>({ label, columns, rows, rowKey }: LongTableProps<T>) {
+  const body = useRef<HTMLTableSectionElement>(null);
+  const [top, setTop] = useState(0);
+  const long = rows.length > LONG;
+  useLayoutEffect(() => {
+    if (body.current) setTop(body.current.getBoundingClientRect().top + window.scrollY);
+  }, []);
+  const virtual = useWindowVirtualizer({
+    count: rows.length,
+    estimateSize: () => ROW_PX,
+    overscan: 15,
+    scrollMargin: top,
+    enabled: long,
+  });
+  const items = virtual.getVirtualItems();
+  const [first, last] = [items[0], items.at(-1)];
+  const shown = long ? items.map(({ index }) => index) : rows.map((_, index) => index);
+  return (
+    <WideTable
+      label={label}
+      verticalSpacing="sm"
+      highlightOnHover
+      layout={long ? "fixed" : "auto"}
+      aria-rowcount={rows.length + 1}
+    >
+      <Table.Thead>
+        <Table.Tr aria-rowindex={1}>
+          {columns.map(({ head, className, width }) => (
+            <Table.Th key={head} className={className} style={long && width ? { width } : undefined}>
+              {head}
+            </Table.Th>
+          ))}
+        </Table.Tr>
+      </Table.Thead>
+      <Table.Tbody ref={body}>
+        {long && first ? <Gap pixels={first.start - top} columns={columns.length} /> : null}
+        {shown.map((index) => {
+          const row = rows[index];
+          if (row === undefined) return null;
+          return (
+            <Table.Tr
+              key={rowKey(row)}
+              aria-rowindex={index + 2}
+              data-index={index}
+              ref={long ? virtual.measureElement : undefined}
+            >
+              {columns.map(({ head, className, cell }) => (
+                <Table.Td key={head} className={className}>
+                  {cell(row)}
+                </Table.Td>
+              ))}
+            </Table.Tr>
+          );
+        })}
+        {long && last ? <Gap pixels={virtual.getTotalSize() - (last.end - top)} columns={columns.length} /> : null}
+      </Table.Tbody>
+    </WideTable>
+  );
+}
+
+/** In place of rows that are out of sight. */
+function Gap({ pixels, columns }: { pixels: number; columns: number }) {
+  if (pixels <= 0) return null;
+  return (
+    <tr>
+      <td colSpan={columns} style={{ height: pixels, padding: 0 }} />
+    </tr>
+  );
+}

@@ -1,0 +1,40 @@
+// A list that the API gives page by page: what was read of it, and the way to the rest.
+import { Button, Group, Text } from "@mantine/core";
+import type { InfiniteData, UseInfiniteQueryResult } from "@tanstack/react-query";
+import type { ReactNode } from "react";
+import { Failed, Waiting } from "./loading";
+
+export interface PageOf<T> {
+  items: T[];
+  next_cursor?: string | null;
+}
+
+interface PagedProps<T> {
+  query: UseInfiniteQueryResult<InfiniteData<PageOf<T>>>;
+  /** What is said in place of items. */
+  empty: string;
+  children: (items: T[]) => ReactNode;
+}
+
+export function Paged<T>({ query, empty, children }: PagedProps<T>) {
+  if (query.data === undefined) {
+    return query.isError ? <Failed error={query.error} retry={() => void query.refetch()} /> : <Waiting />;
+  }
+  const items = query.data.pages.flatMap((page) => page.items);
+  if (items.length === 0) return <Text c="dimmed">{empty}</Text>;
+  return (
+    <>
+      {children(items)}
+      {query.hasNextPage ? (
+        <Group gap="sm" mt="sm">
+          <Button variant="default" loading={query.isFetchingNextPage} onClick={() => void query.fetchNextPage()}>
+            Show more
+          </Button>
+          <Text size="sm" c="dimmed">
+            The first {items.length} are shown.
+          </Text>
+        </Group>
+      ) : null}
+    </>
+  );
+}

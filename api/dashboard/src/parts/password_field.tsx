@@ -1,0 +1,28 @@
+// A field for a password: one that is known, or one that is chosen.
+import { PasswordInput, type PasswordInputProps } from "@mantine/core";
+
+/** Fewest characters of a password that is chosen. */
+const SHORTEST = 12;
+
+interface PasswordFieldProps extends Omit<PasswordInputProps, "value" | "onChange" | "label"> {
+  label: string;
+  /** Whether it is chosen here. */
+  isNew?: boolean;
+  value: string;
+  onSet: (value: string) => void;
+}
+
+export function PasswordField({ label, isNew = false, value, onSet, ...more }: PasswordFieldProps) {
+  return (
+    <PasswordInput
+      label={label}
+      required
+      autoComplete={isNew ? "new-password" : "current-password"}
+      visibilityToggleButtonProps={{ "aria-label": `Show: ${label}` }}
+      {...(isNew ? { minLength: SHORTEST, description: `${SHORTEST} characters or more.` } : {})}
+      {...more}
+      value={value}
+      onChange={(event) => onSet(event.currentTarget.value)}
+    />
+  );
+}
