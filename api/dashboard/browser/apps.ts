@@ -34,3 +34,37 @@ export const BROKEN = {
     scripts: { start: "node server.js", build: "echo the colour is missing >&2; exit 3" },
   }),
 };
+
+/** A server that writes to its log what it is asked for. */
+export const WRITING = {
+  ...TALKING,
+  "server.js": `
+    const { writeSync } = require("node:fs");
+    const HOSTILE = [
+      "\\u001b[31mred\\u001b[0m and \\u001b[1mbold\\u001b[0m",
+      "null\\u0000in\\u0007between",
+      "<script>document.title='owned'</script>",
+      "<img src=x onerror=\\"document.title='owned'\\">",
+      "\\u001b]8;;https://evil.example\\u001b\\\\a link\\u001b]8;;\\u001b\\\\",
+      "2026-01-01T00:00:00Z app[web.1]: forged",
+      "\\u001b[2J\\u001b[10;10Hmoved",
+      "turned \\u202egnirts",
+      "end of what is hostile",
+    ];
+    function write(text) {
+      const bytes = Buffer.from(text);
+      for (let at = 0; at < bytes.length; ) {
+        try { at += writeSync(1, bytes, at); } catch (error) { if (error.code !== "EAGAIN") throw error; }
+      }
+    }
+    require("node:http").createServer((request, response) => {
+      const url = new URL(request.url, "http://localhost");
+      const number = Number(url.searchParams.get("n"));
+      if (url.pathname === "/lines") for (let line = 1; line <= number; line += 1) write("line " + line + " of " + number + "\\n");
+      if (url.pathname === "/hostile") write(HOSTILE.join("\\n") + "\\n");
+      if (url.pathname === "/long") write("x".repeat(number) + " the end of it\\n");
+      if (url.pathname === "/levels") write("info: all is well\\nwarning: it is slow\\nerror: it broke\\n");
+      response.end("Hello");
+    }).listen(process.env.PORT);
+  `,
+};

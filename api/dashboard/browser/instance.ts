@@ -1,12 +1,14 @@
 // The Skypanel that `infra/dev/e2e start` started, its admin commands, and people who push to it.
 import { execFileSync, type SpawnSyncReturns, spawn, spawnSync } from "node:child_process";
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { request } from "node:http";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 
 interface Instance {
   programs: string;
   data_dir: string;
+  pid_file: string;
   ssh_port: number;
   api_port: number;
   http_port: number;
@@ -170,4 +172,42 @@ export class Repository {
       },
     };
   }
+}
+
+/** Asks an app through the edge, by the platform's name for it or another; its answer. */
+export function visit(app: string, path = "/", host = `${app}.localhost`): Promise<{ status: number; text: string }> {
+  return new Promise((resolve, reject) => {
+    const options = { host: "127.0.0.1", port: instance.http_port, path, headers: { host } };
+    const asked = request(options, (response) => {
+      let text = "";
+      response.setEncoding("utf8");
+      response.on("data", (piece) => {
+        text += piece;
+      });
+      response.on("end", () => resolve({ status: response.statusCode ?? 0, text }));
+    });
+    asked.setTimeout(COMMAND_LIMIT_MS, () => asked.destroy(new Error(`${app}${path} did not answer`)));
+    asked.on("error", reject).end();
+  });
+}
+
+/** Ends the Skypanel as somebody who stops the machine's service does; answers once it is gone. */
+export async function stopSkypanel() {
+  const pid = Number(readFileSync(instance.pid_file, "utf8"));
+  process.kill(pid, "SIGTERM");
+  const until = Date.now() + COMMAND_LIMIT_MS;
+  while (existsSync(`/proc/${pid}`)) {
+    if (Date.now() > until) throw new Error(`Skypanel (process ${pid}) does not stop`);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
+
+/** Has it run again, on the same data. */
+export function startSkypanel() {
+  execFileSync(join(ROOT, "infra/dev/e2e"), ["start"], {
+    cwd: ROOT,
+    env: { ...process.env, SKYPANEL_PROGRAMS_DIR: instance.programs },
+    stdio: "ignore",
+    timeout: PUSH_LIMIT_MS,
+  });
 }

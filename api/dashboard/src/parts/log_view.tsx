@@ -3,7 +3,7 @@
 import { Button } from "@mantine/core";
 import { IconArrowDown } from "@tabler/icons-react";
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { useCallback, useEffect, useRef, useState } from "react";
+import { type MouseEvent, useCallback, useEffect, useLayoutEffect, useRef, useState } from "react";
 import { pieces } from "./ansi";
 import { exactly } from "./time";
 
@@ -13,11 +13,17 @@ export interface Line {
   text: string;
   at?: string;
   process?: string;
+  /** How grave it says that it is. */
+  level?: string | null | undefined;
+  /** Its place in the log, by which it can be gone to. */
+  cursor?: string;
 }
 
 const LINE_PX = 20;
-/** How near to the end counts as being there. */
+/** How near to an end counts as being there. */
 const NEAR_PX = 30;
+/** How near to an end more lines are asked for. */
+const SOON_PX = 600;
 
 interface LogViewProps {
   lines: readonly Line[];
@@ -26,11 +32,22 @@ interface LogViewProps {
   empty: string;
   /** Whether to show when each line was written; yes without. */
   times?: boolean;
+  /** Whether to be at the end, and stay there, to begin with; yes without. */
+  follows?: boolean;
+  /** Cursor of the line that is gone to. */
+  chosen?: string | undefined;
+  /** The address of a line; without, lines have none. */
+  address?: (cursor: string) => string;
+  onChoose?: (cursor: string) => void;
+  /** Somebody comes near to the first line, or to the last. */
+  onFirst?: (() => void) | undefined;
+  onLast?: (() => void) | undefined;
 }
 
-export function LogView({ lines, label, empty, times = true }: LogViewProps) {
+export function LogView(props: LogViewProps) {
+  const { lines, label, empty, times = true, follows = true, chosen, address, onChoose, onFirst, onLast } = props;
   const box = useRef<HTMLDivElement>(null);
-  const [following, setFollowing] = useState(true);
+  const [following, setFollowing] = useState(follows);
   const virtual = useVirtualizer({
     count: lines.length,
     getScrollElement: () => box.current,
@@ -49,9 +66,40 @@ export function LogView({ lines, label, empty, times = true }: LogViewProps) {
     if (following) toEnd();
   }, [following, lines, toEnd]);
 
+  // What is being read stays where it is while lines come or go before it.
+  const first = lines[0]?.id;
+  const firstBefore = useRef(first);
+  useLayoutEffect(() => {
+    const moved = first === undefined || firstBefore.current === undefined ? 0 : firstBefore.current - first;
+    firstBefore.current = first;
+    if (moved !== 0 && !following && box.current) box.current.scrollTop += moved * LINE_PX;
+  }, [first, following]);
+
+  // The line that an address names, once it is there.
+  const arrived = useRef<string | undefined>(undefined);
+  useLayoutEffect(() => {
+    if (chosen === undefined || following || arrived.current === chosen) return;
+    const index = lines.findIndex((line) => line.cursor === chosen);
+    if (index < 0) return;
+    arrived.current = chosen;
+    virtual.scrollToIndex(index, { align: "center" });
+  }, [chosen, following, lines, virtual]);
+
   const onScroll = () => {
     const at = box.current;
-    if (at) setFollowing(at.scrollHeight - at.scrollTop - at.clientHeight < NEAR_PX);
+    if (!at) return;
+    const rest = at.scrollHeight - at.scrollTop - at.clientHeight;
+    if (follows) setFollowing(rest < NEAR_PX);
+    if (at.scrollTop < SOON_PX && !following) onFirst?.();
+    if (rest < SOON_PX) onLast?.();
+  };
+
+  const choose = (event: MouseEvent, cursor: string) => {
+    // Held keys mean another tab, which the address is good for.
+    if (event.ctrlKey || event.metaKey || event.shiftKey || !onChoose) return;
+    event.preventDefault();
+    arrived.current = cursor;
+    onChoose(cursor);
   };
 
   return (
@@ -62,11 +110,23 @@ export function LogView({ lines, label, empty, times = true }: LogViewProps) {
         <div style={{ height: virtual.getTotalSize(), position: "relative" }}>
           {virtual.getVirtualItems().map((item) => {
             const line = lines[item.index];
-            return line ? <Row key={line.id} line={line} top={item.start} times={times} /> : null;
+            if (!line) return null;
+            const isChosen = chosen !== undefined && line.cursor === chosen;
+            return (
+              <Row
+                key={line.id}
+                line={line}
+                top={item.start}
+                times={times}
+                isChosen={isChosen}
+                address={line.cursor ? address?.(line.cursor) : undefined}
+                onChoose={choose}
+              />
+            );
           })}
         </div>
       </section>
-      {following ? null : (
+      {following || !follows ? null : (
         <Button
           className="log-to-end"
           size="xs"
@@ -84,15 +144,50 @@ export function LogView({ lines, label, empty, times = true }: LogViewProps) {
 }
 
 const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+const dated = new Intl.DateTimeFormat("en-GB", {
+  day: "2-digit",
+  month: "short",
+  hour: "2-digit",
+  minute: "2-digit",
+  second: "2-digit",
+});
+const DAY_MS = 86_400_000;
 
-function Row({ line, top, times }: { line: Line; top: number; times: boolean }) {
+interface RowProps {
+  line: Line;
+  top: number;
+  times: boolean;
+  isChosen: boolean;
+  address: string | undefined;
+  onChoose: (event: MouseEvent, cursor: string) => void;
+}
+
+function Row({ line, top, times, isChosen, address, onChoose }: RowProps) {
   const at = times && line.at ? new Date(line.at) : null;
+  const time = at ? (
+    <time dateTime={line.at} title={exactly(at)}>
+      {(Date.now() - at.getTime() > DAY_MS ? dated : clock).format(at)}
+    </time>
+  ) : null;
   return (
-    <div className="log-line" style={{ transform: `translateY(${top}px)`, height: LINE_PX }}>
-      {at ? (
-        <time className="log-time" dateTime={line.at} title={exactly(at)}>
-          {clock.format(at)}
-        </time>
+    <div
+      className="log-line"
+      style={{ transform: `translateY(${top}px)`, height: LINE_PX }}
+      data-level={line.level ?? undefined}
+      data-chosen={isChosen || undefined}
+    >
+      {time && address && line.cursor ? (
+        <a
+          className="log-time"
+          href={address}
+          tabIndex={-1}
+          aria-current={isChosen ? "true" : undefined}
+          onClick={(event) => onChoose(event, line.cursor ?? "")}
+        >
+          {time}
+        </a>
+      ) : time ? (
+        <span className="log-time">{time}</span>
       ) : null}
       {line.process ? <span className="log-process">{line.process}</span> : null}
       {pieces(line.text).map((piece, index) => (

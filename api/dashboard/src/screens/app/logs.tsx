@@ -1,128 +1,230 @@
-// What the app writes, as it writes it.
-import { Button, Group, NativeSelect, Stack, Switch, TextInput } from "@mantine/core";
-import { useHotkeys } from "@mantine/hooks";
-import { IconDownload, IconSearch } from "@tabler/icons-react";
+// What the app, the requests to it, its builds and the platform wrote: as it is written, or any part of what is kept.
+import { Alert, Button, Group, NativeSelect, Stack, Switch, TextInput } from "@mantine/core";
+import { useDebouncedCallback } from "@mantine/hooks";
+import { IconDownload, IconLink } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
-import { getRouteApi } from "@tanstack/react-router";
-import { useDeferredValue, useEffect, useMemo, useRef, useState } from "react";
+import { getRouteApi, useNavigate, useRouter } from "@tanstack/react-router";
+import { useEffect, useState } from "react";
 import type { Schemas } from "../../api/client";
-import type { Problem } from "../../api/problem";
 import { appQuery } from "../../api/queries";
-import { type Connection, follow } from "../../api/sse";
-import { useLines } from "../../live/lines";
+import { MOST_LINES } from "../../live/lines";
 import { count } from "../../parts/amounts";
 import { plain } from "../../parts/ansi";
-import { Failed } from "../../parts/loading";
+import { Copied } from "../../parts/copied";
+import { Failed, Refused } from "../../parts/loading";
 import { type Line, LogView } from "../../parts/log_view";
+import { SearchField } from "../../parts/search_field";
 import { ConnectionBadge } from "./deployment";
+import { fieldOf, LEVELS, type LogFilters, momentOf, narrows, SOURCES } from "./log_filters";
+import { useLogLines } from "./log_lines";
 
-const route = getRouteApi("/shell/apps/$app");
-/** Lines from before that are shown at first. */
-const LINES_BEFORE = 1_000;
+const route = getRouteApi("/shell/apps/$app/logs");
+/** How long somebody may type before the log is searched. */
+const SETTLED_MS = 350;
 
 export function Logs() {
   const { app: slug } = route.useParams();
+  const filters = route.useSearch();
+  const navigate = useNavigate();
+  const router = useRouter();
   const app = useQuery(appQuery(slug)).data;
-  const { lines, add, clear } = useLines();
-  const [connection, setConnection] = useState<Connection>("connecting");
-  const [problem, setProblem] = useState<Problem | null>(null);
-  const [process, setProcess] = useState("");
-  const [search, setSearch] = useState("");
+  // The line that the page was opened at; one that is chosen here stays where it is.
+  const [opened, setOpened] = useState(filters.line);
   const [times, setTimes] = useState(true);
-  const field = useRef<HTMLInputElement>(null);
-  useHotkeys([["/", () => field.current?.focus()]]);
+  const log = useLogLines(slug, filters, opened);
+  const past = opened !== undefined || filters.until !== undefined;
 
-  useEffect(() => {
-    // A stream that is opened again tells its newest lines again; what is there already is passed over.
-    let last = "";
-    let seen = new Set<string>();
-    clear();
-    setProblem(null);
-    const query = new URLSearchParams({ lines: String(LINES_BEFORE), ...(process ? { process } : {}) });
-    return follow(`/api/paas/apps/${encodeURIComponent(slug)}/logs/stream?${query}`, {
-      onConnection: (connection, problem) => {
-        setConnection(connection);
-        if (problem) setProblem(problem);
-      },
-      onEvent: (event) => {
-        const line = JSON.parse(event.data) as Schemas["LogItem"];
-        const key = `${line.process} ${line.text}`;
-        if (line.at < last || (line.at === last && seen.has(key))) return;
-        if (line.at !== last) seen = new Set();
-        last = line.at;
-        seen.add(key);
-        add({ text: line.text, at: line.at, process: line.process });
-      },
-    });
-  }, [slug, process, add, clear]);
+  const go = (search: LogFilters) =>
+    void navigate({ to: "/apps/$app/logs", params: { app: slug }, search, replace: true });
+  const set = (change: LogFilters) => {
+    const { line: _, ...before } = filters;
+    setOpened(undefined);
+    go(Object.fromEntries(Object.entries({ ...before, ...change }).filter(([, value]) => value)) as LogFilters);
+  };
+  const address = (line: string) =>
+    router.buildLocation({ to: "/apps/$app/logs", params: { app: slug }, search: { ...filters, line } }).href;
 
-  const wanted = useDeferredValue(search.trim().toLowerCase());
-  const shown = useMemo(() => fitting(lines, wanted), [lines, wanted]);
-
-  if (problem && problem.status !== 401) return <Failed error={problem} />;
+  const { problem } = log;
+  const wrongInput = problem?.status === 422;
+  if (problem && problem.status !== 401 && !wrongInput && log.lines.length === 0) {
+    return <Failed error={problem} />;
+  }
   return (
-    <Stack gap="sm">
-      <Group gap="sm">
-        <TextInput
-          ref={field}
-          className="grow"
-          type="search"
-          aria-label="Only lines with this text"
-          placeholder="Only lines with this text"
-          leftSection={<IconSearch size={16} />}
-          value={search}
-          onChange={(event) => setSearch(event.currentTarget.value)}
-        />
-        <NativeSelect
-          aria-label="Process type"
-          data={[
-            { value: "", label: "All processes" },
-            ...Object.keys(app?.formation ?? {}).map((type) => ({ value: type, label: type })),
-          ]}
-          value={process}
-          onChange={(event) => setProcess(event.currentTarget.value)}
-        />
-        <Switch label="Times" checked={times} onChange={(event) => setTimes(event.currentTarget.checked)} />
-        <Button
-          variant="default"
-          leftSection={<IconDownload size={16} />}
-          disabled={shown.length === 0}
-          onClick={() => download(slug, shown)}
-        >
-          Download
-        </Button>
-      </Group>
+    <Stack gap="sm" className="log-page">
+      <Filters filters={filters} app={app} onSet={set} />
+      <Refused error={wrongInput ? problem : null} />
+      {log.notice ? (
+        <Alert color="yellow" p="sm" role="status">
+          {log.notice}
+        </Alert>
+      ) : null}
       <LogView
-        lines={shown}
+        // What is looked at anew begins at its own end.
+        key={past ? `${opened} ${JSON.stringify(filters.until)}` : "live"}
+        lines={log.lines}
         times={times}
+        follows={!past}
+        chosen={filters.line}
+        address={address}
+        onChoose={(line) => go({ ...filters, line })}
+        onFirst={log.readOlder}
+        onLast={past ? log.readNewer : undefined}
         label={`Log of ${slug}`}
-        empty={wanted ? "No line has this text." : "Nothing was written yet. New lines come by themselves."}
+        empty={emptyWords(log.reading === "first", past, filters)}
       />
       <Group gap="sm">
-        <ConnectionBadge of={connection} />
-        <span className="label" aria-live="off">
-          {shown.length === lines.length
-            ? count(lines.length, "line")
-            : `${shown.length} of ${count(lines.length, "line")}`}
+        {past ? null : <ConnectionBadge of={log.connection} />}
+        <span className="label" aria-live="off" data-lines={log.lines.length}>
+          {count(log.lines.length, "line")}
         </span>
+        {log.ends.older && log.lines.length > 0 && log.lines.length < MOST_LINES ? (
+          <Button size="xs" variant="default" loading={log.reading === "older"} onClick={log.readOlder}>
+            Older lines
+          </Button>
+        ) : null}
+        {log.ends.newer ? (
+          <Button size="xs" variant="default" loading={log.reading === "newer"} onClick={log.readNewer}>
+            Newer lines
+          </Button>
+        ) : null}
+        {past ? (
+          <Button size="xs" variant="default" onClick={() => set({ until: undefined })}>
+            To the newest lines
+          </Button>
+        ) : null}
+        {filters.line ? (
+          <Copied text={new URL(address(filters.line), location.origin).href} label="Copy the link to the line">
+            <IconLink size={16} />
+          </Copied>
+        ) : null}
+        <Group gap="sm" ml="auto">
+          <Switch label="Times" checked={times} onChange={(event) => setTimes(event.currentTarget.checked)} />
+          <Button
+            size="xs"
+            variant="default"
+            leftSection={<IconDownload size={16} />}
+            disabled={log.lines.length === 0}
+            onClick={() => download(slug, log.lines)}
+          >
+            Download
+          </Button>
+        </Group>
       </Group>
     </Stack>
   );
 }
 
-/** The text of each line that was looked through once, so that fifty thousand are not read anew for each that comes. */
-const read = new WeakMap<Line, string>();
-
-function readable(line: Line): string {
-  const known = read.get(line);
-  if (known !== undefined) return known;
-  const text = plain(line.text).toLowerCase();
-  read.set(line, text);
-  return text;
+function emptyWords(reading: boolean, past: boolean, filters: LogFilters): string {
+  if (reading) return "The log is being read …";
+  if (past) return "No line that is kept fits. Look at another time, or for something else.";
+  if (narrows(filters)) return "No line fits yet. New ones that do come by themselves.";
+  return "Nothing was written yet. New lines come by themselves.";
 }
 
-function fitting(lines: readonly Line[], wanted: string): readonly Line[] {
-  return wanted ? lines.filter((line) => readable(line).includes(wanted)) : lines;
+const RANGES = [
+  { value: "", label: "Any time" },
+  { value: "15m", label: "Last 15 minutes" },
+  { value: "1h", label: "Last hour" },
+  { value: "6h", label: "Last 6 hours" },
+  { value: "1d", label: "Last day" },
+  { value: "1w", label: "Last week" },
+];
+const BETWEEN = "between";
+
+interface FiltersProps {
+  filters: LogFilters;
+  app: Schemas["AppAnswer"] | undefined;
+  onSet: (change: LogFilters) => void;
+}
+
+function Filters({ filters, app, onSet }: FiltersProps) {
+  const [text, setText] = useState(filters.text ?? "");
+  const search = useDebouncedCallback((wanted: string) => onSet({ text: wanted || undefined }), SETTLED_MS);
+  // Another address, such as after going back, has another text.
+  useEffect(() => setText(filters.text ?? ""), [filters.text]);
+  const relative = RANGES.some(({ value }) => value === (filters.since ?? "")) && filters.until === undefined;
+  const [between, setBetween] = useState(!relative);
+  const hourAgo = () => new Date(Date.now() - 3_600_000).toISOString();
+  return (
+    <Stack gap="xs">
+      <Group gap="sm">
+        <SearchField
+          className="grow"
+          label={filters.regex ? "Only lines that match" : "Only lines with this text"}
+          value={text}
+          maxLength={1000}
+          onSet={(wanted) => {
+            setText(wanted);
+            search(wanted.trim());
+          }}
+        />
+        <Switch
+          label="Expression"
+          checked={filters.regex === true}
+          onChange={(event) => onSet({ regex: event.currentTarget.checked || undefined })}
+        />
+      </Group>
+      <Group gap="sm">
+        <NativeSelect
+          aria-label="Source"
+          data={[{ value: "", label: "All sources" }, ...SOURCES.map((value) => ({ value, label: value }))]}
+          value={filters.source ?? ""}
+          onChange={(event) => onSet({ source: (event.currentTarget.value || undefined) as LogFilters["source"] })}
+        />
+        <NativeSelect
+          aria-label="Process"
+          data={[{ value: "", label: "All processes" }, ...processes(app, filters.process)]}
+          value={filters.process ?? ""}
+          onChange={(event) => onSet({ process: event.currentTarget.value || undefined })}
+        />
+        <NativeSelect
+          aria-label="Level"
+          data={[
+            { value: "", label: "Any level" },
+            ...LEVELS.map((value) => ({ value, label: value === "fatal" ? value : `${value} and graver` })),
+          ]}
+          value={filters.level ?? ""}
+          onChange={(event) => onSet({ level: (event.currentTarget.value || undefined) as LogFilters["level"] })}
+        />
+        <NativeSelect
+          aria-label="Time"
+          data={[...RANGES, { value: BETWEEN, label: "Between …" }]}
+          value={between ? BETWEEN : (filters.since ?? "")}
+          onChange={(event) => {
+            const { value } = event.currentTarget;
+            setBetween(value === BETWEEN);
+            if (value === BETWEEN) onSet({ since: hourAgo(), until: new Date().toISOString() });
+            else onSet({ since: value || undefined, until: undefined });
+          }}
+        />
+        {between ? (
+          <>
+            <TextInput
+              type="datetime-local"
+              aria-label="From"
+              value={fieldOf(filters.since)}
+              onChange={(event) => onSet({ since: momentOf(event.currentTarget.value) })}
+            />
+            <TextInput
+              type="datetime-local"
+              aria-label="Until"
+              value={fieldOf(filters.until)}
+              onChange={(event) => onSet({ until: momentOf(event.currentTarget.value) })}
+            />
+          </>
+        ) : null}
+      </Group>
+    </Stack>
+  );
+}
+
+/** Process types and their replicas, with the one that is chosen, which may be gone. */
+function processes(app: Schemas["AppAnswer"] | undefined, chosen: string | undefined): string[] {
+  const all = Object.entries(app?.formation ?? {}).flatMap(([type, replicas]) => [
+    type,
+    ...(replicas > 1 ? Array.from({ length: replicas }, (_, index) => `${type}.${index + 1}`) : []),
+  ]);
+  return chosen && !all.includes(chosen) ? [...all, chosen] : all;
 }
 
 function download(slug: string, lines: readonly Line[]) {

@@ -1,0 +1,32 @@
+import { expect, test } from "vitest";
+import { fieldOf, filtersOf, momentOf, narrows, queryOf } from "./log_filters";
+
+test("the address says which lines, and what makes no sense is passed over", () => {
+  const search = {
+    source: "router",
+    level: "error",
+    process: "web.1",
+    text: 404,
+    regex: true,
+    since: "1h",
+    line: "a-1",
+  };
+  expect(filtersOf(search)).toEqual({ ...search, text: "404" });
+  expect(filtersOf({ source: "<script>", level: 7, text: "", until: null, other: "x" })).toEqual({});
+});
+
+test("the API is asked for what was chosen, and for nothing else", () => {
+  expect(queryOf({})).toEqual({});
+  expect(queryOf({ text: "a+b", line: "1" })).toEqual({ text: "a+b" });
+  expect(queryOf({ text: "a+b", regex: true, source: "app" })).toEqual({ regex: "a+b", source: "app" });
+});
+
+test("a line to go to leaves nothing out", () => {
+  expect(narrows({ line: "1", regex: true })).toBe(false);
+  expect(narrows({ text: "x" })).toBe(true);
+});
+
+test("moments go into fields of the browser's own time and back", () => {
+  expect(momentOf(fieldOf("2026-11-29T12:34:00.000Z"))).toBe("2026-11-29T12:34:00.000Z");
+  expect([fieldOf("15m"), fieldOf(undefined), momentOf(""), momentOf("x")]).toEqual(["", "", undefined, undefined]);
+});
