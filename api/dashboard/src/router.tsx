@@ -11,6 +11,7 @@ import { cache } from "./api/cache";
 import { Problem } from "./api/problem";
 import { meQuery } from "./api/queries";
 import { Failed, Waiting } from "./parts/loading";
+import { filtersOf } from "./screens/app/log_filters";
 import { NotFound } from "./screens/not_found";
 import { Shell } from "./screens/shell";
 
@@ -67,6 +68,12 @@ const newApp = createRoute({
   validateSearch: (search: Record<string, unknown>): { plan?: string } =>
     typeof search.plan === "string" ? { plan: search.plan } : {},
   component: lazyRouteComponent(() => import("./screens/new_app"), "NewApp"),
+});
+
+const plans = createRoute({
+  getParentRoute: () => shell,
+  path: "/plans",
+  component: lazyRouteComponent(() => import("./screens/plans"), "Plans"),
 });
 
 const organizations = createRoute({
@@ -135,6 +142,30 @@ const adminAudit = createRoute({
   component: lazyRouteComponent(() => import("./screens/admin/audit"), "AdminAudit"),
 });
 
+const adminPlans = createRoute({
+  getParentRoute: () => admin,
+  path: "/plans",
+  component: lazyRouteComponent(() => import("./screens/admin/plans"), "AdminPlans"),
+});
+
+const adminBilling = createRoute({
+  getParentRoute: () => admin,
+  path: "/billing",
+  component: lazyRouteComponent(() => import("./screens/admin/billing"), "AdminBilling"),
+});
+
+const adminJobs = createRoute({
+  getParentRoute: () => admin,
+  path: "/jobs",
+  component: lazyRouteComponent(() => import("./screens/admin/jobs"), "AdminJobs"),
+});
+
+const adminAlerts = createRoute({
+  getParentRoute: () => admin,
+  path: "/alerts",
+  component: lazyRouteComponent(() => import("./screens/admin/alerts"), "AdminAlerts"),
+});
+
 const app = createRoute({
   getParentRoute: () => shell,
   path: "/apps/$app",
@@ -162,6 +193,7 @@ const deployment = createRoute({
 const logs = createRoute({
   getParentRoute: () => app,
   path: "/logs",
+  validateSearch: filtersOf,
   component: lazyRouteComponent(() => import("./screens/app/logs"), "Logs"),
 });
 
@@ -202,6 +234,7 @@ const table = root.addChildren([
     home,
     apps,
     newApp,
+    plans,
     organizations,
     usage,
     account,
@@ -212,9 +245,23 @@ const table = root.addChildren([
       adminUsers,
       adminNodes,
       adminSettings,
+      adminPlans,
+      adminBilling,
+      adminJobs,
+      adminAlerts,
       adminAudit,
     ]),
-    app.addChildren([overview, deployments, deployment, logs, metrics, environment, domains, scale, settings]),
+    app.addChildren([
+      overview,
+      deployments,
+      deployment,
+      logs,
+      metrics,
+      environment,
+      domains,
+      scale,
+      settings,
+    ]),
   ]),
 ]);
 

@@ -8,7 +8,7 @@ import { Problem } from "../api/problem";
 import { meQuery, plansQuery } from "../api/queries";
 import { useAction } from "../parts/action";
 import { money } from "../parts/amounts";
-import { ButtonTo } from "../parts/link";
+import { ButtonTo, LinkTo } from "../parts/link";
 import { Loaded, Refused } from "../parts/loading";
 import { Head } from "../parts/page";
 import { LOOK_ONLY } from "../parts/roles";
@@ -86,7 +86,11 @@ function Form({ plans, chosen, organizations }: FormProps) {
         ) : null}
         <Radio.Group
           label="Plan"
-          description="What each replica has, and costs. It can be changed later."
+          description={
+            <>
+              What each replica has, and costs. It can be changed later. <LinkTo to="/plans">Compare the plans</LinkTo>
+            </>
+          }
           value={plan}
           onChange={setPlan}
         >

@@ -1,15 +1,18 @@
-// The person's organisations, each with its people and invitations.
-import { Button, Group, Modal, NativeSelect, Stack, Switch, Text, TextInput, Title } from "@mantine/core";
+// The person's organisations, each with its people, invitations and alerts.
+import { Button, Group, NativeSelect, Stack, Switch, Text, TextInput, Title } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
 import { api, data, type Schemas } from "../api/client";
 import { invitationsQuery, membersQuery, meQuery, organizationsQuery } from "../api/queries";
 import { useAction } from "../parts/action";
 import { Command } from "../parts/command";
+import { Dialog } from "../parts/dialog";
 import { Loaded, Refused } from "../parts/loading";
 import { Head } from "../parts/page";
 import { Status } from "../parts/status";
 import { Ago } from "../parts/time";
+import { Alerts } from "./alerts/alerts";
+import { Targets } from "./alerts/targets";
 
 type Role = Schemas["Role"];
 const ROLES: { value: Role; label: string }[] = [
@@ -69,30 +72,23 @@ function Make({ onClose, onMade }: { onClose: () => void; onMade: (name: string)
     },
     quiet: true,
   });
-  const submit = (event: FormEvent) => {
-    event.preventDefault();
-    make.mutate();
-  };
   return (
-    <Modal opened onClose={onClose} title="New organisation">
-      <form onSubmit={submit}>
-        <Stack>
-          <TextInput
-            label="Name"
-            required
-            data-autofocus
-            value={name}
-            onChange={(event) => setName(event.currentTarget.value)}
-          />
-          <Refused error={make.error} />
-          <Group justify="flex-end">
-            <Button type="submit" loading={make.isPending}>
-              Make it
-            </Button>
-          </Group>
-        </Stack>
-      </form>
-    </Modal>
+    <Dialog
+      title="New organisation"
+      onClose={onClose}
+      onSubmit={() => make.mutate()}
+      action="Make it"
+      pending={make.isPending}
+      error={make.error}
+    >
+      <TextInput
+        label="Name"
+        required
+        data-autofocus
+        value={name}
+        onChange={(event) => setName(event.currentTarget.value)}
+      />
+    </Dialog>
   );
 }
 
@@ -115,6 +111,8 @@ function Organization({ of }: { of: Schemas["OrganizationItem"] }) {
       </Group>
       <Members of={of} owns={owns} />
       {owns ? <Invitations of={of} /> : null}
+      <Alerts organization={of.id} />
+      {owns ? <Targets organization={of.id} /> : null}
       <Switch
         label="Members may create apps"
         checked={allow.isPending ? allow.variables : of.allow_app_creation}
@@ -169,6 +167,7 @@ function Member({ of, one, owns, self }: MemberProps) {
     done: `${one.email} is no member any more.`,
     changes,
     onDone: () => setAsked(false),
+    quiet: true,
   });
   return (
     <li>
@@ -195,21 +194,21 @@ function Member({ of, one, owns, self }: MemberProps) {
       ) : (
         <Text size="sm">{one.role}</Text>
       )}
-      <Modal opened={asked} onClose={() => setAsked(false)} title={`Remove ${one.email}?`}>
-        <Stack>
+      {asked ? (
+        <Dialog
+          title={`Remove ${one.email}?`}
+          onClose={() => setAsked(false)}
+          onSubmit={() => remove.mutate()}
+          action="Remove"
+          danger
+          pending={remove.isPending}
+          error={remove.error}
+        >
           <Text size="sm">
             They see nothing of {of.name} any more, at once. To come back they need a new invitation.
           </Text>
-          <Group justify="flex-end">
-            <Button variant="default" onClick={() => setAsked(false)}>
-              Leave it
-            </Button>
-            <Button color="red" loading={remove.isPending} onClick={() => remove.mutate()}>
-              Remove
-            </Button>
-          </Group>
-        </Stack>
-      </Modal>
+        </Dialog>
+      ) : null}
     </li>
   );
 }

@@ -52,6 +52,7 @@ function Navigation({ admin }: { admin: boolean }) {
   return (
     <nav className="nav" aria-label="Dashboard">
       <Link to="/apps">Apps</Link>
+      <Link to="/plans">Plans</Link>
       <Link to="/organizations">Organisation</Link>
       <Link to="/usage">Usage</Link>
       <Link to="/account">Account</Link>

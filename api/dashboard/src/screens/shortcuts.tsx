@@ -11,6 +11,7 @@ const SECOND_KEY_MS = 1_000;
 const WAYS: Record<string, [path: string, words: string]> = {
   a: ["/apps", "Apps"],
   n: ["/new", "New app"],
+  p: ["/plans", "Plans"],
   o: ["/organizations", "Organisation"],
   u: ["/usage", "Usage and billing"],
   c: ["/account", "Account"],

@@ -11,6 +11,10 @@ const PAGES = [
   ["/admin/organizations", "Organisations"],
   ["/admin/users", "Users"],
   ["/admin/nodes", "Nodes"],
+  ["/admin/plans", "Plans"],
+  ["/admin/billing", "Billing"],
+  ["/admin/jobs", "Jobs"],
+  ["/admin/alerts", "Alerts"],
   ["/admin/settings", "Settings"],
   ["/admin/audit", "Audit"],
 ] as const;

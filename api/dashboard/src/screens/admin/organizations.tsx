@@ -1,47 +1,47 @@
-// All organisations, with what they have and cost; suspended and resumed, and their wallets topped up.
-import { Button, Group, Modal, Stack, Text, TextInput } from "@mantine/core";
-import { keepPreviousData, useQuery } from "@tanstack/react-query";
-import { type FormEvent, useState } from "react";
+// All organisations, with what they have and cost; limited, suspended and resumed, topped up, and deleted.
+import { Button, Group, Menu, NumberInput, Radio, Stack, Switch, Text, TextInput } from "@mantine/core";
+import { IconDots } from "@tabler/icons-react";
+import { keepPreviousData, useInfiniteQuery } from "@tanstack/react-query";
+import { useState } from "react";
 import { api, data, type Schemas } from "../../api/client";
+import { Problem } from "../../api/problem";
 import { adminOrganizationsQuery } from "../../api/queries";
 import { useAction } from "../../parts/action";
 import { count, money } from "../../parts/amounts";
-import { Loaded, Refused } from "../../parts/loading";
+import { Dialog } from "../../parts/dialog";
+import { Paged } from "../../parts/paged";
+import { useSearch } from "../../parts/search_field";
 import { Status } from "../../parts/status";
-import { More, useSearch } from "./search";
+import { MoveMoney } from "./move_money";
 
 type Item = Schemas["AdminOrganizationItem"];
+type What = "suspend" | "top up" | "limit" | "delete";
+
+const DIALOGS = { suspend: Suspend, "top up": MoveMoney, limit: Limit, delete: Delete };
 
 export function AdminOrganizations() {
   const { settled, field } = useSearch("Search organisations");
-  const organizations = useQuery({ ...adminOrganizationsQuery(settled), placeholderData: keepPreviousData });
-  const [asked, setAsked] = useState<{ what: "suspend" | "top up"; of: Item } | null>(null);
+  const organizations = useInfiniteQuery({ ...adminOrganizationsQuery(settled), placeholderData: keepPreviousData });
+  const [asked, setAsked] = useState<{ what: What; of: Item } | null>(null);
+  const Asked = asked ? DIALOGS[asked.what] : null;
   return (
     <Stack gap="sm">
       {field}
-      <Loaded query={organizations}>
-        {({ items, next_cursor }) =>
-          items.length === 0 ? (
-            <Text c="dimmed">There is none.</Text>
-          ) : (
-            <>
-              <ul className="plain-list rows" aria-label="Organisations">
-                {items.map((one) => (
-                  <Row key={one.id} of={one} onAsk={(what) => setAsked({ what, of: one })} />
-                ))}
-              </ul>
-              <More than={items.length} cursor={next_cursor} />
-            </>
-          )
-        }
-      </Loaded>
-      {asked?.what === "suspend" ? <Suspend of={asked.of} onClose={() => setAsked(null)} /> : null}
-      {asked?.what === "top up" ? <TopUp of={asked.of} onClose={() => setAsked(null)} /> : null}
+      <Paged query={organizations} empty={settled ? "None has this in its name." : "There is none yet."}>
+        {(items) => (
+          <ul className="plain-list rows" aria-label="Organisations">
+            {items.map((one) => (
+              <Row key={one.id} of={one} onAsk={(what) => setAsked({ what, of: one })} />
+            ))}
+          </ul>
+        )}
+      </Paged>
+      {asked && Asked ? <Asked of={asked.of} onClose={() => setAsked(null)} /> : null}
     </Stack>
   );
 }
 
-function Row({ of, onAsk }: { of: Item; onAsk: (what: "suspend" | "top up") => void }) {
+function Row({ of, onAsk }: { of: Item; onAsk: (what: What) => void }) {
   const resume = useAction({
     run: () =>
       data(
@@ -57,7 +57,7 @@ function Row({ of, onAsk }: { of: Item; onAsk: (what: "suspend" | "top up") => v
           <Text fw={600} className="break">
             {of.name}
           </Text>
-          {of.suspended_at ? <Status of="suspended" /> : null}
+          {of.deleting_at ? <Status of="deleting" /> : of.suspended_at ? <Status of="suspended" /> : null}
         </Group>
         <Text size="sm" c="dimmed">
           {count(of.apps, "app")} ({of.running_apps} running), {count(of.members, "member")}, {money(of.cost_per_hour)}{" "}
@@ -83,12 +83,30 @@ function Row({ of, onAsk }: { of: Item; onAsk: (what: "suspend" | "top up") => v
             Suspend
           </Button>
         )}
+        <Menu position="bottom-end">
+          <Menu.Target>
+            <Button size="xs" variant="default" px={8} aria-label={`More about ${of.name}`}>
+              <IconDots size={16} />
+            </Button>
+          </Menu.Target>
+          <Menu.Dropdown>
+            <Menu.Item onClick={() => onAsk("limit")}>Limits</Menu.Item>
+            <Menu.Item color="red" onClick={() => onAsk("delete")}>
+              Delete
+            </Menu.Item>
+          </Menu.Dropdown>
+        </Menu>
       </Group>
     </li>
   );
 }
 
-function Suspend({ of, onClose }: { of: Item; onClose: () => void }) {
+interface Asked {
+  of: Item;
+  onClose: () => void;
+}
+
+function Suspend({ of, onClose }: Asked) {
   const [reason, setReason] = useState("");
   const suspend = useAction({
     run: () =>
@@ -103,90 +121,146 @@ function Suspend({ of, onClose }: { of: Item; onClose: () => void }) {
     onDone: onClose,
     quiet: true,
   });
-  const submit = (event: FormEvent) => {
-    event.preventDefault();
-    suspend.mutate();
-  };
   return (
-    <Modal opened onClose={onClose} title={`Suspend ${of.name}?`}>
-      <form onSubmit={submit}>
-        <Stack>
-          <Text size="sm">All its apps stop, and nothing is deployed, until it is resumed.</Text>
-          <TextInput
-            label="Why"
-            description="For the audit log."
-            data-autofocus
-            value={reason}
-            onChange={(event) => setReason(event.currentTarget.value)}
-          />
-          <Refused error={suspend.error} />
-          <Group justify="flex-end">
-            <Button variant="default" onClick={onClose}>
-              Leave it
-            </Button>
-            <Button type="submit" color="red" loading={suspend.isPending}>
-              Suspend
-            </Button>
-          </Group>
-        </Stack>
-      </form>
-    </Modal>
+    <Dialog
+      title={`Suspend ${of.name}?`}
+      onClose={onClose}
+      onSubmit={() => suspend.mutate()}
+      action="Suspend"
+      danger
+      pending={suspend.isPending}
+      error={suspend.error}
+    >
+      <Text size="sm">All its apps stop, and nothing is deployed, until it is resumed.</Text>
+      <TextInput
+        label="Why"
+        description="For the audit log."
+        data-autofocus
+        value={reason}
+        onChange={(event) => setReason(event.currentTarget.value)}
+      />
+    </Dialog>
   );
 }
 
-function TopUp({ of, onClose }: { of: Item; onClose: () => void }) {
-  const [amount, setAmount] = useState("");
-  const [reference, setReference] = useState("");
-  const [note, setNote] = useState("");
-  const topUp = useAction({
+const LIMITS = [
+  ["max_apps", "Most apps"],
+  ["max_deployments_per_hour", "Most deployments an hour"],
+  ["max_concurrent_builds", "Most builds at once"],
+] as const;
+
+function Limit({ of, onClose }: Asked) {
+  const [allowed, setAllowed] = useState(of.allow_app_creation);
+  const [limits, setLimits] = useState<Record<string, number | null>>(
+    Object.fromEntries(LIMITS.map(([name]) => [name, of[name] ?? null])),
+  );
+  const limit = useAction({
     run: () =>
       data(
-        api.POST("/api/admin/paas/organizations/{organization}/ledger", {
+        api.PATCH("/api/admin/paas/organizations/{organization}", {
           params: { path: { organization: of.id } },
-          body: { kind: "top_up", amount: amount.trim(), reference: reference.trim(), note: note.trim() || null },
+          body: { allow_app_creation: allowed, ...limits },
         }),
       ),
-    done: (answer: Schemas["MovementAnswer"]) => `The balance is ${money(answer.entry.balance_after, 2)} now.`,
+    done: `The limits of ${of.name} are set.`,
     changes: [["admin"]],
     onDone: onClose,
     quiet: true,
   });
-  const submit = (event: FormEvent) => {
-    event.preventDefault();
-    topUp.mutate();
-  };
   return (
-    <Modal opened onClose={onClose} title={`Top up ${of.name}`}>
-      <form onSubmit={submit}>
-        <Stack>
-          <TextInput
-            label="Amount in dollars"
-            required
-            inputMode="decimal"
-            pattern="[0-9]+(\.[0-9]+)?"
-            data-autofocus
-            value={amount}
-            onChange={(event) => setAmount(event.currentTarget.value)}
-          />
-          <TextInput
-            label="Reference of the payment"
-            description="One reference is credited once only, so that nothing is credited twice."
-            required
-            value={reference}
-            onChange={(event) => setReference(event.currentTarget.value)}
-          />
-          <TextInput label="Note" value={note} onChange={(event) => setNote(event.currentTarget.value)} />
-          <Refused error={topUp.error} />
-          <Group justify="flex-end">
-            <Button variant="default" onClick={onClose}>
-              Leave it
-            </Button>
-            <Button type="submit" loading={topUp.isPending}>
-              Top up
-            </Button>
-          </Group>
-        </Stack>
-      </form>
-    </Modal>
+    <Dialog
+      title={`Limits of ${of.name}`}
+      onClose={onClose}
+      onSubmit={() => limit.mutate()}
+      action="Save"
+      pending={limit.isPending}
+      error={limit.error}
+    >
+      {LIMITS.map(([name, label]) => (
+        <NumberInput
+          key={name}
+          label={label}
+          placeholder="As the platform's settings say"
+          min={0}
+          allowDecimal={false}
+          value={limits[name] ?? ""}
+          onChange={(value) => setLimits((before) => ({ ...before, [name]: value === "" ? null : Number(value) }))}
+        />
+      ))}
+      <Switch
+        label="Members may create apps"
+        checked={allowed}
+        onChange={(event) => setAllowed(event.currentTarget.checked)}
+      />
+    </Dialog>
+  );
+}
+
+function Delete({ of, onClose }: Asked) {
+  const [fate, setFate] = useState<Schemas["AppsFate"]>("reassign");
+  const [heir, setHeir] = useState("");
+  const [typed, setTyped] = useState("");
+  const remove = useAction({
+    run: () =>
+      data(
+        api.DELETE("/api/admin/paas/organizations/{organization}", {
+          params: { path: { organization: of.id } },
+          body: {
+            confirm: typed.trim(),
+            ...(of.apps > 0 ? { apps: fate, reassign_to: fate === "reassign" ? heir.trim() : null } : {}),
+          },
+        }),
+      ),
+    done: (answer: Schemas["DeletionAnswer"]) =>
+      answer.deleted ? `${of.name} is deleted.` : `${of.name} goes with the last of its apps.`,
+    changes: [["admin"]],
+    onDone: onClose,
+    quiet: true,
+  });
+  const fields = remove.error instanceof Problem ? remove.error.fields : {};
+  return (
+    <Dialog
+      title={`Delete ${of.name}?`}
+      onClose={onClose}
+      onSubmit={() => remove.mutate()}
+      action="Delete it"
+      danger
+      disabled={typed.trim() !== of.name}
+      pending={remove.isPending}
+      error={Object.keys(fields).length === 0 ? remove.error : null}
+    >
+      <Text size="sm">Its members lose it at once. Ledger, usage and audit log stay.</Text>
+      {of.apps > 0 ? (
+        <>
+          <Radio.Group
+            label={`What becomes of its ${count(of.apps, "app")}`}
+            value={fate}
+            onChange={(value) => setFate(value as Schemas["AppsFate"])}
+          >
+            <Stack gap="xs" mt="xs">
+              <Radio value="reassign" label="They go to another organisation, and run on" />
+              <Radio value="delete" label="They are destroyed with all they have" />
+            </Stack>
+          </Radio.Group>
+          {fate === "reassign" ? (
+            <TextInput
+              label="Organisation that gets them"
+              required
+              error={fields.reassign_to}
+              value={heir}
+              onChange={(event) => setHeir(event.currentTarget.value)}
+            />
+          ) : null}
+        </>
+      ) : null}
+      <TextInput
+        label={`Type ${of.name} to go on`}
+        autoComplete="off"
+        data-autofocus
+        error={fields.confirm}
+        value={typed}
+        onChange={(event) => setTyped(event.currentTarget.value)}
+      />
+    </Dialog>
   );
 }

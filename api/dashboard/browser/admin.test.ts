@@ -1,0 +1,151 @@
+// The pages of the admins: plans that are made, changed, compared, chosen and removed; the queue; and who is told of alerts.
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { closeBrowser, Visitor } from "./browser";
+import { Person, unique } from "./instance";
+
+let operator: Person;
+
+beforeAll(() => {
+  operator = Person.admin();
+});
+
+afterAll(async () => {
+  await closeBrowser();
+  operator.remove();
+});
+
+test("a plan is made, compared, chosen for an app, and removed once none is on it", async () => {
+  const name = unique("plan");
+  const owner = Person.member(unique("org"), "owner");
+  const visitor = await Visitor.signedIn(operator);
+  const { page } = visitor;
+  await visitor.goto("/admin/plans", "Admin");
+  await visitor.examine("admin-plans");
+  await page.getByRole("button", { name: "New plan" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByLabel("Name").fill(name);
+  await dialog.getByLabel("CPU cores").fill("0.25");
+  await dialog.getByLabel("Price of a replica an hour").fill("0.002");
+  await dialog.getByText("$1.46 a month").waitFor();
+  await dialog.getByLabel("Features").fill("support: e-mail\ncustom_domains");
+  await visitor.examine("admin-plan-form");
+  await dialog.getByRole("button", { name: "Make it" }).click();
+  await page.getByRole("button", { name: `Edit the plan ${name}` }).click();
+  await dialog.getByLabel("CPU cores").fill("900");
+  await dialog.getByRole("button", { name: "Save" }).click();
+  await dialog.locator("[class*=Input-error]").first().waitFor();
+  await dialog.getByLabel("CPU cores").fill("0.5");
+  await dialog.getByRole("button", { name: "Save" }).click();
+  await dialog.waitFor({ state: "detached" });
+
+  const chooser = await Visitor.signedIn(owner);
+  await chooser.page.getByRole("link", { name: "Plans" }).click();
+  await chooser.page.getByRole("columnheader", { name }).waitFor();
+  await chooser.page.getByRole("rowheader", { name: "Custom domains" }).waitFor();
+  await chooser.examine("plans");
+  await chooser.page.getByRole("link", { name: `New app on ${name}` }).click();
+  await chooser.page.getByRole("radio", { name, checked: true }).waitFor();
+  await chooser.leave();
+
+  await page.getByRole("button", { name: `Remove the plan ${name}` }).click();
+  await dialog.getByRole("button", { name: "Remove" }).click();
+  await page.getByRole("button", { name: `Edit the plan ${name}` }).waitFor({ state: "detached" });
+  await visitor.leave();
+  owner.remove();
+});
+
+test("the queue says what waits and what failed", async () => {
+  const visitor = await Visitor.signedIn(operator);
+  const { page } = visitor;
+  await visitor.goto("/admin/jobs", "Admin");
+  await page.getByText("All", { exact: true }).waitFor();
+  await visitor.examine("admin-jobs");
+  await page.getByText("Failed", { exact: true }).click();
+  await visitor.loaded();
+  await visitor.examine("admin-jobs-failed");
+  await visitor.leave();
+});
+
+test("who is told of alerts is added, tried, switched off and removed", async () => {
+  const told: string[] = [];
+  const listener = createServer((request, response) => {
+    request.on("data", (piece) => told.push(String(piece)));
+    request.on("end", () => response.end("Thanks"));
+  });
+  await new Promise<void>((resolve) => listener.listen(0, "127.0.0.1", resolve));
+  const { port } = listener.address() as AddressInfo;
+  const visitor = await Visitor.signedIn(operator);
+  const { page } = visitor;
+  await visitor.goto("/admin/alerts", "Admin");
+  await visitor.examine("admin-alerts");
+  await page.getByRole("button", { name: "Add a target" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByLabel("Kind").selectOption("webhook");
+  await dialog.getByLabel("URL").fill(`http://127.0.0.1:${port}/alerts`);
+  await dialog.getByLabel("Only of these rules").fill("no_such_rule");
+  await visitor.examine("admin-alerts-target", { phone: false });
+  await dialog.getByRole("button", { name: "Add it" }).click();
+  await dialog.locator("[class*=Input-error], [role=alert]").first().waitFor();
+  await dialog.getByLabel("Only of these rules").fill("");
+  await dialog.getByRole("button", { name: "Add it" }).click();
+  await page.getByText("It is shown this once.").waitFor();
+  const card = page.locator(`[data-target*="${port}"]`);
+  await card.getByRole("button", { name: "Try it" }).click();
+  await card.getByRole("status").waitFor();
+  expect(told.join("")).toContain('"event":"test"');
+  await card.getByRole("button", { name: "Messages" }).click();
+  await card.getByText("A try").waitFor();
+  await visitor.examine("admin-alerts-tried");
+  await card.getByRole("button", { name: "More about" }).click();
+  await page.getByRole("menuitem", { name: "Switch off" }).click();
+  await card.getByText("switched off").waitFor();
+  await card.getByRole("button", { name: "More about" }).click();
+  await page.getByRole("menuitem", { name: "Remove" }).click();
+  await dialog.getByRole("button", { name: "Remove" }).click();
+  await card.waitFor({ state: "detached" });
+  await visitor.leave();
+  listener.close();
+});
+
+test("an organisation's owner is told where a message did not get through, and its limits are an admin's", async () => {
+  const organization = unique("org");
+  const owner = Person.member(organization, "owner");
+  const visitor = await Visitor.signedIn(owner);
+  const { page } = visitor;
+  await visitor.goto("/organizations", "Organisation");
+  await page.getByText("Nothing is wrong now.").waitFor();
+  await page.getByText("Nobody is told yet.").waitFor();
+  await page.getByRole("button", { name: "Add a target" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByLabel("E-mail address").fill(owner.email);
+  await dialog.getByRole("button", { name: "Add it" }).click();
+  const card = page.locator(`[data-target="${owner.email}"]`);
+  await card.getByRole("button", { name: "Try it" }).click();
+  // No mail server is set up here.
+  await card.locator("[role=status], [role=alert]").first().waitFor();
+  await visitor.examine("organisation-alerts");
+  await visitor.leave();
+
+  const admin = await Visitor.signedIn(operator);
+  await admin.goto("/admin/organizations", "Admin");
+  await admin.page.getByRole("searchbox").fill(organization);
+  await admin.page.getByRole("button", { name: `More about ${organization}` }).click();
+  await admin.page.getByRole("menuitem", { name: "Limits" }).click();
+  const limits = admin.page.getByRole("dialog");
+  await limits.getByLabel("Most apps").fill("7");
+  await admin.examine("admin-limits", { phone: false });
+  await limits.getByRole("button", { name: "Save" }).click();
+  await limits.waitFor({ state: "detached" });
+  await admin.page.getByRole("button", { name: `More about ${organization}` }).click();
+  await admin.page.getByRole("menuitem", { name: "Delete" }).click();
+  const remove = admin.page.getByRole("dialog");
+  expect(await remove.getByRole("button", { name: "Delete it" }).isDisabled()).toBe(true);
+  await remove.getByLabel(`Type ${organization} to go on`).fill(organization);
+  await admin.examine("admin-delete-organisation", { phone: false });
+  await remove.getByRole("button", { name: "Delete it" }).click();
+  await admin.page.getByText("None has this in its name.").waitFor();
+  await admin.leave();
+  owner.remove();
+});

@@ -1,0 +1,68 @@
+// What is wrong, and what was: of an organisation, or of the platform for its admins.
+import { SegmentedControl, Stack, Text, Title } from "@mantine/core";
+import { keepPreviousData, useInfiniteQuery } from "@tanstack/react-query";
+import { useState } from "react";
+import type { Schemas } from "../../api/client";
+import { alertsQuery } from "../../api/queries";
+import { Paged } from "../../parts/paged";
+import { Status } from "../../parts/status";
+import { Ago } from "../../parts/time";
+
+/** Without an organisation, of the platform. */
+export function Alerts({ organization }: { organization: string | null }) {
+  const [over, setOver] = useState("now");
+  const alerts = useInfiniteQuery({
+    ...alertsQuery(organization, over === "over"),
+    placeholderData: keepPreviousData,
+  });
+  return (
+    <section aria-labelledby="alerts">
+      <Stack gap="sm">
+        <div className="title-row">
+          <Title order={organization ? 3 : 2} size="h4" id="alerts">
+            Alerts
+          </Title>
+          <SegmentedControl
+            size="xs"
+            aria-label="Which alerts"
+            data={[
+              { value: "now", label: "Now" },
+              { value: "over", label: "Over" },
+            ]}
+            value={over}
+            onChange={setOver}
+          />
+        </div>
+        <Paged query={alerts} empty={over === "over" ? "No alert is over." : "Nothing is wrong now."}>
+          {(items) => (
+            <ul className="plain-list rows" aria-label="Alerts">
+              {items.map((one) => (
+                <Row key={one.id} of={one} />
+              ))}
+            </ul>
+          )}
+        </Paged>
+      </Stack>
+    </section>
+  );
+}
+
+function Row({ of }: { of: Schemas["AlertItem"] }) {
+  return (
+    <li>
+      <div className="grow">
+        <Text className="break">{of.message}</Text>
+        <Text size="sm" c="dimmed" className="break">
+          <span className="mono">{of.rule}</span> · {of.subject.kind} {of.subject.name} · since <Ago at={of.began_at} />
+          {of.resolved_at ? (
+            <>
+              {" "}
+              · over <Ago at={of.resolved_at} />
+            </>
+          ) : null}
+        </Text>
+      </div>
+      <Status of={of.resolved_at ? "inactive" : of.severity} words={of.resolved_at ? "over" : of.severity} />
+    </li>
+  );
+}
