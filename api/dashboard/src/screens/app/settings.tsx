@@ -1,15 +1,18 @@
 // What an app is built from, how its health is checked, and its end.
-import { Button, Group, Modal, NumberInput, Stack, Switch, Text, TextInput, Title } from "@mantine/core";
+import { Button, NumberInput, Stack, Switch, Text, TextInput, Title } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, useNavigate } from "@tanstack/react-router";
-import { type FormEvent, useState } from "react";
+import { useState } from "react";
 import { api, data, type Schemas } from "../../api/client";
 import { Problem } from "../../api/problem";
 import { appQuery, repositoryQuery } from "../../api/queries";
 import { useAction } from "../../parts/action";
 import { Command } from "../../parts/command";
-import { Loaded, Refused } from "../../parts/loading";
+import { Dialog } from "../../parts/dialog";
+import { Form } from "../../parts/form";
+import { Loaded } from "../../parts/loading";
 import { LOOK_ONLY, useMay } from "../../parts/roles";
+import { Transfer } from "./transfer";
 import { Webhooks } from "./webhooks";
 
 const route = getRouteApi("/shell/apps/$app");
@@ -27,6 +30,7 @@ export function Settings() {
           <Webhooks slug={slug} may={may.change} />
           <Health app={app} />
           <Cache app={app} />
+          <Transfer app={app} />
           <Destroy app={app} />
         </Stack>
       )}
@@ -70,76 +74,72 @@ function Git({ app, repository }: { app: Schemas["AppAnswer"]; repository: Schem
     changes,
   });
   const fields = save.error instanceof Problem ? save.error.fields : {};
-  const submit = (event: FormEvent) => {
-    event.preventDefault();
-    save.mutate();
-  };
   return (
     <section aria-labelledby="git">
       <Title order={2} size="h4" id="git" mb="sm">
         Git
       </Title>
-      <form onSubmit={submit}>
-        <Stack gap="sm">
-          <TextInput
-            label="Repository"
-            description="That Skypanel fetches from. Leave it empty for an app that is only pushed to."
-            placeholder="https://github.com/you/my-app.git"
-            disabled={!may.change}
-            error={fields.git_url}
-            value={url}
-            onChange={(event) => setUrl(event.currentTarget.value)}
-          />
-          <TextInput
-            label="Branch"
-            description="The branch that is released, by a push as well."
-            required
-            disabled={!may.change}
-            error={fields.git_branch}
-            value={branch}
-            onChange={(event) => setBranch(event.currentTarget.value)}
-          />
-          <TextInput
-            label="Token"
-            type="password"
-            autoComplete="new-password"
-            description={
-              repository.has_token ? "There is one; another replaces it." : "For a private repository over HTTPS."
-            }
-            disabled={!may.change}
-            error={fields.token}
-            value={token}
-            onChange={(event) => setToken(event.currentTarget.value)}
-          />
-          <Switch
-            label="Deploy by itself when the host tells of a push"
-            disabled={!may.change}
-            checked={auto}
-            onChange={(event) => setAuto(event.currentTarget.checked)}
-          />
-          {repository.deploy_key ? <Command text={repository.deploy_key} label="Copy the deploy key" /> : null}
-          <Refused error={save.error} />
-          {may.change ? (
-            <Group gap="xs">
-              <Button type="submit" loading={save.isPending}>
-                Save
+      <Form
+        onSubmit={() => save.mutate()}
+        action={may.change ? "Save" : undefined}
+        pending={save.isPending}
+        error={save.error}
+        more={
+          <>
+            {repository.git_url ? (
+              <Button variant="default" loading={check.isPending} onClick={() => check.mutate()}>
+                Check it
               </Button>
-              {repository.git_url ? (
-                <Button variant="default" loading={check.isPending} onClick={() => check.mutate()}>
-                  Check it
-                </Button>
-              ) : null}
-              <Button variant="default" loading={makeKey.isPending} onClick={() => makeKey.mutate()}>
-                {repository.deploy_key ? "New deploy key" : "Make a deploy key"}
-              </Button>
-            </Group>
-          ) : (
-            <Text c="dimmed" size="sm">
-              {LOOK_ONLY}
-            </Text>
-          )}
-        </Stack>
-      </form>
+            ) : null}
+            <Button variant="default" loading={makeKey.isPending} onClick={() => makeKey.mutate()}>
+              {repository.deploy_key ? "New deploy key" : "Make a deploy key"}
+            </Button>
+          </>
+        }
+      >
+        <TextInput
+          label="Repository"
+          description="That Skypanel fetches from. Leave it empty for an app that is only pushed to."
+          placeholder="https://github.com/you/my-app.git"
+          disabled={!may.change}
+          error={fields.git_url}
+          value={url}
+          onChange={(event) => setUrl(event.currentTarget.value)}
+        />
+        <TextInput
+          label="Branch"
+          description="The branch that is released, by a push as well."
+          required
+          disabled={!may.change}
+          error={fields.git_branch}
+          value={branch}
+          onChange={(event) => setBranch(event.currentTarget.value)}
+        />
+        <TextInput
+          label="Token"
+          type="password"
+          autoComplete="new-password"
+          description={
+            repository.has_token ? "There is one; another replaces it." : "For a private repository over HTTPS."
+          }
+          disabled={!may.change}
+          error={fields.token}
+          value={token}
+          onChange={(event) => setToken(event.currentTarget.value)}
+        />
+        <Switch
+          label="Deploy by itself when the host tells of a push"
+          disabled={!may.change}
+          checked={auto}
+          onChange={(event) => setAuto(event.currentTarget.checked)}
+        />
+        {repository.deploy_key ? <Command text={repository.deploy_key} label="Copy the deploy key" /> : null}
+        {may.change ? null : (
+          <Text c="dimmed" size="sm">
+            {LOOK_ONLY}
+          </Text>
+        )}
+      </Form>
     </section>
   );
 }
@@ -170,54 +170,45 @@ function Health({ app }: { app: Schemas["AppAnswer"] }) {
     quiet: true,
   });
   const fields = save.error instanceof Problem ? save.error.fields : {};
-  const submit = (event: FormEvent) => {
-    event.preventDefault();
-    save.mutate();
-  };
   return (
     <section aria-labelledby="health">
       <Title order={2} size="h4" id="health" mb="sm">
         Health check
       </Title>
-      <form onSubmit={submit}>
-        <Stack gap="sm">
-          <TextInput
-            label="Path"
-            description="That a healthy replica answers; without, /health if it answers, else whether the port is open."
-            placeholder="/health"
-            disabled={!may.change}
-            error={fields.health_check_path}
-            value={path}
-            onChange={(event) => setPath(event.currentTarget.value)}
-          />
-          <div className="cards">
-            {CHECKS.map(([name, label, most]) => (
-              <NumberInput
-                key={name}
-                label={label}
-                min={0}
-                max={most}
-                allowDecimal={false}
-                disabled={!may.change}
-                error={fields[name]}
-                value={numbers[name]}
-                onChange={(value) => setNumbers((before) => ({ ...before, [name]: Number(value) || 0 }))}
-              />
-            ))}
-          </div>
-          <Text size="sm" c="dimmed">
-            0 stands for the platform's setting.
-          </Text>
-          <Refused error={save.error} />
-          {may.change ? (
-            <Group>
-              <Button type="submit" loading={save.isPending}>
-                Save
-              </Button>
-            </Group>
-          ) : null}
-        </Stack>
-      </form>
+      <Form
+        onSubmit={() => save.mutate()}
+        action={may.change ? "Save" : undefined}
+        pending={save.isPending}
+        error={save.error}
+      >
+        <TextInput
+          label="Path"
+          description="That a healthy replica answers; without, /health if it answers, else whether the port is open."
+          placeholder="/health"
+          disabled={!may.change}
+          error={fields.health_check_path}
+          value={path}
+          onChange={(event) => setPath(event.currentTarget.value)}
+        />
+        <div className="cards">
+          {CHECKS.map(([name, label, most]) => (
+            <NumberInput
+              key={name}
+              label={label}
+              min={0}
+              max={most}
+              allowDecimal={false}
+              disabled={!may.change}
+              error={fields[name]}
+              value={numbers[name]}
+              onChange={(value) => setNumbers((before) => ({ ...before, [name]: Number(value) || 0 }))}
+            />
+          ))}
+        </div>
+        <Text size="sm" c="dimmed">
+          0 stands for the platform's setting.
+        </Text>
+      </Form>
     </section>
   );
 }
@@ -271,34 +262,27 @@ function Destroy({ app }: { app: Schemas["AppAnswer"] }) {
       <Button color="red" onClick={() => setAsked(true)}>
         Destroy {app.slug}
       </Button>
-      <Modal opened={asked} onClose={() => setAsked(false)} title={`Destroy ${app.slug}?`}>
-        <form
-          onSubmit={(event) => {
-            event.preventDefault();
-            destroy.mutate();
-          }}
+      {asked ? (
+        <Dialog
+          title={`Destroy ${app.slug}?`}
+          onClose={() => setAsked(false)}
+          onSubmit={() => destroy.mutate()}
+          action="Destroy it"
+          danger
+          disabled={typed.trim() !== app.slug}
+          pending={destroy.isPending}
+          error={destroy.error}
         >
-          <Stack>
-            <Text size="sm">Everything of it is removed for good.</Text>
-            <TextInput
-              label={`Type ${app.slug} to go on`}
-              autoComplete="off"
-              data-autofocus
-              value={typed}
-              onChange={(event) => setTyped(event.currentTarget.value)}
-            />
-            <Refused error={destroy.error} />
-            <Group justify="flex-end">
-              <Button variant="default" onClick={() => setAsked(false)}>
-                Leave it
-              </Button>
-              <Button type="submit" color="red" disabled={typed.trim() !== app.slug} loading={destroy.isPending}>
-                Destroy it
-              </Button>
-            </Group>
-          </Stack>
-        </form>
-      </Modal>
+          <Text size="sm">Everything of it is removed for good.</Text>
+          <TextInput
+            label={`Type ${app.slug} to go on`}
+            autoComplete="off"
+            data-autofocus
+            value={typed}
+            onChange={(event) => setTyped(event.currentTarget.value)}
+          />
+        </Dialog>
+      ) : null}
     </section>
   );
 }

@@ -1,0 +1,115 @@
+// What one browser does another one sees; a Skypanel that stops and comes back; and a list of a thousand apps.
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { closeBrowser, SOON_MS, Visitor } from "./browser";
+import { Person, startSkypanel, stopSkypanel, unique } from "./instance";
+
+const organization = unique("org");
+const slug = unique("shared");
+let owner: Person;
+
+beforeAll(() => {
+  owner = Person.member(organization, "owner");
+  owner.registerKey();
+  owner.command(`apps:create ${slug}`);
+});
+
+afterAll(async () => {
+  await closeBrowser();
+  owner.destroy(slug);
+  owner.remove();
+});
+
+test("two browsers see each other's changes, and an app that goes to another organisation", async () => {
+  const colleague = Person.member(organization, "developer");
+  const [visitor, other] = [await Visitor.signedIn(owner), await Visitor.signedIn(colleague)];
+  await visitor.goto(`/apps/${slug}/environment`);
+  await other.goto(`/apps/${slug}/environment`);
+  const add = async ({ page }: Visitor, name: string) => {
+    const form = page.getByRole("form", { name: "Add a config var" });
+    await form.getByLabel("Name").fill(name);
+    await form.getByLabel("Value", { exact: true }).fill("1");
+    await form.getByRole("button", { name: "Add" }).click();
+    await page.getByRole("button", { name: "Save" }).click();
+  };
+  await add(visitor, "OF_OWNER");
+  await other.page.getByRole("button", { name: "Change OF_OWNER" }).waitFor();
+  await add(other, "OF_COLLEAGUE");
+  await visitor.page.getByRole("button", { name: "Change OF_COLLEAGUE" }).waitFor();
+
+  // To an organisation that the owner makes; the colleague is not in it.
+  await visitor.goto(`/apps/${slug}/settings`);
+  await visitor.page.getByText("you must be an owner of another organisation").waitFor();
+  await visitor.goto("/organizations", "Organisation");
+  const heir = unique("heir");
+  await visitor.page.getByRole("button", { name: "New organisation" }).click();
+  await visitor.page.getByRole("dialog").getByLabel("Name").fill(heir);
+  await visitor.page.getByRole("dialog").getByRole("button", { name: "Make it" }).click();
+  await visitor.page.getByRole("heading", { name: heir }).waitFor();
+  await visitor.goto(`/apps/${slug}/settings`);
+  await visitor.page.getByRole("button", { name: "Move it to another organisation" }).click();
+  await visitor.page.getByRole("dialog").getByLabel("To", { exact: true }).selectOption(heir);
+  await visitor.examine("transfer", { phone: false });
+  await visitor.page.getByRole("dialog").getByRole("button", { name: "Move it" }).click();
+  await visitor.page.getByText(`It is ${heir}'s.`).waitFor();
+  await other.goto("/apps", "Apps");
+  await other.page.getByRole("link", { name: slug }).waitFor({ state: "detached" });
+  await visitor.leave();
+  await other.leave();
+  colleague.remove();
+});
+
+test("a Skypanel that stops is told of, and what is on the screen comes alive again with it", async () => {
+  const visitor = await Visitor.signedIn(owner);
+  const { page } = visitor;
+  await visitor.goto(`/apps/${slug}/environment`);
+  await page.getByRole("button", { name: "Change OF_OWNER" }).waitFor();
+  try {
+    await stopSkypanel();
+    await page.getByText("Skypanel does not answer at the moment.").waitFor({ timeout: 2 * SOON_MS });
+    await page.getByRole("button", { name: "Change OF_OWNER" }).waitFor();
+    await visitor.examine("skypanel-away");
+    // What is asked for now says why it does not work, and nothing typed is lost.
+    const form = page.getByRole("form", { name: "Add a config var" });
+    await form.getByLabel("Name").fill("LATER");
+    await form.getByLabel("Value", { exact: true }).fill("1");
+    await form.getByRole("button", { name: "Add" }).click();
+    await page.getByRole("button", { name: "Save" }).click();
+    await page.getByRole("alert").first().waitFor();
+  } finally {
+    startSkypanel();
+  }
+  await page.getByText("Skypanel does not answer at the moment.").waitFor({ state: "detached", timeout: 4 * SOON_MS });
+  await page.getByRole("button", { name: "Save" }).click();
+  await page.getByRole("button", { name: "Change LATER" }).waitFor();
+  owner.command(`config:set -a ${slug} BACK=1`);
+  await page.getByRole("button", { name: "Change BACK" }).waitFor();
+  await visitor.leave();
+});
+
+test("of a thousand apps the page holds those in sight, and leads to the last", async () => {
+  const visitor = await Visitor.signedIn(owner);
+  const { page } = visitor;
+  // The real answer, a thousand times: pushing as many would take an hour.
+  await page.route("**/api/paas/apps?*", async (route) => {
+    const answer = await route.fetch();
+    const { items } = (await answer.json()) as { items: { id: string; slug: string }[] };
+    const [one] = items;
+    const many = Array.from({ length: 1_000 }, (_, index) => ({
+      ...one,
+      id: `${one?.id}${index}`,
+      slug: `app-${index}`,
+    }));
+    await route.fulfill({ response: answer, json: { items: many, next_cursor: null } });
+  });
+  await visitor.goto("/apps", "Apps");
+  await page.getByText("1000 apps").waitFor();
+  await page.getByRole("link", { name: "app-0", exact: true }).waitFor();
+  expect(await page.locator("tbody tr").count()).toBeLessThan(120);
+  await visitor.examine("apps-thousand");
+  await page.evaluate(() => window.scrollTo(0, document.body.scrollHeight));
+  await page.getByRole("link", { name: "app-999", exact: true }).waitFor();
+  await page.keyboard.press("/");
+  await page.keyboard.type("app-500");
+  await page.getByText("1 of 1000 apps").waitFor();
+  await visitor.leave();
+});
