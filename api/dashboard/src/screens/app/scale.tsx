@@ -5,11 +5,13 @@ import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { getRouteApi } from "@tanstack/react-router";
 import { useState } from "react";
 import { api, data, type Schemas } from "../../api/client";
-import { appQuery, plansQuery } from "../../api/queries";
+import { appQuery, plansQuery, walletQuery } from "../../api/queries";
 import { useAction } from "../../parts/action";
 import { money, perMonth } from "../../parts/amounts";
 import { Loaded, Refused } from "../../parts/loading";
 import { LOOK_ONLY, useMay } from "../../parts/roles";
+import { useNow } from "../../parts/time";
+import { runsOut } from "../wallet_words";
 
 const route = getRouteApi("/shell/apps/$app");
 /** How long somebody may slide before the cost is asked for. */
@@ -122,7 +124,7 @@ function Apply({
     <div className="save-bar">
       <Refused error={scale.error ?? preview.error} />
       <Group justify="space-between">
-        <Cost of={preview.data} />
+        <Cost of={preview.data} organization={app.organization_id} />
         <Group gap="xs">
           <Button variant="default" onClick={onDone}>
             Leave it
@@ -136,13 +138,25 @@ function Apply({
   );
 }
 
-function Cost({ of }: { of: Schemas["PricedChange"] | undefined }) {
+function Cost({ of, organization }: { of: Schemas["PricedChange"] | undefined; organization: string }) {
+  const wallet = useQuery(walletQuery(organization)).data;
+  const now = useNow();
   if (!of) return <Text size="sm">The cost is being worked out …</Text>;
+  // All that runs in the organisation, with this change.
+  const more = Number(of.cost_per_hour_after) - Number(of.cost_per_hour_before);
+  const end = wallet ? runsOut(wallet, Number(wallet.cost_per_hour) + more, now) : null;
   return (
-    <Text size="sm" aria-live="polite" data-cost>
-      {money(of.cost_per_hour_before)} → <strong>{money(of.cost_per_hour_after)} an hour</strong>,{" "}
-      {perMonth(of.cost_per_hour_after)} a month
-    </Text>
+    <div aria-live="polite">
+      <Text size="sm" data-cost>
+        {money(of.cost_per_hour_before)} → <strong>{money(of.cost_per_hour_after)} an hour</strong>,{" "}
+        {perMonth(of.cost_per_hour_after)} a month
+      </Text>
+      {end ? (
+        <Text size="sm" c="dimmed" data-runs-out>
+          With it the wallet runs out {end}.
+        </Text>
+      ) : null}
+    </div>
   );
 }
 
@@ -187,7 +201,7 @@ function PlanChoice({ app, plans, may }: { app: Schemas["AppAnswer"]; plans: Sch
           <div className="save-bar">
             <Refused error={change.error ?? preview.error} />
             <Group justify="space-between">
-              <Cost of={preview.data} />
+              <Cost of={preview.data} organization={app.organization_id} />
               <Button loading={change.isPending} disabled={!preview.data} onClick={() => change.mutate()}>
                 Change the plan
               </Button>

@@ -1,0 +1,62 @@
+// A domain from its first record to its first answer, against a name server of the test's own.
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { TALKING } from "./apps";
+import { closeBrowser, SOON_MS, Visitor } from "./browser";
+import { NameServer } from "./dns";
+import { admin, Person, unique, visit } from "./instance";
+
+const slug = unique("named");
+let owner: Person;
+let names: NameServer;
+
+beforeAll(async () => {
+  names = await NameServer.start();
+  admin("settings:set", `dns.resolver=${names.address}`);
+  owner = Person.member(unique("org"), "owner");
+  owner.registerKey();
+  const repository = owner.repository(TALKING);
+  repository.commit("Have a name");
+  const pushed = repository.push(slug);
+  expect(pushed.status, pushed.stderr).toBe(0);
+});
+
+afterAll(async () => {
+  admin("settings:set", "dns.resolver=");
+  names.stop();
+  await closeBrowser();
+  owner.destroy(slug);
+  owner.remove();
+});
+
+test("a domain is verified by the records that the page says, and answers", async () => {
+  const visitor = await Visitor.signedIn(owner);
+  const { page } = visitor;
+  const domain = `www.${slug}.example.com`;
+  await visitor.goto(`/apps/${slug}/domains`);
+  await page.getByLabel("Add a domain").fill(domain);
+  await page.getByRole("button", { name: "Add", exact: true }).click();
+  const card = page.getByRole("region", { name: domain });
+  await card.locator('[data-status="pending"]').waitFor();
+  await card.getByRole("button", { name: "Verify now" }).click();
+  await page.getByText("DNS is not as it has to be").first().waitFor();
+  await visitor.examine("domain-pending");
+
+  // What it asks for is what is set.
+  const rows = await card
+    .locator("tbody tr")
+    .evaluateAll((rows) =>
+      rows.map((row) => [
+        row.querySelector("td")?.textContent ?? "",
+        ...[...row.querySelectorAll("code")].map((code) => code.textContent ?? ""),
+      ]),
+    );
+  for (const [type, name, value] of rows) {
+    if (type === "TXT" || type === "CNAME") names.set(type, name ?? "", value ?? "");
+  }
+  await card.getByRole("button", { name: "Verify now" }).click();
+  await card.locator('[data-status="active"]').waitFor({ timeout: 2 * SOON_MS });
+  await card.getByText("DNS is not as it has to be").waitFor({ state: "detached" });
+  await visitor.examine("domain-active");
+  await expect.poll(async () => (await visit(slug, "/", domain)).text, { timeout: 4 * SOON_MS }).toBe("Hello");
+  await visitor.leave();
+});

@@ -1,0 +1,94 @@
+// A wallet that runs out takes the apps with it, and a top-up brings them back, while their people watch.
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { TALKING } from "./apps";
+import { closeBrowser, SOON_MS, Visitor } from "./browser";
+import { admin, Person, unique, visit } from "./instance";
+
+const organization = unique("org");
+const slug = unique("paid");
+let owner: Person;
+let operator: Person;
+
+beforeAll(() => {
+  owner = Person.member(organization, "owner");
+  owner.registerKey();
+  operator = Person.admin();
+  const repository = owner.repository(TALKING);
+  repository.commit("Earn money");
+  const pushed = repository.push(slug);
+  expect(pushed.status, pushed.stderr).toBe(0);
+});
+
+afterAll(async () => {
+  admin("settings:set", "billing.enabled=false");
+  await closeBrowser();
+  owner.destroy(slug);
+  owner.remove();
+  operator.remove();
+});
+
+test("an app stops with its wallet and goes on with a top-up", async () => {
+  const [visitor, other] = [await Visitor.signedIn(operator), await Visitor.signedIn(owner)];
+  const { page } = visitor;
+  const move = async (kind: string, amount: string, reference: string) => {
+    await page.getByRole("button", { name: `Top up ${organization}` }).click();
+    const dialog = page.getByRole("dialog");
+    await dialog.getByLabel("Kind").selectOption(kind);
+    await dialog.getByLabel("Amount in dollars").fill(amount);
+    await dialog.getByLabel("Reference of the payment").fill(reference);
+    await visitor.loaded();
+    await dialog.getByRole("button", { name: kind === "top_up" ? "Top up" : "Adjust" }).click();
+    await dialog.waitFor({ state: "detached" });
+  };
+  await visitor.goto("/admin/billing", "Admin");
+  await page.getByText("Billing is off").waitFor();
+  await visitor.examine("admin-billing");
+  await move("top_up", "5", `${organization}-1`);
+  admin("settings:set", "billing.enabled=true");
+
+  await visitor.goto("/admin/billing", "Admin");
+  await page.getByText("Billing is on since").waitFor();
+  await page.getByRole("button", { name: "Settle now" }).click();
+  await page.getByText("Settled ").first().waitFor();
+  await page.getByRole("button", { name: `Ledger of ${organization}` }).click();
+  await page.getByRole("dialog").getByText(`${organization}-1`).waitFor();
+  await visitor.examine("admin-ledger", { phone: false });
+  await page.keyboard.press("Escape");
+
+  // The owner sees where it is going before they scale.
+  await other.goto(`/apps/${slug}/scale`);
+  await other.page.getByRole("combobox", { name: "Plan" }).selectOption({ index: 2 });
+  await other.page.locator("[data-runs-out]", { hasText: "With it the wallet runs out on" }).waitFor();
+  await other.examine("scale-runs-out");
+  await other.goto("/usage", "Usage and billing");
+  await other.page.getByText("$5.00").first().waitFor();
+  await other.page.getByText(/lasts \d+ (hours|days)/).waitFor();
+  await other.examine("usage-with-billing");
+
+  await other.goto(`/apps/${slug}`);
+  await other.page.locator('[data-status="running"]').first().waitFor();
+  await move("adjustment", "-5", "");
+  // Nobody reloads their page.
+  await other.page.getByText("The organisation's wallet is empty.").waitFor({ timeout: 2 * SOON_MS });
+  await other.page.locator('[data-status="suspended"]').first().waitFor();
+  await other.examine("app-suspended");
+  await stops();
+
+  await move("top_up", "10", `${organization}-2`);
+  await other.page
+    .locator('[data-status="running"]')
+    .first()
+    .waitFor({ timeout: 4 * SOON_MS });
+  await other.page.getByText("The organisation's wallet is empty.").waitFor({ state: "detached" });
+  await answers();
+  await visitor.leave();
+  await other.leave();
+});
+
+async function answers() {
+  await expect.poll(async () => (await visit(slug)).status, { timeout: 4 * SOON_MS }).toBe(200);
+}
+
+async function stops() {
+  await expect.poll(async () => (await visit(slug)).status, { timeout: 4 * SOON_MS }).not.toBe(200);
+}
