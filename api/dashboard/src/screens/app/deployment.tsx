@@ -15,6 +15,7 @@ import { LogView } from "../../parts/log_view";
 import { useMay } from "../../parts/roles";
 import { Status } from "../../parts/status";
 import { Ago, lasted, useNow } from "../../parts/time";
+import { CommitRange } from "./commit_range";
 import { about, hasEnded, stateOf, who } from "./deployment_words";
 
 const route = getRouteApi("/shell/apps/$app/deployments/$deployment");
@@ -75,6 +76,7 @@ function Shown({ slug, one }: { slug: string; one: Schemas["DeploymentAnswer"] }
         ) : null}
       </div>
       <Stages one={one} />
+      <CommitRange slug={slug} one={one} />
       {one.error ? (
         <Alert color="red" title="It failed, and what ran before goes on" className="break">
           {one.error}
