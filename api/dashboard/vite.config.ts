@@ -16,5 +16,5 @@ export default defineConfig({
     // What is loaded first is limited by scripts/finish.mjs.
     chunkSizeWarningLimit: 1_000,
   },
-  server: { port: 5173, strictPort: true, proxy: { "/api": { target: api, changeOrigin: false } } },
+  server: { port: 5173, strictPort: true, proxy: { "/api": { target: api, changeOrigin: false, ws: true } } },
 });

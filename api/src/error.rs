@@ -62,6 +62,15 @@ impl ApiError {
         self
     }
 
+    /// What happened, for people; what only the log may tell goes there. For where no answer of HTTP can be given any more.
+    pub(crate) fn into_words(self) -> String {
+        let parts = *self.0;
+        if let Some(cause) = &parts.cause {
+            tracing::error!(error = %cause, "a console failed");
+        }
+        parts.message
+    }
+
     /// The one place that says which HTTP status an error has.
     fn status(error: &Error) -> StatusCode {
         match error {

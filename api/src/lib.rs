@@ -8,6 +8,7 @@ mod audit;
 mod auth;
 mod billing;
 mod connections;
+mod console;
 mod dashboard;
 mod deployments;
 mod device_page;
@@ -53,6 +54,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use crate::http::request::Peer;
 
+use crate::console::Consoles;
 use crate::http::Shared;
 
 /// Where to listen, and what the texts say.
@@ -85,6 +87,7 @@ pub struct Api {
     people: (TcpListener, Router),
     engine: (TcpListener, Router),
     trusted_proxies: Networks,
+    consoles: Consoles,
 }
 
 impl Api {
@@ -101,7 +104,9 @@ impl Api {
         let images = server::bind(options.image_listen, "The image endpoint", "SKYPANEL_IMAGE_LISTEN").await?;
         let image_routes = images::routes(actions.blobs.clone());
         let trusted_proxies = options.trusted_proxies.clone();
-        Ok(Self { people: (api, router(actions, options)), engine: (images, image_routes), trusted_proxies })
+        let shared = Shared::new(actions, options);
+        let consoles = shared.consoles.clone();
+        Ok(Self { people: (api, routes::all(shared)), engine: (images, image_routes), trusted_proxies, consoles })
     }
 
     /// The addresses that are listened on, API first: the real ports where port 0 was asked for.
@@ -114,10 +119,11 @@ impl Api {
 
     /// Serves until `cancel`, then lets requests that are being answered end, for a bounded time.
     pub async fn run(self, cancel: CancellationToken) -> Result<()> {
-        let Self { people: (api, api_routes), engine: (images, image_routes), trusted_proxies } = self;
+        let Self { people: (api, api_routes), engine: (images, image_routes), trusted_proxies, consoles } = self;
         tokio::join!(
             server::run(api, api_routes, server::Patience::People, &trusted_proxies, &cancel),
             server::run(images, image_routes, server::Patience::Engine, &trusted_proxies, &cancel),
+            consoles.run(&cancel),
         );
         Ok(())
     }

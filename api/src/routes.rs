@@ -10,9 +10,9 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::http::{Shared, etag, idempotency, input, openapi, origin, query, rate_limit, request};
 use crate::{
-    admin, alerts, apps, audit, auth, billing, dashboard, deployments, device_page, docs, domains, env, error, events,
-    health, jobs, logs, me, metrics, nodes, notifications, organizations, overview, pages, plans, platform, processes,
-    repositories, settings, usage, webhooks,
+    admin, alerts, apps, audit, auth, billing, console, dashboard, deployments, device_page, docs, domains, env, error,
+    events, health, jobs, logs, me, metrics, nodes, notifications, organizations, overview, pages, plans, platform,
+    processes, repositories, settings, usage, webhooks,
 };
 
 /// Everything that is served to people, programs and the edge.
@@ -23,6 +23,7 @@ pub(crate) fn all(shared: Shared) -> Router {
     let document = Json(document);
     api.route("/api/openapi.json", get(move || std::future::ready(document.clone())))
         .merge(docs::routes())
+        .merge(console::routes())
         .route("/api", any(error::unknown_path))
         .route("/api/{*path}", any(error::unknown_path))
         .method_not_allowed_fallback(error::wrong_method)

@@ -116,7 +116,8 @@ async fn serve(stream: TcpStream, peer: SocketAddr, routes: Router, patience: Pa
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_LIMIT)
         .max_header_size(MAX_HEAD)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(routes));
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(routes))
+        .with_upgrades();
     let mut connection = std::pin::pin!(connection);
     // Kept-alive connections of people are closed between two requests after a while, or cut if one hangs.
     let (graceful, hard) = match patience {

@@ -120,6 +120,39 @@ test("the cost is shown before an app is scaled, and what runs follows", async (
   await visitor.leave();
 });
 
+test("a shell runs in the browser, in colours and to its exit status, and only for those who may", async () => {
+  const visitor = await Visitor.signedIn(owner);
+  const { page } = visitor;
+  await visitor.goto(`/apps/${slug}/console`);
+  await visitor.examine("console");
+  await page.getByRole("button", { name: "Run" }).click();
+  const terminal = page.getByRole("region", { name: `Terminal of ${slug}` });
+  const screen = terminal.locator(".xterm-rows");
+  await screen
+    .getByText("$", { exact: false })
+    .first()
+    .waitFor({ timeout: 4 * SOON_MS });
+  const type = async (line: string) => {
+    await page.keyboard.type(line);
+    await page.keyboard.press("Enter");
+  };
+  await type("echo sum-$((20 + 22)); tput setaf 1; echo in red; tput sgr0");
+  await screen.getByText("sum-42").waitFor();
+  await screen.locator("span[class*=xterm-fg-1]", { hasText: "in red" }).waitFor();
+  await type("printf '\\033[38;2;10;200;30mtrue colours\\033[0m\\n'");
+  await screen.getByText("true colours", { exact: true }).waitFor();
+  await type("stty size");
+  await screen.getByText(/^\d+ \d+$/).waitFor();
+  await visitor.examine("console-open");
+  await type("exit 3");
+  await page.getByText("It ended with the status 3.").waitFor();
+  await page.getByLabel("Command").fill("echo one-off");
+  await page.getByRole("button", { name: "Run" }).click();
+  await page.getByText("It ended with the status 0.").waitFor({ timeout: 4 * SOON_MS });
+  await screen.getByText("one-off", { exact: true }).waitFor();
+  await visitor.leave();
+});
+
 test("a domain says which records it needs, and what is wrong with them", async () => {
   const visitor = await Visitor.signedIn(owner);
   const { page } = visitor;
@@ -146,7 +179,7 @@ test("a viewer sees everything and changes nothing, and is told who can help", a
   await page.getByRole("link", { name: slug }).click();
   await page.getByText("You are a viewer of this organisation").waitFor();
   await visitor.examine("viewer");
-  for (const path of ["", "/deployments", "/environment", "/domains", "/scale", "/settings"]) {
+  for (const path of ["", "/deployments", "/environment", "/domains", "/scale", "/console", "/settings"]) {
     await visitor.goto(`/apps/${slug}${path}`);
     await page.getByRole("heading", { name: slug, level: 1 }).waitFor();
     const buttons = await page.locator("#content button:enabled").allInnerTexts();

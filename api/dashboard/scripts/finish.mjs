@@ -37,7 +37,8 @@ function loaded(key, seen = new Set()) {
 const entry = Object.keys(manifest).find((key) => manifest[key].isEntry);
 const total = (keys) => [...keys].reduce((sum, key) => sum + (sizes.get(manifest[key].file) ?? 0), 0);
 // The screen that somebody comes to is loaded with the first page, too: the heaviest counts.
-const screens = Object.keys(manifest).filter((key) => manifest[key].isDynamicEntry);
+// What a screen fetches when somebody does something there, such as the terminal, is not.
+const screens = manifest[entry].dynamicImports ?? [];
 const heaviest = screens
   .map((screen) => [total(loaded(screen, loaded(entry))), screen])
   .reduce((most, one) => (one[0] > most[0] ? one : most), [total(loaded(entry)), entry]);

@@ -221,6 +221,12 @@ const scale = createRoute({
   component: lazyRouteComponent(() => import("./screens/app/scale"), "Scale"),
 });
 
+const consolePage = createRoute({
+  getParentRoute: () => app,
+  path: "/console",
+  component: lazyRouteComponent(() => import("./screens/app/console"), "Console"),
+});
+
 const settings = createRoute({
   getParentRoute: () => app,
   path: "/settings",
@@ -260,6 +266,7 @@ const table = root.addChildren([
       environment,
       domains,
       scale,
+      consolePage,
       settings,
     ]),
   ]),

@@ -23,7 +23,8 @@ pub(crate) async fn check(State(shared): State<Shared>, request: Request, next: 
     .into_response()
 }
 
-fn is_ours(headers: &HeaderMap, public_url: &str) -> bool {
+/// Whether a request comes from one of our own pages, or from a program that is no browser.
+pub(crate) fn is_ours(headers: &HeaderMap, public_url: &str) -> bool {
     let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or("unreadable"));
     // `same-site` is no better than `cross-site`: apps of other tenants may live under the same domain.
     if text(header::HeaderName::from_static("sec-fetch-site"))

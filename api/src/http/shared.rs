@@ -6,6 +6,7 @@ use axum::extract::FromRef;
 use skypanel_core::actions::Actions;
 
 use crate::ApiOptions;
+use crate::console::Consoles;
 use crate::health::Health;
 use crate::http::places::Places;
 use crate::http::rate_limit::Limits;
@@ -31,6 +32,8 @@ pub(crate) struct Shared {
     pub(crate) streams: Arc<Places>,
     /// The archives that are being uploaded.
     pub(crate) uploads: Arc<Places>,
+    /// The consoles that are open.
+    pub(crate) consoles: Consoles,
 }
 
 impl Shared {
@@ -40,7 +43,8 @@ impl Shared {
         let health = Arc::new(Health::new(actions.clone(), nodes.clone()));
         let (options, metrics) = (Arc::new(options), Arc::new(Metrics::new()));
         let (streams, uploads) = (Places::for_streams(), Places::for_uploads());
-        Self { actions, options, health, metrics, nodes, limits, streams, uploads }
+        let consoles = Consoles::default();
+        Self { actions, options, health, metrics, nodes, limits, streams, uploads, consoles }
     }
 
     /// Whether browsers come over encrypted connections.

@@ -12,6 +12,7 @@ use skypanel_core::actions::{Actions, Actor};
 use skypanel_core::model::SessionId;
 
 use crate::error::ApiError;
+use crate::http::places::Place;
 use crate::http::{Shared, caller, cookies};
 
 /// Whoever follows a stream, by what they came with.
@@ -71,7 +72,34 @@ impl Follower {
         })
     }
 
-    /// `events` for as long as the follower may see them, which `may` looks at again and again.
+    /// A place among what is followed at a time, unless there is too much of it.
+    pub(crate) fn place(&self) -> Result<Place, ApiError> {
+        Ok(self.shared.streams.take(self.actor.user()?.id, self.actor.address)?)
+    }
+
+    /// Ends once the follower is not one who `may` any more, which is looked at again and again, or nobody can tell.
+    pub(crate) async fn until_refused<F>(&self, may: impl Fn(Actions, Actor) -> F + Send + Sync)
+    where
+        F: Future<Output = Result<(), Error>> + Send,
+    {
+        let mut looks = tokio::time::interval(self.shared.options.recheck);
+        looks.tick().await;
+        loop {
+            looks.tick().await;
+            let still = match self.again().await {
+                Ok(Some(actor)) => may(self.shared.actions.clone(), actor).await,
+                Ok(None) => Err(Error::Unauthenticated("The credential has ended.".to_owned())),
+                Err(error) => Err(error),
+            };
+            // Whatever cannot be known is not shown: the client connects again, and is asked who it is.
+            if let Err(error) = still {
+                tracing::debug!(%error, "what is live ended before its end");
+                return;
+            }
+        }
+    }
+
+    /// `events` for as long as the follower may see them.
     pub(crate) fn follow<F>(
         self,
         events: BoxStream<'static, Result<Event, Infallible>>,
@@ -80,24 +108,10 @@ impl Follower {
     where
         F: Future<Output = Result<(), Error>> + Send + 'static,
     {
-        let place = self.shared.streams.take(self.actor.user()?.id, self.actor.address)?;
+        let place = self.place()?;
         let ended = async move {
             let _place = place;
-            let mut looks = tokio::time::interval(self.shared.options.recheck);
-            looks.tick().await;
-            loop {
-                looks.tick().await;
-                let still = match self.again().await {
-                    Ok(Some(actor)) => may(self.shared.actions.clone(), actor).await,
-                    Ok(None) => Err(Error::Unauthenticated("The credential has ended.".to_owned())),
-                    Err(error) => Err(error),
-                };
-                // Whatever cannot be known is not shown: the client connects again, and is asked who it is.
-                if let Err(error) = still {
-                    tracing::debug!(%error, "a live stream ended before its end");
-                    return;
-                }
-            }
+            self.until_refused(may).await;
         };
         Ok(stream::StreamExt::boxed(events.take_until(Box::pin(ended))))
     }

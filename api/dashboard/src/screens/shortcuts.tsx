@@ -84,7 +84,7 @@ function Palette({ onClose }: { onClose: () => void }) {
     ...Object.values(WAYS).map(([to, words]) => ({ to, words, more: "" })),
     ...(admin ? [{ to: "/admin", words: "Admin", more: "" }] : []),
     ...apps.flatMap(({ slug }) =>
-      ["", "deployments", "logs", "metrics", "environment", "domains", "scale", "settings"].map((page) => ({
+      ["", "deployments", "logs", "metrics", "environment", "domains", "scale", "console", "settings"].map((page) => ({
         to: page ? `/apps/${slug}/${page}` : `/apps/${slug}`,
         words: slug,
         more: page,

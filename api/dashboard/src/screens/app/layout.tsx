@@ -9,6 +9,7 @@ import { appQuery } from "../../api/queries";
 import { Failed, Waiting } from "../../parts/loading";
 import { useTitle } from "../../parts/page";
 import { Status } from "../../parts/status";
+import { Tabs } from "../../parts/tabs";
 import { NotFound } from "../not_found";
 
 const route = getRouteApi("/shell/apps/$app");
@@ -21,6 +22,7 @@ const PAGES = [
   ["/apps/$app/environment", "Environment"],
   ["/apps/$app/domains", "Domains"],
   ["/apps/$app/scale", "Scale"],
+  ["/apps/$app/console", "Console"],
   ["/apps/$app/settings", "Settings"],
 ] as const;
 
@@ -62,13 +64,13 @@ export function AppLayout() {
             : "An admin of the platform has suspended the organisation."}
         </Text>
       ) : null}
-      <nav className="tabs" aria-label={`Pages of ${slug}`}>
+      <Tabs label={`Pages of ${slug}`}>
         {PAGES.map(([to, name]) => (
           <Link key={to} to={to} params={{ app: slug }} activeOptions={{ exact: to === "/apps/$app" }}>
             {name}
           </Link>
         ))}
-      </nav>
+      </Tabs>
       <Outlet />
     </>
   );
