@@ -3,6 +3,7 @@ import { useQuery } from "@tanstack/react-query";
 import { Link, Outlet } from "@tanstack/react-router";
 import { meQuery } from "../../api/queries";
 import { Head } from "../../parts/page";
+import { Tabs } from "../../parts/tabs";
 import { NotFound } from "../not_found";
 
 const PAGES = [
@@ -26,13 +27,13 @@ export function AdminLayout() {
   return (
     <>
       <Head title="Admin" />
-      <nav className="tabs" aria-label="Pages of the admin">
+      <Tabs label="Pages of the admin">
         {PAGES.map(([to, name]) => (
           <Link key={to} to={to} activeOptions={{ exact: to === "/admin" }}>
             {name}
           </Link>
         ))}
-      </nav>
+      </Tabs>
       <Outlet />
     </>
   );

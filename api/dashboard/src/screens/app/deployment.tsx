@@ -76,12 +76,12 @@ function Shown({ slug, one }: { slug: string; one: Schemas["DeploymentAnswer"] }
         ) : null}
       </div>
       <Stages one={one} />
-      <CommitRange slug={slug} one={one} />
       {one.error ? (
         <Alert color="red" title="It failed, and what ran before goes on" className="break">
           {one.error}
         </Alert>
       ) : null}
+      <CommitRange slug={slug} one={one} />
       <Log slug={slug} id={one.id} />
     </Stack>
   );
