@@ -179,10 +179,7 @@ fn environment(ground: &Ground<'_>, process: &ProcessType) -> Vec<String> {
     ];
     if process.is_routed() {
         let timing = app.health.or(settings);
-        let health = match &app.health_check_path {
-            Some(path) => format!("http:{path}"),
-            None => "auto".to_owned(),
-        };
+        let health = app.health_target.question(app.health_check_path.as_deref());
         variables.extend([
             ("PORT", ground.facts.port.to_string()),
             ("SKYPANEL_DRAIN_MS", settings.rollout_drain_ms.to_string()),
@@ -192,6 +189,10 @@ fn environment(ground: &Ground<'_>, process: &ProcessType) -> Vec<String> {
             ("SKYPANEL_HEALTH_TIMEOUT_MS", timing.timeout_seconds.saturating_mul(1_000).to_string()),
             ("SKYPANEL_HEALTH_START_MS", timing.start_seconds.saturating_mul(1_000).to_string()),
         ]);
+        // Only what was chosen: a variable more is another fingerprint, by which every app would be rolled.
+        variables.extend(app.health_target.port.map(|port| ("SKYPANEL_HEALTH_PORT", port.to_string())));
+        let expected = app.health_target.expected_status.as_ref();
+        variables.extend(expected.map(|expected| ("SKYPANEL_HEALTH_STATUS", expected.to_string())));
     }
     variables.into_iter().map(|(key, value)| format!("{key}={value}")).collect()
 }

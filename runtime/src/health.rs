@@ -3,8 +3,10 @@
 //! The engine may be told an interval of a fraction of a second: while the app starts, the first check waits for
 //! it and returns at once when it is ready; later checks wait out most of the real interval themselves.
 
+mod excerpt;
 mod listeners;
 mod probe;
+mod statuses;
 
 use std::{
     env, fs,
@@ -22,6 +24,7 @@ use crate::{
 };
 use listeners::Exposure;
 use probe::{Mode, Target};
+use statuses::Statuses;
 
 /// Pause between two probes of an app that has never been healthy. A refused connection costs microseconds.
 const POLL: Duration = Duration::from_millis(25);
@@ -35,6 +38,8 @@ const DEFAULT_START_MS: u32 = 60_000;
 
 struct Settings {
     target: Target,
+    /// Where requests go; the health check may ask elsewhere.
+    port: u16,
     interval: Duration,
     timeout: Duration,
     start: Duration,
@@ -42,19 +47,22 @@ struct Settings {
 
 impl Settings {
     fn from_environment() -> Result<Self, SettingError> {
+        let port = settings::port("PORT")?.ok_or(SettingError::new("PORT", "a TCP port"))?;
         Ok(Self {
+            port,
             target: Target {
-                port: env::var("PORT")
-                    .ok()
-                    .and_then(|port| port.parse().ok())
-                    .filter(|port| *port != 0)
-                    .ok_or(SettingError::new("PORT", "a TCP port"))?,
+                port: settings::port("SKYPANEL_HEALTH_PORT")?.unwrap_or(port),
                 host: env::var("SKYPANEL_HEALTH_HOST")
                     .ok()
                     .filter(|host| probe::is_header_safe(host))
                     .unwrap_or_else(|| "localhost".into()),
                 mode: Mode::parse(&env::var("SKYPANEL_HEALTH").unwrap_or_default())
                     .ok_or(SettingError::new("SKYPANEL_HEALTH", "auto[:/path], http:/path or tcp"))?,
+                expected: match env::var("SKYPANEL_HEALTH_STATUS") {
+                    Ok(text) => Statuses::parse(&text)
+                        .ok_or(SettingError::new("SKYPANEL_HEALTH_STATUS", "a list such as 200-299,401"))?,
+                    Err(_) => Statuses::default(),
+                },
             },
             interval: settings::milliseconds("SKYPANEL_HEALTH_INTERVAL_MS", DEFAULT_INTERVAL_MS)?,
             timeout: settings::milliseconds("SKYPANEL_HEALTH_TIMEOUT_MS", DEFAULT_TIMEOUT_MS)?,
@@ -97,12 +105,19 @@ fn poll_until_healthy(settings: &Settings) -> Result<String, String> {
     loop {
         let left = settings.start.saturating_sub(begun.elapsed());
         let reason = match probe::probe(&settings.target, settings.timeout.min(left)) {
-            Ok(words) => match listeners::exposure(settings.target.port) {
+            // What answers health checks elsewhere may be ready before requests are.
+            Ok(_)
+                if settings.target.port != settings.port
+                    && !probe::is_open(settings.port, settings.timeout.min(left)) =>
+            {
+                format!("nothing listens on port {}, where requests go", settings.port)
+            }
+            Ok(words) => match listeners::exposure(settings.port) {
                 Exposure::Reachable => return Ok(words),
                 Exposure::LoopbackOnly => format!(
                     "the app listens on port {0} of the loopback interface only, where no request reaches it; \
                      bind 0.0.0.0:{0}",
-                    settings.target.port
+                    settings.port
                 ),
             },
             // The last probes have less time than an answer may take; what was found before tells more.

@@ -21,6 +21,13 @@ impl fmt::Display for SettingError {
     }
 }
 
+/// The variable's value as a TCP port; none where it is unset.
+pub(crate) fn port(name: &'static str) -> Result<Option<u16>, SettingError> {
+    let Some(text) = env::var_os(name) else { return Ok(None) };
+    let port = text.to_str().and_then(|text| text.parse().ok()).filter(|port| *port != 0);
+    port.map(Some).ok_or(SettingError::new(name, "a TCP port"))
+}
+
 /// The variable's value as milliseconds, or `default` where it is unset or empty.
 pub(crate) fn milliseconds(name: &'static str, default: u32) -> Result<Duration, SettingError> {
     let value = match env::var_os(name) {

@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 use skypanel_core::Error;
 use skypanel_core::actions::{Actions, AppSettings, NewApp, RepositoryChange};
-use skypanel_core::model::{AppSlug, HealthTimes, OrganizationRef};
+use skypanel_core::model::{AppSlug, HealthTargetChange, HealthTimes, OrganizationRef};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -53,6 +53,16 @@ pub(crate) struct WantedApp {
     /// HTTP path of the health check.
     #[schema(max_length = 500)]
     health_check_path: Option<String>,
+    /// `http` or `tcp`; an empty text for the usual: HTTP where a path or statuses are chosen, else HTTP where that
+    /// works. `tcp` asks for no path.
+    #[schema(pattern = "^(http|tcp)?$")]
+    health_check_protocol: Option<String>,
+    /// The port that the health check asks on; 0 for the one that requests go to.
+    #[schema(minimum = 0, maximum = 65535)]
+    health_check_port: Option<i32>,
+    /// The statuses that count as healthy, such as `200-299,401`; an empty text for 200 to 399.
+    #[schema(max_length = 100)]
+    health_check_expected_status: Option<String>,
     /// Seconds between two health checks of a healthy replica; 0 for the platform's setting.
     #[schema(minimum = 0, maximum = 3600)]
     health_check_interval_seconds: Option<i32>,
@@ -106,6 +116,11 @@ pub(crate) async fn create_app(
             git_branch: wanted.git_branch.as_deref().map(str::parse).transpose()?,
             buildpack: wanted.buildpack,
             health_check_path: wanted.health_check_path,
+            health_target: HealthTargetChange {
+                protocol: wanted.health_check_protocol,
+                port: wanted.health_check_port,
+                expected_status: wanted.health_check_expected_status,
+            },
             health: HealthTimes {
                 interval_seconds: wanted.health_check_interval_seconds,
                 timeout_seconds: wanted.health_check_timeout_seconds,

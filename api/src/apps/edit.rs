@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use skypanel_core::actions::{Actions, AppSettings, RepositoryChange};
-use skypanel_core::model::{AppRef, AppSlug, HealthTimes};
+use skypanel_core::model::{AppRef, AppSlug, HealthTargetChange, HealthTimes};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -31,6 +31,16 @@ pub(crate) struct AppEdit {
     /// HTTP path of the health check; an empty text for the usual check. A running app is rolled.
     #[schema(max_length = 500)]
     health_check_path: Option<String>,
+    /// `http` or `tcp`; an empty text for the usual: HTTP where a path or statuses are chosen, else HTTP where that
+    /// works. `tcp` asks for no path.
+    #[schema(pattern = "^(http|tcp)?$")]
+    health_check_protocol: Option<String>,
+    /// The port that the health check asks on; 0 for the one that requests go to.
+    #[schema(minimum = 0, maximum = 65535)]
+    health_check_port: Option<i32>,
+    /// The statuses that count as healthy, such as `200-299,401`; an empty text for 200 to 399.
+    #[schema(max_length = 100)]
+    health_check_expected_status: Option<String>,
     /// Seconds between two health checks of a healthy replica; 0 for the platform's setting.
     #[schema(minimum = 0, maximum = 3600)]
     health_check_interval_seconds: Option<i32>,
@@ -86,6 +96,11 @@ pub(crate) async fn edit_app(
         name: edit.name,
         buildpack: edit.buildpack,
         health_check_path: edit.health_check_path,
+        health_target: HealthTargetChange {
+            protocol: edit.health_check_protocol,
+            port: edit.health_check_port,
+            expected_status: edit.health_check_expected_status,
+        },
         health: HealthTimes {
             interval_seconds: edit.health_check_interval_seconds,
             timeout_seconds: edit.health_check_timeout_seconds,

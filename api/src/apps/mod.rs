@@ -9,7 +9,7 @@ mod transfer;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use skypanel_core::model::{AppStatus, Money, SuspensionReason};
+use skypanel_core::model::{AppStatus, ExpectedStatus, HealthProtocol, Money, SuspensionReason};
 use skypanel_core::store::AppView;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -54,6 +54,14 @@ pub(crate) struct AppItem {
     stack: String,
     /// HTTP path of the health check; null for `/health` if that answers, else the port.
     health_check_path: Option<String>,
+    /// `http` or `tcp`; null for HTTP where a path or statuses are chosen, else HTTP where that works.
+    #[schema(value_type = Option<String>)]
+    health_check_protocol: Option<HealthProtocol>,
+    /// The port that the health check asks on; null for the one that requests go to.
+    health_check_port: Option<i32>,
+    /// The statuses that count as healthy, such as `200-299,401`; null for 200 to 399.
+    #[schema(value_type = Option<String>)]
+    health_check_expected_status: Option<ExpectedStatus>,
     /// Seconds between two health checks of a healthy replica; like the three numbers below, null for the platform's
     /// setting.
     health_check_interval_seconds: Option<i32>,
@@ -96,6 +104,9 @@ impl From<AppView> for AppItem {
             buildpack: app.buildpack,
             stack: app.stack,
             health_check_path: app.health_check_path,
+            health_check_protocol: app.health_target.protocol,
+            health_check_port: app.health_target.port,
+            health_check_expected_status: app.health_target.expected_status,
             health_check_interval_seconds: app.health.interval_seconds,
             health_check_timeout_seconds: app.health.timeout_seconds,
             health_check_retries: app.health.retries,

@@ -28,8 +28,8 @@ pub(crate) struct EventItem {
     /// Goes up with every event.
     id: i64,
     created_at: DateTime<Utc>,
-    /// What kind it is: `create`, `release`, `failure`, `health`, `scale`, `restart`, `low_balance`, `suspend`, `resume`,
-    /// …; more may come.
+    /// What kind it is: `create`, `release`, `failure`, `crash`, `health`, `recover`, `give_up`, `scale`, `restart`,
+    /// `low_balance`, `suspend`, `resume`, …; more may come.
     #[schema(example = "release")]
     kind: String,
     /// What happened, in words.

@@ -28,7 +28,8 @@ async fn everything_can_be_chosen_when_an_app_is_made() {
         "slug": "shop", "name": "The Shop", "plan_id": plan, "git_url": host.url("127.0.0.1"), "branch": "main",
         "auto_deploy": true, "replicas": 2, "subdomain": "store", "health_check_path": "/up",
         "health_check_interval_seconds": 10, "health_check_timeout_seconds": 3, "health_check_retries": 5,
-        "health_check_start_seconds": 120,
+        "health_check_start_seconds": 120, "health_check_protocol": "http", "health_check_port": 9090,
+        "health_check_expected_status": "200-299,401",
     });
     let made = world.post("/api/paas/apps").by("developer").json(&wanted).send().await.is(201);
     assert_json_snapshot!(made.snapshot(), {
@@ -52,6 +53,7 @@ async fn everything_can_be_chosen_when_an_app_is_made() {
         (json!({ "slug": "a", "subdomain": "a.b" }), 422, Some("subdomain")),
         (json!({ "slug": "a", "health_check_retries": 101 }), 422, Some("health_check_retries")),
         (json!({ "slug": "a", "health_check_timeout_seconds": -1 }), 422, Some("health_check_timeout_seconds")),
+        (json!({ "slug": "a", "health_check_protocol": "udp" }), 422, Some("health_check_protocol")),
         (json!({ "slug": "a", "plan_id": plan, "replicas": 9 }), 409, None),
         // Also where the name itself is made up.
         (json!({ "subdomain": "store" }), 409, None),
@@ -93,11 +95,39 @@ async fn how_health_is_checked_is_changed_by_one_rollout_and_without_a_build() {
         (json!({ "health_check_interval_seconds": 3601 }), "health_check_interval_seconds"),
         (json!({ "health_check_start_seconds": -1 }), "health_check_start_seconds"),
         (json!({ "health_check_retries": "many" }), "health_check_retries"),
+        (json!({ "health_check_protocol": "HTTP" }), "health_check_protocol"),
+        (json!({ "health_check_port": 65536 }), "health_check_port"),
+        (json!({ "health_check_port": -1 }), "health_check_port"),
+        (json!({ "health_check_expected_status": "ok" }), "health_check_expected_status"),
+        (json!({ "health_check_expected_status": "200-199" }), "health_check_expected_status"),
     ] {
         assert!(!edit(&world, &body).await.fails(422, "INVALID_INPUT").field(field).is_empty());
     }
     let log = world.get("/api/admin/paas/audit?action=app.edit").by("admin").send().await.is(200);
     assert_eq!(log.json["items"][1]["after"]["health_check_retries"], 10);
+    world.close().await;
+}
+
+#[tokio::test]
+async fn what_the_health_check_asks_is_changed_by_one_rollout_and_without_a_build() {
+    let world = World::new().await;
+    running(&world, "shop").await;
+    let before = queued(&world).await;
+    let wanted = json!({ "health_check_port": 9090, "health_check_expected_status": "200-299,401" });
+    let edited = edit(&world, &wanted).await.is(200);
+    assert!(edited.json["job_id"].is_string(), "what runs is replaced: {edited:#?}");
+    let values =
+        |json: &Value| ["protocol", "port", "expected_status"].map(|name| json[format!("health_check_{name}")].clone());
+    assert_eq!(values(&edited.json), [json!(null), json!(9090), json!("200-299,401")]);
+    let app = world.store().app_by_slug(&"shop".parse().expect("is one")).await.expect("reads").expect("is there");
+    assert_eq!(app.health_target.question(None), "http:/health");
+    assert_eq!(edit(&world, &wanted).await.is(200).json["job_id"], Value::Null, "the same again");
+
+    let tcp = edit(&world, &json!({ "health_check_protocol": "tcp" })).await.is(200);
+    assert_eq!(values(&tcp.json), [json!("tcp"), json!(9090), json!("200-299,401")], "the rest stays");
+    let usual = json!({ "health_check_protocol": "", "health_check_port": 0, "health_check_expected_status": "" });
+    assert_eq!(values(&edit(&world, &usual).await.is(200).json), [Value::Null, Value::Null, Value::Null]);
+    assert_eq!(queued(&world).await[before.len()..], ["apply"; 3], "a rollout each, no build");
     world.close().await;
 }
 

@@ -5,8 +5,8 @@ use serde_json::{Map, Value, json};
 use super::{Actions, Actor, Begun, RepositoryChange, Scope};
 use crate::jobs::{self, Destroy};
 use crate::model::{
-    AppRef, AppSlug, AppStatus, GitBranch, HealthTimes, Organization, OrganizationId, OrganizationRef, Plan,
-    ProcessType, Repository, Role, StreamId, friendly,
+    AppRef, AppSlug, AppStatus, GitBranch, HealthTargetChange, HealthTimes, Organization, OrganizationId,
+    OrganizationRef, Plan, ProcessType, Repository, Role, StreamId, friendly,
 };
 use crate::repository::Credentials;
 use crate::settings::Settings;
@@ -34,6 +34,8 @@ pub struct AppSettings {
     pub buildpack: Option<String>,
     /// HTTP path of the health check; an empty one for the usual check.
     pub health_check_path: Option<String>,
+    /// What else it asks.
+    pub health_target: HealthTargetChange,
     /// How often and how patiently health is checked; 0 for what the platform's settings say.
     pub health: HealthTimes,
     /// The label before the platform's default domain.
@@ -185,7 +187,10 @@ impl Actions {
             change.audit("app.edit", shown(&before), shown(&after)).await?;
             change.tell("edit", "Changed the settings").await?;
         }
-        let served = |view: &AppView| (view.app.health_check_path.clone(), view.app.health, view.app.subdomain.clone());
+        let served = |view: &AppView| {
+            let app = &view.app;
+            (app.health_check_path.clone(), app.health_target.clone(), app.health, app.subdomain.clone())
+        };
         let rolls = served(&before) != served(&after) && change.is_to_run().await?;
         let stream = if rolls { Some(change.apply().await?) } else { None };
         change.commit().await?;
@@ -291,6 +296,7 @@ fn check(settings: &AppSettings) -> Result<()> {
     {
         return Err(Error::field("health_check_path", "Give a path that begins with a slash, such as /health."));
     }
+    settings.health_target.check()?;
     for (field, wanted, most) in settings.health.named() {
         if wanted.is_some_and(|number| !(0..=most).contains(&number)) {
             return Err(Error::field(field, format!("Use 1 to {most}, or 0 for the platform's setting.")));
@@ -306,6 +312,8 @@ fn shown(view: &AppView) -> Value {
         "slug": view.app.slug, "name": view.name, "organization": view.organization_name, "plan": view.plan_name,
         "git_branch": view.app.git_branch, "git_url": view.git_url, "buildpack": view.app.buildpack,
         "health_check_path": view.app.health_check_path, "auto_deploy": view.auto_deploy,
+        "health_check_protocol": view.app.health_target.protocol, "health_check_port": view.app.health_target.port,
+        "health_check_expected_status": view.app.health_target.expected_status,
         "subdomain": view.app.subdomain,
     });
     if let Some(object) = shown.as_object_mut() {

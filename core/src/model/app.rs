@@ -7,7 +7,10 @@ use rust_decimal::Decimal;
 
 use crate::{Error, Result};
 
-use super::{AppId, AppSlug, DeploymentId, HealthTimes, Money, OrganizationId, PlanId, ProcessType, SuspensionReason};
+use super::{
+    AppId, AppSlug, DeploymentId, HealthTarget, HealthTimes, Money, OrganizationId, PlanId, ProcessType,
+    SuspensionReason,
+};
 
 text_enum! {
     /// What an app is doing, as its users see it.
@@ -65,6 +68,9 @@ pub struct Application {
     pub price_per_hour: Money,
     /// HTTP path of the health check; none means: `/health` if it answers, else the port.
     pub health_check_path: Option<String>,
+    /// What else it asks.
+    #[sqlx(flatten)]
+    pub health_target: HealthTarget,
     /// How often and how patiently it is checked.
     #[sqlx(flatten)]
     pub health: HealthTimes,

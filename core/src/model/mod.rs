@@ -38,7 +38,7 @@ pub use domain::{
 };
 pub use git_ref::{CommitHash, GitBranch};
 pub use git_url::{GitTransport, GitUrl};
-pub use health::{HealthTimes, HealthTiming};
+pub use health::{ExpectedStatus, HealthProtocol, HealthTarget, HealthTargetChange, HealthTimes, HealthTiming};
 pub use metering::{Hour, HourOfApp, Metered, Month, UsageKey, UsageLine, cost_of_hour, cost_over};
 pub use money::Money;
 pub use names::{AppRef, AppSlug, ConfigKey, ProcessType};

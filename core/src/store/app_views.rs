@@ -44,6 +44,7 @@ pub struct AppFilter {
 const VIEW: &str =
     "SELECT app.id, app.organization_id, app.slug, app.subdomain, app.git_branch, app.buildpack, app.stack,
         app.status, app.suspended_reason, app.plan_id, app.price_per_hour, app.health_check_path,
+        app.health_check_protocol, app.health_check_port, app.health_check_expected_status,
         app.health_check_interval_seconds, app.health_check_timeout_seconds, app.health_check_retries,
         app.health_check_start_seconds, app.replicas,
         app.current_deployment_id, app.config_version, app.restart_count, app.created_at,

@@ -25,7 +25,8 @@ pub enum Access {
 
 const APP_COLUMNS: &str = "id, organization_id, slug, subdomain, git_branch, buildpack, stack, status, \
      suspended_reason, plan_id, price_per_hour, \
-     health_check_path, health_check_interval_seconds, health_check_timeout_seconds, health_check_retries, \
+     health_check_path, health_check_protocol, health_check_port, health_check_expected_status, \
+     health_check_interval_seconds, health_check_timeout_seconds, health_check_retries, \
      health_check_start_seconds, current_deployment_id, config_version, restart_count, created_at";
 
 impl Store {
@@ -354,7 +355,10 @@ pub(crate) async fn configure(
              health_check_interval_seconds = NULLIF(COALESCE($8, health_check_interval_seconds), 0),
              health_check_timeout_seconds = NULLIF(COALESCE($9, health_check_timeout_seconds), 0),
              health_check_retries = NULLIF(COALESCE($10, health_check_retries), 0),
-             health_check_start_seconds = NULLIF(COALESCE($11, health_check_start_seconds), 0)
+             health_check_start_seconds = NULLIF(COALESCE($11, health_check_start_seconds), 0),
+             health_check_protocol = NULLIF(COALESCE($12, health_check_protocol), ''),
+             health_check_port = NULLIF(COALESCE($13, health_check_port), 0),
+             health_check_expected_status = NULLIF(COALESCE($14, health_check_expected_status), '')
          WHERE id = $1",
     )
     .bind(app)
@@ -368,6 +372,9 @@ pub(crate) async fn configure(
     .bind(settings.health.timeout_seconds)
     .bind(settings.health.retries)
     .bind(settings.health.start_seconds)
+    .bind(&settings.health_target.protocol)
+    .bind(settings.health_target.port)
+    .bind(&settings.health_target.expected_status)
     .execute(connection)
     .await;
     match written {

@@ -21,6 +21,7 @@ fn app() -> Application {
         plan_id: PlanId::new(),
         price_per_hour: Money::default(),
         health_check_path: None,
+        health_target: skypanel_core::model::HealthTarget::default(),
         health: skypanel_core::model::HealthTimes::default(),
         current_deployment_id: None,
         config_version: 1,
@@ -107,6 +108,14 @@ fn an_app_is_checked_as_it_has_chosen() {
     assert_eq!(patient["TaskTemplate"]["ContainerSpec"]["HealthCheck"]["Timeout"], 310 * SECOND);
     let label = "skypanel.fingerprint";
     assert_ne!(spec["Labels"][label], patient["Labels"][label], "what runs is replaced");
+    assert!(!container["Env"].to_string().contains("HEALTH_PORT"), "what nobody chose is not passed on");
+    chosen.health_target.port = Some(9090);
+    chosen.health_target.expected_status = Some("200-204".parse().expect("is one"));
+    let elsewhere = self::spec(&chosen, "web", "serve", 1);
+    let environment = elsewhere["TaskTemplate"]["ContainerSpec"]["Env"].to_string();
+    assert!(environment.contains("SKYPANEL_HEALTH_PORT=9090"), "{environment}");
+    assert!(environment.contains("SKYPANEL_HEALTH_STATUS=200-204"), "{environment}");
+    assert!(environment.contains("\"PORT=8000\""), "requests go where they did: {environment}");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use skypanel_core::Error;
 use skypanel_core::actions::{AppSettings, NewApp, RepositoryChange};
-use skypanel_core::model::{AppRef, AppSlug, AppStatus, HealthTimes, Money, resolve_formation};
+use skypanel_core::model::{AppRef, AppSlug, AppStatus, HealthTargetChange, HealthTimes, Money, resolve_formation};
 use skypanel_core::store::{Access, AppView};
 
 use crate::commands::context::{AppChoice, Context, Failure};
@@ -119,6 +119,15 @@ struct SettingArguments {
     /// HTTP path of the health check; an empty one for the usual check
     #[arg(long, value_name = "PATH")]
     health_check: Option<String>,
+    /// How the health check asks, http or tcp; an empty one for the usual check
+    #[arg(long, value_name = "PROTOCOL")]
+    health_protocol: Option<String>,
+    /// The port of the health check; 0 for the one that requests go to
+    #[arg(long, value_name = "PORT")]
+    health_port: Option<i32>,
+    /// Statuses that count as healthy, such as 200-299,401; an empty one for 200 to 399
+    #[arg(long, value_name = "STATUSES")]
+    health_status: Option<String>,
     /// Seconds between two health checks; 0 for the platform's setting
     #[arg(long, value_name = "SECONDS")]
     health_interval: Option<i32>,
@@ -141,6 +150,11 @@ impl SettingArguments {
         Ok(AppSettings {
             buildpack: self.buildpack.clone(),
             health_check_path: self.health_check.clone(),
+            health_target: HealthTargetChange {
+                protocol: self.health_protocol.clone(),
+                port: self.health_port,
+                expected_status: self.health_status.clone(),
+            },
             health: HealthTimes {
                 interval_seconds: self.health_interval,
                 timeout_seconds: self.health_timeout,
@@ -286,10 +300,7 @@ async fn info(context: &Context, arguments: &InfoArguments) -> Result<u32, Failu
         ("Plan", format!("{}, {} an hour for each process", view.plan_name, app.price_per_hour)),
         ("Stack", app.stack.clone()),
         ("Buildpack", app.buildpack.clone().unwrap_or_else(|| "detected".to_owned())),
-        (
-            "Health check",
-            app.health_check_path.clone().unwrap_or_else(|| "/health if it answers, else the port".to_owned()),
-        ),
+        ("Health check", app.health_target.in_words(app.health_check_path.as_deref())),
         ("Organisation", view.organization_name.clone()),
         ("Created", time(app.created_at)),
     ]);
@@ -317,6 +328,9 @@ pub(crate) fn item(view: &AppView) -> Value {
         "buildpack": app.buildpack,
         "stack": app.stack,
         "health_check_path": app.health_check_path,
+        "health_check_protocol": app.health_target.protocol,
+        "health_check_port": app.health_target.port,
+        "health_check_expected_status": app.health_target.expected_status,
         "health_check_interval_seconds": app.health.interval_seconds,
         "health_check_timeout_seconds": app.health.timeout_seconds,
         "health_check_retries": app.health.retries,

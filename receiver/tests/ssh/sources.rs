@@ -194,5 +194,13 @@ async fn an_app_is_changed() {
     world.ssh("apps:edit -a shop --branch next").await.ok().says(&["-----> shop is as you want it"]);
     world.ssh("apps:info shop").await.ok().says(&["Deploy branch:", "next", "/ready"]);
     world.ssh("apps:edit -a shop --health-check ready --json").await.refused("INVALID_INPUT");
+    let asked = "--health-protocol http --health-port 9090 --health-status 200-204";
+    let edited = world.ssh(&format!("apps:edit -a shop {asked} --json")).await.ok().json();
+    assert_eq!((&edited["health_check_protocol"], &edited["health_check_port"]), (&json!("http"), &json!(9090)));
+    assert_eq!(edited["health_check_expected_status"], "200-204");
+    world.ssh("apps:info shop").await.ok().says(&["/ready, on port 9090, healthy with 200-204"]);
+    for wrong in ["--health-protocol icmp", "--health-port 65536", "--health-status 2xx"] {
+        world.ssh(&format!("apps:edit -a shop {wrong} --json")).await.refused("INVALID_INPUT");
+    }
     world.close().await;
 }

@@ -1,5 +1,6 @@
 //! One probe of the app's port, over plain HTTP or TCP, bounded in time and in bytes whatever the app answers.
 
+use super::{excerpt, statuses::Statuses};
 use std::{
     io::{self, Read as _, Write as _},
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream},
@@ -15,13 +16,17 @@ const MAX_STATUS_LINE: usize = 4 << 10;
 /// What is read of the rest of an answer, so that the app does not see its connection reset.
 const COURTESY_BYTES: usize = 64 << 10;
 const COURTESY_TIME: Duration = Duration::from_millis(20);
+/// The same for an answer that is to be told of.
+const EXCERPT_TIME: Duration = Duration::from_millis(200);
+/// What is kept of an answer.
+const EXCERPT_BYTES: usize = 16 << 10;
 
 /// What counts as healthy.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Mode {
     /// HTTP when the path answers below 400; any other answer falls back to "the port is open".
     Auto(String),
-    /// The path has to answer 2xx or 3xx.
+    /// The path has to answer with an expected status.
     Http(String),
     /// The port is open.
     Tcp,
@@ -59,11 +64,15 @@ pub(super) struct Target {
     /// The request's `Host`.
     pub(super) host: String,
     pub(super) mode: Mode,
+    /// Statuses that are healthy.
+    pub(super) expected: Statuses,
 }
 
 /// What came back on an open connection.
 enum Answer {
     Status(u16),
+    /// One that is not expected, and the beginning of what was said with it, which may be empty.
+    Unexpected(u16, String),
     /// Something that is not HTTP, in words.
     NotHttp(&'static str),
     Silence,
@@ -95,17 +104,23 @@ pub(super) fn probe(target: &Target, limit: Duration) -> Result<String, Unhealth
         Mode::Http(path) => (path, true),
     };
     match (ask(&mut stream, target, path, deadline), strict) {
-        (Answer::Status(status @ 200..400), _) => Ok(format!("GET {path} answered {status}")),
-        (Answer::Status(status), false) => Ok(format!("port {port} is open (GET {path} answered {status})")),
+        (Answer::Status(status), _) => Ok(format!("GET {path} answered {status}")),
+        (Answer::Unexpected(status, _), false) => Ok(format!("port {port} is open (GET {path} answered {status})")),
         (Answer::NotHttp(what), false) => Ok(format!("port {port} is open (GET {path}: {what})")),
-        (Answer::Status(status), true) => {
-            Err(format!("GET {path} answered {status}, where 2xx or 3xx is healthy").into())
+        (Answer::Unexpected(status, said), true) => {
+            let said = if said.is_empty() { said } else { format!(": {said}") };
+            Err(format!("GET {path} answered {status}, where {} is healthy{said}", target.expected).into())
         }
         (Answer::NotHttp(what), true) => Err(format!("GET {path} on port {port}: {what}").into()),
         (Answer::Silence, _) => {
             Err(Unhealthy { reason: format!("GET {path} on port {port}: no answer in time"), out_of_time: true })
         }
     }
+}
+
+/// Whether something accepts connections to the port.
+pub(super) fn is_open(port: u16, limit: Duration) -> bool {
+    connect(port, Instant::now() + limit).is_ok()
 }
 
 fn connect(port: u16, deadline: Instant) -> Result<TcpStream, Unhealthy> {
@@ -162,9 +177,13 @@ fn ask(stream: &mut TcpStream, target: &Target, path: &str, deadline: Instant) -
             Err(_) => return Answer::NotHttp("the connection was closed without an answer"),
         }
         match parse_status(&line) {
-            Parsed::Status(status) => {
-                read_the_rest(stream, deadline);
+            Parsed::Status(status) if target.expected.contains(status) => {
+                read_the_rest(stream, &mut line, deadline.min(Instant::now() + COURTESY_TIME));
                 return Answer::Status(status);
+            }
+            Parsed::Status(status) => {
+                read_the_rest(stream, &mut line, deadline.min(Instant::now() + EXCERPT_TIME));
+                return Answer::Unexpected(status, excerpt::of_answer(&line));
             }
             Parsed::NotHttp => return Answer::NotHttp("the answer is not HTTP"),
             Parsed::Incomplete => {}
@@ -206,14 +225,16 @@ fn is_timeout(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
 }
 
-/// Lets a well-behaved app finish its answer. One that sends without end is left alone soon.
-fn read_the_rest(stream: &mut TcpStream, deadline: Instant) {
-    let deadline = deadline.min(Instant::now() + COURTESY_TIME);
+/// Lets a well-behaved app finish its answer, and keeps the beginning. One that sends without end is left alone soon.
+fn read_the_rest(stream: &mut TcpStream, kept: &mut Vec<u8>, deadline: Instant) {
     let mut piece = [0; 4096];
     let mut left = COURTESY_BYTES;
     while left > 0 {
         match read_before(stream, &mut piece, deadline) {
-            Ok(read) if read > 0 => left = left.saturating_sub(read),
+            Ok(read) if read > 0 => {
+                left = left.saturating_sub(read);
+                kept.extend_from_slice(&piece[..read.min(EXCERPT_BYTES.saturating_sub(kept.len()))]);
+            }
             _ => return,
         }
     }

@@ -139,6 +139,58 @@ fn http_is_strict() {
 }
 
 #[test]
+fn the_app_says_which_statuses_are_healthy() {
+    let judged = |answer: &'static [u8], statuses: &str| {
+        let (app, server) = (App::new(), Server::answering(answer));
+        let (ended, _) = run(check(&app, server.port, "http:/up").env("SKYPANEL_HEALTH_STATUS", statuses));
+        (ended.code == Some(0), ended.output)
+    };
+    assert!(judged(b"HTTP/1.1 401 No\r\n\r\n", "200-204,401").0);
+    let (healthy, line) = judged(b"HTTP/1.1 302 Found\r\n\r\n", "200-204,401");
+    assert!(!healthy && line.contains("GET /up answered 302, where 200-204,401 is healthy"), "{line}");
+    let (healthy, line) = judged(OK, "ok");
+    assert!(!healthy && line.starts_with("unhealthy: SKYPANEL_HEALTH_STATUS must be"), "{line}");
+}
+
+#[test]
+fn a_failed_check_tells_what_was_answered() {
+    for (answer, told) in [
+        (
+            &b"HTTP/1.1 503 Oh\r\nContent-Type: text/plain\r\n\r\nno \x1b[31mdatabase\r\n\0"[..],
+            "healthy: no [31mdatabase\n",
+        ),
+        (b"HTTP/1.1 503 Oh\r\nTransfer-Encoding: chunked\r\n\r\n6\r\n{\"a\":1\r\n", "healthy: {\"a\":1\n"),
+        (b"HTTP/1.1 503 Oh\r\n\r\n", "is healthy\n"),
+    ] {
+        let (healthy, line) = judged(Server::answering(answer).port, "http:/up");
+        assert!(!healthy);
+        assert!(format!("{line}\n").ends_with(told), "{line}");
+    }
+}
+
+#[test]
+fn health_may_be_asked_on_another_port_than_requests() {
+    let app = App::new();
+    // Nothing but the check has to reach it there.
+    let server = Server::on("127.0.0.1:0", |mut stream| {
+        read_request(&mut stream);
+        let _ = stream.write_all(OK);
+    });
+    let elsewhere = |port: u16| {
+        let mut health = check(&app, port, "http:/up");
+        health.env("SKYPANEL_HEALTH_PORT", server.port.to_string());
+        run(&mut health).0
+    };
+    let closed = free_port();
+    let ended = elsewhere(closed);
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.output.contains(&format!("nothing listens on port {closed}, where requests go")), "{ended:?}");
+    let requests = Server::new(|_| {});
+    let ended = elsewhere(requests.port);
+    assert_eq!((ended.code, ended.output.as_str()), (Some(0), "healthy: GET /up answered 200\n"));
+}
+
+#[test]
 fn tcp_only_connects() {
     let server = Server::new(|_| thread::sleep(SLACK));
     let line = format!("healthy: port {} is open", server.port);
@@ -326,6 +378,8 @@ fn mistaken_settings_are_named() {
         ("SKYPANEL_HEALTH", "auto:/a b", "SKYPANEL_HEALTH must be"),
         ("SKYPANEL_HEALTH", "http:/a\r\nX: y", "SKYPANEL_HEALTH must be"),
         ("SKYPANEL_HEALTH", "tcp:/a", "SKYPANEL_HEALTH must be"),
+        ("SKYPANEL_HEALTH_PORT", "many", "SKYPANEL_HEALTH_PORT must be a TCP port"),
+        ("SKYPANEL_HEALTH_STATUS", "200-", "SKYPANEL_HEALTH_STATUS must be a list"),
         ("SKYPANEL_HEALTH_START_MS", "-1", "SKYPANEL_HEALTH_START_MS must be a whole number"),
     ] {
         let (ended, _) = run(check(&app, 5000, "auto").env(name, value));

@@ -1,5 +1,5 @@
 // What an app is built from, how its health is checked, and its end.
-import { Button, NumberInput, Stack, Switch, Text, TextInput, Title } from "@mantine/core";
+import { Button, NativeSelect, NumberInput, Stack, Switch, Text, TextInput, Title } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
@@ -145,6 +145,7 @@ function Git({ app, repository }: { app: Schemas["AppAnswer"]; repository: Schem
 }
 
 const CHECKS = [
+  ["health_check_port", "Port", 65535],
   ["health_check_interval_seconds", "Every (seconds)", 3600],
   ["health_check_timeout_seconds", "May wait (seconds)", 300],
   ["health_check_retries", "Failures in a row", 100],
@@ -154,6 +155,8 @@ const CHECKS = [
 function Health({ app }: { app: Schemas["AppAnswer"] }) {
   const may = useMay(app.organization_id);
   const [path, setPath] = useState(app.health_check_path ?? "");
+  const [protocol, setProtocol] = useState(app.health_check_protocol ?? "");
+  const [statuses, setStatuses] = useState(app.health_check_expected_status ?? "");
   const [numbers, setNumbers] = useState<Record<string, number>>(
     Object.fromEntries(CHECKS.map(([name]) => [name, app[name] ?? 0])),
   );
@@ -162,7 +165,12 @@ function Health({ app }: { app: Schemas["AppAnswer"] }) {
       data(
         api.PATCH("/api/paas/apps/{app}", {
           params: { path: { app: app.slug } },
-          body: { health_check_path: path.trim(), ...numbers },
+          body: {
+            health_check_path: path.trim(),
+            health_check_protocol: protocol,
+            health_check_expected_status: statuses.trim(),
+            ...numbers,
+          },
         }),
       ),
     done: "Saved. What runs is replaced by new processes with it, without a gap.",
@@ -190,6 +198,28 @@ function Health({ app }: { app: Schemas["AppAnswer"] }) {
           value={path}
           onChange={(event) => setPath(event.currentTarget.value)}
         />
+        <NativeSelect
+          label="Protocol"
+          description="TCP only looks whether the port is open."
+          disabled={!may.change}
+          error={fields.health_check_protocol}
+          data={[
+            { value: "", label: "The usual" },
+            { value: "http", label: "HTTP" },
+            { value: "tcp", label: "TCP" },
+          ]}
+          value={protocol}
+          onChange={(event) => setProtocol(event.currentTarget.value)}
+        />
+        <TextInput
+          label="Healthy statuses"
+          description="Numbers and ranges with commas between; without, 200 to 399."
+          placeholder="200-299,401"
+          disabled={!may.change}
+          error={fields.health_check_expected_status}
+          value={statuses}
+          onChange={(event) => setStatuses(event.currentTarget.value)}
+        />
         <div className="cards">
           {CHECKS.map(([name, label, most]) => (
             <NumberInput
@@ -206,7 +236,7 @@ function Health({ app }: { app: Schemas["AppAnswer"] }) {
           ))}
         </div>
         <Text size="sm" c="dimmed">
-          0 stands for the platform's setting.
+          0 stands for the platform's setting, and for the port that requests go to.
         </Text>
       </Form>
     </section>
