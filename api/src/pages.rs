@@ -68,6 +68,23 @@ pub(crate) async fn suspended(Path(slug): Path<String>, headers: HeaderMap) -> R
     )
 }
 
+/// For an app of which nothing was ever live, or whose processes crashed too often.
+pub(crate) async fn failed(Path(slug): Path<String>, headers: HeaderMap) -> Response {
+    show(
+        &headers,
+        &Notice {
+            status: StatusCode::SERVICE_UNAVAILABLE,
+            title: titled(&slug, "has failed"),
+            lines: &[
+                "This app does not run at the moment.",
+                "If the app is yours: `events` says what happened, `logs --source app -n 100` what it wrote last. A push or \
+                 `ps:restart` starts it again.",
+            ],
+            retry: false,
+        },
+    )
+}
+
 /// For an app whose processes are on their way up.
 pub(crate) async fn starting(Path(slug): Path<String>, headers: HeaderMap) -> Response {
     show(

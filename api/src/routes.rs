@@ -37,6 +37,7 @@ pub(crate) fn all(shared: Shared) -> Router {
         .route("/_edge/stopped/{slug}", any(pages::stopped))
         .route("/_edge/suspended/{slug}", any(pages::suspended))
         .route("/_edge/starting/{slug}", any(pages::starting))
+        .route("/_edge/failed/{slug}", any(pages::failed))
         .merge(device_page::routes())
         .route("/", get(pages::welcome))
         .merge(dashboard::routes())

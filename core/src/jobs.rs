@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sqlx::{PgConnection, PgPool};
 
-use crate::model::{AppId, DeploymentId, NotificationId, StreamId, TargetId};
+use crate::model::{AppId, DeploymentId, NotificationId, ProcessType, StreamId, TargetId};
 use crate::store::limits;
 use crate::{Error, Result, request};
 
@@ -32,6 +32,17 @@ pub struct Apply {
     pub app: AppId,
     /// Where to tell the progress.
     pub stream: StreamId,
+}
+
+/// Start a replica again that crashed, if the engine has not done so itself.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct StartAgain {
+    /// Of which app.
+    pub app: AppId,
+    /// Of which process type.
+    pub process: ProcessType,
+    /// Which replica of that.
+    pub replica: i32,
 }
 
 /// Remove an app with everything it had. The app is in status `deleting`.
@@ -131,6 +142,18 @@ impl Payload for Apply {
     }
     fn key(&self) -> Option<String> {
         Some(operation_key(self.stream))
+    }
+}
+
+impl Payload for StartAgain {
+    const TASK: &'static str = "start_again";
+    const ATTEMPTS: i16 = 10;
+    // Not the app's own queue, in which a build would keep it waiting.
+    fn queue(&self) -> Option<String> {
+        Some(format!("start_again:{}", self.app))
+    }
+    fn key(&self) -> Option<String> {
+        Some(format!("start_again:{}:{}.{}", self.app, self.process, self.replica))
     }
 }
 

@@ -182,6 +182,10 @@ settings! {
     health_timeout_seconds: u64 = "health.timeout_seconds", 5u64 => 1..=300;
     /// Failed health checks in a row after which a replica is replaced.
     health_retries: u64 = "health.retries", 3u64 => 1..=100;
+    /// Crashes in a row of every replica of a process type after which it is not started any more; 0 for never.
+    health_max_restarts: u64 = "health.max_restarts", 10u64 => 0..=1_000;
+    /// Time that a replica has to run after a crash for the next one to be the first of a row again, in seconds.
+    health_stable_seconds: u64 = "health.stable_seconds", 300u64 => 10..=86_400;
     /// Time a replica that is told to stop goes on serving, so that no request is lost, in milliseconds.
     rollout_drain_ms: u64 = "rollout.drain_ms", 3_000u64 => 0..=600_000;
     /// Time a process has to end after SIGTERM before it is killed, in seconds.

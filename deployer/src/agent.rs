@@ -117,7 +117,7 @@ impl Agent {
         let parts = self.deployer.parts.clone();
         let wanted = filters([
             ("type", vec!["container".to_owned()]),
-            ("event", ["health_status", "kill", "die", "start"].map(str::to_owned).into()),
+            ("event", ["health_status", "kill", "die", "oom", "start"].map(str::to_owned).into()),
             (
                 "label",
                 vec![

@@ -13,8 +13,8 @@ use chrono::{DateTime, Utc};
 use futures_util::stream::BoxStream;
 use skypanel_core::Result;
 use skypanel_core::console::{Console, Edge, LogLine, LogQuery, OneOff, OneOffSession, ProcessFailure, ProcessState};
-use skypanel_core::model::{Application, Node, ProcessType};
-use skypanel_core::store::Store;
+use skypanel_core::model::{AppStatus, Application, Node, ProcessType};
+use skypanel_core::store::{GivenUp, Store};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::engine::{call, filters};
@@ -52,7 +52,11 @@ impl Console for SwarmConsole {
         ];
         let options = ListTasksOptionsBuilder::new().filters(&filters([("label", labels)])).build();
         let tasks = call("Listing the processes", parts.engine.list_tasks(Some(options))).await?;
-        Ok(states(tasks))
+        let states = states(tasks);
+        if app.status != AppStatus::Failed {
+            return Ok(states);
+        }
+        Ok(with_given_up(states, self.store.given_up(app.id).await?))
     }
 
     async fn nodes(&self) -> Result<Vec<Node>> {
@@ -117,6 +121,20 @@ fn states(tasks: Vec<Task>) -> Vec<ProcessState> {
             ProcessState { last_failure, ..state }
         })
         .collect()
+}
+
+/// What was given up has no tasks, or such as are about to go.
+fn with_given_up(mut states: Vec<ProcessState>, given_up: Vec<GivenUp>) -> Vec<ProcessState> {
+    states.retain(|state| given_up.iter().all(|given_up| given_up.process_type != state.process));
+    states.extend(given_up.into_iter().map(|given_up| ProcessState {
+        process: given_up.process_type,
+        replica: 1,
+        state: "failed".to_owned(),
+        since: Some(given_up.given_up_at),
+        error: Some(format!("given up after too many crashes: it {}", given_up.reason)),
+        last_failure: Some(ProcessFailure { at: given_up.given_up_at, reason: given_up.reason }),
+    }));
+    states
 }
 
 fn time(text: Option<&str>) -> Option<DateTime<Utc>> {

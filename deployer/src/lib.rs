@@ -31,6 +31,7 @@ mod rollout;
 mod routes;
 mod served_certificate;
 mod service_spec;
+mod start_again;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -49,6 +50,7 @@ use tokio_util::task::TaskTracker;
 pub use agent::Agent;
 pub use console::SwarmConsole;
 pub use error::DeployError;
+pub use start_again::Standing;
 
 use crate::routes::RouteTable;
 

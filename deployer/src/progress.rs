@@ -365,5 +365,7 @@ pub(crate) fn last_health_output(state: &bollard::models::ContainerState) -> Opt
     let output =
         checks.iter().rev().filter_map(|check| check.output.as_deref()).map(str::trim).find(|o| !o.is_empty())?;
     let output = output.strip_prefix("unhealthy: ").unwrap_or(output);
-    Some(output.chars().filter(|c| !c.is_control()).take(500).collect())
+    // An app may have written it, to whatever reads it.
+    let shown = |c: &char| c.is_ascii_graphic() || c.is_alphanumeric() || *c == ' ';
+    Some(output.chars().filter(shown).take(500).collect())
 }

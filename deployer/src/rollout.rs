@@ -324,12 +324,12 @@ async fn inspect(parts: &Parts, id: &str) -> Result<Service, DeployError> {
     call("Looking at a service", parts.engine.inspect_service(id, None)).await
 }
 
-fn version(service: &Service) -> UpdateServiceOptions {
+pub(crate) fn version(service: &Service) -> UpdateServiceOptions {
     let index = service.version.as_ref().and_then(|version| version.index).unwrap_or_default();
     UpdateServiceOptionsBuilder::new().version(i32::try_from(index).unwrap_or(i32::MAX)).build()
 }
 
-fn is_out_of_sequence(error: &DeployError) -> bool {
+pub(crate) fn is_out_of_sequence(error: &DeployError) -> bool {
     error.to_string().contains("update out of sequence")
 }
 

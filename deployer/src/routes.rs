@@ -51,6 +51,7 @@ impl Target {
         match status {
             AppStatus::Suspended => Self::Page("suspended"),
             AppStatus::Stopped => Self::Page("stopped"),
+            AppStatus::Failed if tasks.is_empty() => Self::Page("failed"),
             _ if tasks.is_empty() => Self::Page("starting"),
             _ => Self::Tasks(tasks),
         }
@@ -233,6 +234,7 @@ mod tests {
         assert_eq!(Target::of(AppStatus::Running, some()), Target::Tasks(some()));
         assert_eq!(Target::of(AppStatus::Failed, some()), Target::Tasks(some()));
         assert_eq!(Target::of(AppStatus::Running, none()), Target::Page("starting"));
+        assert_eq!(Target::of(AppStatus::Failed, none()), Target::Page("failed"));
         // Also while its tasks still drain.
         assert_eq!(Target::of(AppStatus::Stopped, some()), Target::Page("stopped"));
         assert_eq!(Target::of(AppStatus::Suspended, some()), Target::Page("suspended"));

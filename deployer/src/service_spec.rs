@@ -30,6 +30,10 @@ const ALL_AT_ONCE: u32 = 3;
 /// An unrouted task, which has no health check, counts as started when it has run this long.
 pub(crate) const UNROUTED_SETTLE_MS: u64 = 1_500;
 
+/// So often the engine restarts a replica within [`QUICK_WINDOW`] by itself, which also works while no worker does. Later
+/// starts are the worker's, after pauses that grow.
+const QUICK_RESTARTS: i64 = 2;
+
 const MS: i64 = 1_000_000;
 /// How long the engine counts the end of a new routed task as the update's failure.
 ///
@@ -38,6 +42,9 @@ const MS: i64 = 1_000_000;
 /// that is live must not be rolled back behind our back. Never 0, which the engine takes for "not said".
 const ROUTED_MONITOR: i64 = 200 * MS;
 const SECOND: i64 = 1_000 * MS;
+/// Longer than that many restarts of something that ends at once take, and so short that what runs for a while between
+/// two crashes never waits.
+const QUICK_WINDOW: i64 = 60 * SECOND;
 
 /// What a process type of a release runs on.
 pub(crate) struct Ground<'a> {
@@ -141,8 +148,8 @@ fn task_spec(ground: &Ground<'_>, process: &ProcessType, command: &str, labels: 
         restart_policy: Some(TaskSpecRestartPolicy {
             condition: Some(TaskSpecRestartPolicyConditionEnum::ANY),
             delay: Some(2 * SECOND),
-            max_attempts: Some(0),
-            window: Some(0),
+            max_attempts: Some(QUICK_RESTARTS),
+            window: Some(QUICK_WINDOW),
         }),
         force_update: Some(u64::try_from(ground.app.restart_count).unwrap_or(0)),
         networks: Some(vec![NetworkAttachmentConfig {

@@ -74,9 +74,15 @@ async fn apply(job: &Apply, worker: &Worker, log: &StreamWriter) -> Result<(), F
     };
     let settings = store.settings().await?;
     let (config_version, config) = store.config_vars(app.id).await?;
-    let Rollout { app, scaled } = store.begin_rollout(app.id).await?;
+    let Rollout { app, scaled, given_up } = store.begin_rollout(app.id).await?;
     let plan = store.plan(app.plan_id).await?;
-    let formation = resolve_formation(&artifact.processes, &scaled);
+    let mut formation = resolve_formation(&artifact.processes, &scaled);
+    for (process, replicas) in &mut formation {
+        if given_up.contains(process) {
+            *replicas = 0;
+            log.detail(&format!("{process} crashed too often and is not started; `ps:restart` tries again")).await;
+        }
+    }
     let release = Release {
         app: &app,
         plan: &plan,

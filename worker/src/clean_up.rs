@@ -6,7 +6,7 @@ use chrono::{TimeDelta, Utc};
 use serde::Deserialize;
 use skypanel_core::Result;
 use skypanel_core::blob::{BlobError, BlobKey, remove_unused};
-use skypanel_core::jobs::CleanUp;
+use skypanel_core::jobs::{CleanUp, StartAgain};
 use skypanel_core::model::{AppStatus, Deployment, Sha256Digest};
 use tokio::io::AsyncReadExt as _;
 
@@ -67,6 +67,24 @@ async fn reconcile(worker: &Worker) -> Result<()> {
         if app.status != AppStatus::Deleting && (runs_on || in_doubt.contains(&app.id)) {
             tracing::warn!(app = %app.slug, "what runs is not what should; applying it once more");
             worker.apply(app.id).await?;
+        }
+    }
+    start_missing(worker).await
+}
+
+/// Has replicas started again that the engine gave up and of which no agent told: it was away, or the store was.
+async fn start_missing(worker: &Worker) -> Result<()> {
+    let missing = match worker.deployer.missing_replicas().await {
+        Ok(missing) => missing,
+        Err(error) => {
+            tracing::warn!(error = %chain(&error), "replicas that are missing could not be looked for");
+            return Ok(());
+        }
+    };
+    for (slug, process) in missing {
+        if let Some(app) = worker.store.app_by_slug(&slug).await? {
+            // 0 is no replica's number, so that no start is put off or brought forward by this one.
+            worker.jobs.add(StartAgain { app: app.id, process, replica: 0 }).await?;
         }
     }
     Ok(())

@@ -162,7 +162,8 @@ async fn conclude(
         }
         Err(failure) => {
             let serves = |app: Application| app.current_deployment_id.is_some() && app.status.should_run();
-            let serves = store.app(app.id).await.is_ok_and(serves);
+            let has_crashed = store.given_up(app.id).await.is_ok_and(|given_up| !given_up.is_empty());
+            let serves = store.app(app.id).await.is_ok_and(serves) && !has_crashed;
             let (status, code, text) = match failure {
                 Failure::Told { code, text } | Failure::Passing { code, text } => {
                     (DeploymentStatus::Failed, code, text)

@@ -11,6 +11,7 @@ mod destroy;
 mod domains;
 mod failure;
 mod fetch;
+mod start_again;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -110,6 +111,7 @@ impl Worker {
             .shutdown_interrupted_job_retry_delay(Duration::ZERO)
             .define_job::<Task<jobs::Deploy>>()
             .define_job::<Task<jobs::Apply>>()
+            .define_job::<Task<jobs::StartAgain>>()
             .define_job::<Task<jobs::Destroy>>()
             .define_job::<Task<jobs::PurgeCache>>()
             .define_job::<Task<jobs::SaveCache>>()

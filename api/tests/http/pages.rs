@@ -79,6 +79,7 @@ async fn the_edge_has_a_kind_page_for_every_method_and_client() {
         ("/_edge/stopped/hello", 503, "hello is stopped"),
         ("/_edge/suspended/hello", 503, "hello is suspended"),
         ("/_edge/starting/hello", 503, "hello is starting"),
+        ("/_edge/failed/hello", 503, "hello has failed"),
         ("/_edge/stopped/%3Cscript%3E", 503, "This app is stopped"),
         ("/nothing", 404, "There is nothing here"),
     ] {

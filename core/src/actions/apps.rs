@@ -192,7 +192,7 @@ impl Actions {
             (app.health_check_path.clone(), app.health_target.clone(), app.health, app.subdomain.clone())
         };
         let rolls = served(&before) != served(&after) && change.is_to_run().await?;
-        let stream = if rolls { Some(change.apply().await?) } else { None };
+        let stream = if rolls { Some(change.apply_anew().await?) } else { None };
         change.commit().await?;
         Ok((self.store.app_view(id).await?, stream))
     }

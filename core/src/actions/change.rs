@@ -8,7 +8,7 @@ use sqlx::{Postgres, Transaction};
 use super::{Actions, Actor};
 use crate::jobs;
 use crate::model::{AppRef, AppStatus, Application, Money, StreamId, SuspensionReason};
-use crate::store::{Access, AuditEntry, apps, audit, deployments, events, metering, suspension, usage};
+use crate::store::{Access, AuditEntry, apps, audit, crashes, deployments, events, metering, suspension, usage};
 use crate::{Error, Result};
 
 /// See the module. Dropped without [`AppChange::commit`] it leaves everything as it was.
@@ -82,6 +82,15 @@ impl AppChange<'_> {
     pub(super) async fn apply(&mut self) -> Result<StreamId> {
         let streams = jobs::apply_within(&mut self.transaction, &[self.app.id]).await?;
         streams.first().copied().ok_or_else(|| Error::System("The job could not be queued.".to_owned()))
+    }
+
+    /// The same for a change after which what was given up is worth another try.
+    pub(super) async fn apply_anew(&mut self) -> Result<StreamId> {
+        if crashes::has_given_up(&mut self.transaction, self.app.id).await? {
+            self.ensure_may_run().await?;
+        }
+        crashes::try_again(&mut self.transaction, self.app.id).await?;
+        self.apply().await
     }
 
     /// Makes the change happen, with what it costs from now on; refuses what costs more than the wallet has for an hour. Answers the app as it is now.

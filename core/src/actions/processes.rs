@@ -63,7 +63,7 @@ impl Actions {
         }
         self.set_status(&mut change, AppStatus::Running, "app.start").await?;
         change.tell("start", "Started").await?;
-        let job = Some(change.apply().await?);
+        let job = Some(change.apply_anew().await?);
         Ok(Begun { app: change.commit().await?, job })
     }
 
@@ -92,7 +92,7 @@ impl Actions {
         let before = change.app.restart_count;
         change.audit("app.restart", json!({ "restarts": before }), json!({ "restarts": count })).await?;
         change.tell("restart", "Restarted").await?;
-        let job = Some(change.apply().await?);
+        let job = Some(change.apply_anew().await?);
         Ok(Begun { app: change.commit().await?, job })
     }
 
@@ -117,7 +117,7 @@ impl Actions {
             change.audit("app.scale", json!(before), json!(after)).await?;
             change.tell("scale", &format!("Scaled to {}", in_words(wanted))).await?;
         }
-        let job = if !same && change.is_to_run().await? { Some(change.apply().await?) } else { None };
+        let job = if !same && change.is_to_run().await? { Some(change.apply_anew().await?) } else { None };
         Ok(Priced { begun: Begun { app: change.commit().await?, job }, cost })
     }
 
@@ -143,7 +143,7 @@ impl Actions {
         let terms = |name: &str, price| json!({ "plan": name, "price_per_hour": price });
         change.audit("app.plan", terms(&old.name, price), terms(&new.name, new.price_per_hour)).await?;
         change.tell("plan", &format!("Moved from the plan {} to {}", old.name, new.name)).await?;
-        let job = if change.is_to_run().await? { Some(change.apply().await?) } else { None };
+        let job = if change.is_to_run().await? { Some(change.apply_anew().await?) } else { None };
         Ok(Priced { begun: Begun { app: change.commit().await?, job }, cost })
     }
 

@@ -25,7 +25,7 @@ text_enum! {
         Running = "running",
         /// Stopped by its owner.
         Stopped = "stopped",
-        /// The last release failed and none serves, or its processes gave up.
+        /// The first release failed, or one of its process types was given up after too many crashes.
         Failed = "failed",
         /// Held by an admin or an empty wallet.
         Suspended = "suspended",

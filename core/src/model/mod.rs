@@ -6,6 +6,7 @@ mod text_value;
 mod address;
 mod alert;
 mod app;
+mod crash;
 mod credential;
 mod deployment;
 mod digest;
@@ -27,6 +28,7 @@ mod webhook;
 pub use address::AddressFormat;
 pub use alert::{Alert, AlertRule, News, Severity, Subject, SubjectKind};
 pub use app::{AppStatus, Application, Formation, Plan, resolve_formation};
+pub use crash::CrashStreak;
 pub use credential::{ApiToken, Invitation, Session};
 pub use deployment::{
     Artifact, Deployment, DeploymentStatus, NewDeployment, ReleaseVersion, Stage, StageTiming, Trigger,

@@ -140,11 +140,13 @@ impl Store {
     }
 
     /// Notes what a worker sees an app do, unless its people have stopped it, or it was suspended or deleted
-    /// meanwhile: then that stays, and the answer is false.
+    /// meanwhile: then that stays, and the answer is false. One that runs but for what was given up has failed.
     pub async fn report_app_status(&self, app: AppId, status: AppStatus) -> Result<bool> {
         let mut transaction = self.pool.begin().await?;
         let changed = sqlx::query(
-            "UPDATE paas_applications SET status = $2
+            "UPDATE paas_applications SET status = CASE
+                 WHEN $2 = 'running' AND EXISTS (SELECT 1 FROM paas_given_up WHERE application_id = $1 AND NOT again)
+                 THEN 'failed' ELSE $2 END
              WHERE id = $1 AND status NOT IN ('stopped', 'suspended', 'deleting')",
         )
         .bind(app)

@@ -31,13 +31,14 @@ impl Store {
         .execute(&mut *transaction)
         .await?;
         super::terms::complete(&mut transaction, app).await?;
+        super::crashes::succeed(&mut transaction, app, true).await?;
         super::metering::record(&mut transaction, app, self.clock.now()).await?;
         transaction.commit().await?;
         Ok(true)
     }
 
     /// Ends a deployment that did not go live. Its app, where it should run, goes on with the release before, or has
-    /// failed without one. The first end counts; false when it had ended before.
+    /// failed without one, or as it had before. The first end counts; false when it had ended before.
     pub async fn finish_deployment(
         &self,
         id: DeploymentId,
@@ -48,7 +49,10 @@ impl Store {
         let Some(app) = lock_app(&mut transaction, id).await? else { return Ok(false) };
         let ended = end(&mut transaction, id, status, failure, self.clock.now()).await?;
         sqlx::query(
-            "UPDATE paas_applications SET status = CASE WHEN current_deployment_id IS NULL THEN 'failed' ELSE 'running' END
+            "UPDATE paas_applications SET status = CASE
+                 WHEN current_deployment_id IS NULL THEN 'failed'
+                 WHEN EXISTS (SELECT 1 FROM paas_given_up WHERE application_id = $1 AND NOT again) THEN 'failed'
+                 ELSE 'running' END
              WHERE id = $1 AND status NOT IN ('inactive', 'stopped', 'suspended', 'deleting')",
         )
         .bind(app)

@@ -25,7 +25,7 @@ struct Metering {
 
 /// Brings the history of an app up to what its rows, as this transaction left them, say should run. To be called last
 /// in every transaction that changes an app's status, release, formation, plan, price or organisation. Nothing is
-/// written when nothing changed. While a change is rolled out, each process type counts as the dearest that it may
+/// written when nothing changed. What was given up after too many crashes does not count. While a change is rolled out, each process type counts as the dearest that it may
 /// run as: a change that never gets to run makes nothing cheaper.
 ///
 /// Time never runs backwards in the history, nor into hours that are settled: with a clock that is behind another's
@@ -47,10 +47,14 @@ pub(crate) async fn record(connection: &mut PgConnection, app: AppId, now: DateT
     .await?;
     let Some(metering) = metering else { return stop(connection, &[app], now).await };
     let terms = super::terms::all(connection, app).await?;
+    let given_up = super::crashes::given_up_types(connection, app).await?;
     let mut runs: BTreeMap<ProcessType, (u32, &Terms)> = BTreeMap::new();
     if let Some(processes) = metering.process_types.as_ref().filter(|_| metering.status.should_run()) {
         for terms in &terms {
             for (process, replicas) in resolve_formation(&processes.0, &terms.scaled.0) {
+                if given_up.contains(&process) {
+                    continue;
+                }
                 let cost = terms.price_per_hour.times(replicas);
                 let known = runs.get(&process).map(|(replicas, terms)| terms.price_per_hour.times(*replicas));
                 if known.is_none_or(|known| cost > known) {

@@ -5,8 +5,8 @@
 use sqlx::PgConnection;
 use sqlx::types::Json;
 
-use super::{Store, apps, events, metering};
-use crate::model::{AppId, AppStatus, Application, Formation, Money, PlanId};
+use super::{Store, apps, crashes, events, metering};
+use crate::model::{AppId, AppStatus, Application, Formation, Money, PlanId, ProcessType};
 use crate::{Result, jobs};
 
 /// What a rollout begins with.
@@ -16,6 +16,8 @@ pub struct Rollout {
     pub app: Application,
     /// How it is scaled.
     pub scaled: Formation,
+    /// What of the current release was given up, and so is not to run.
+    pub given_up: Vec<ProcessType>,
 }
 
 /// What became of an app whose rollout failed.
@@ -62,9 +64,10 @@ impl Store {
         .bind(Json(&scaled))
         .execute(&mut *transaction)
         .await?;
+        let given_up = crashes::given_up_types(&mut transaction, app).await?;
         metering::record(&mut transaction, app, self.clock.now()).await?;
         transaction.commit().await?;
-        Ok(Rollout { app: locked, scaled })
+        Ok(Rollout { app: locked, scaled, given_up })
     }
 
     /// Notes that what was about to be rolled out runs, and nothing else.
@@ -72,6 +75,7 @@ impl Store {
         let mut transaction = self.pool.begin().await?;
         apps::lock(&mut transaction, app).await?;
         complete(&mut transaction, app).await?;
+        crashes::succeed(&mut transaction, app, false).await?;
         metering::record(&mut transaction, app, self.clock.now()).await?;
         transaction.commit().await?;
         Ok(())
@@ -103,6 +107,7 @@ impl Store {
         let rolled = take(&mut transaction, app, "applied").await?;
         let failed = take(&mut transaction, app, "applying").await?;
         forget_rollout(&mut transaction, app).await?;
+        let has_failed_again = crashes::fail_again(&mut transaction, app).await?;
         let is_asked_for = failed.is_none_or(|failed| failed.is(&asked));
         let taken_back = match rolled {
             _ if !is_asked_for || !locked.status.should_run() => TakenBack::Nothing,
@@ -118,6 +123,8 @@ impl Store {
                 events::record(&mut transaction, app, None, "failure", &message, now).await?;
                 TakenBack::Terms
             }
+            // What else it has may run on.
+            None if has_failed_again => TakenBack::Nothing,
             None => {
                 apps::set_status(&mut transaction, app, AppStatus::Stopped, now).await?;
                 events::record(&mut transaction, app, None, "failure", "Could not be started, so it is stopped", now)

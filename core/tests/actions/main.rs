@@ -3,6 +3,7 @@
 mod connections;
 #[path = "../webhooks/console.rs"]
 mod console;
+mod crashes;
 mod ends;
 mod limits;
 mod logs;

@@ -16,6 +16,7 @@ mod task;
 mod world;
 
 mod console;
+mod crashes;
 mod domains;
 mod edge;
 mod failures;

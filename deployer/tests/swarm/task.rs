@@ -21,6 +21,7 @@ fn be_a_task() {
     println!();
     match std::env::var("TASK").as_deref() {
         Ok("web") => serve(None),
+        Ok("sickens") => sicken(),
         Ok("brief") => {
             let lifetime = std::env::var("LIFETIME_MS").expect("is set").parse().expect("a number");
             serve(Some(Duration::from_millis(lifetime)));
@@ -39,6 +40,35 @@ fn be_a_task() {
             std::thread::sleep(Duration::from_millis(500));
         },
         _ => {}
+    }
+}
+
+/// The command line of a server that answers 503, with words of its own, once it has answered well for this long.
+pub(crate) fn sickening(after: Duration) -> String {
+    format!("LIFETIME_MS={} {}", after.as_millis(), command("sickens"))
+}
+
+fn sicken() {
+    let port: u16 = std::env::var("PORT").expect("PORT is set").parse().expect("a port");
+    let well: u64 = std::env::var("LIFETIME_MS").expect("is set").parse().expect("a number");
+    let listener = TcpListener::bind(("0.0.0.0", port)).expect("binds");
+    let begun = std::time::Instant::now();
+    for stream in listener.incoming() {
+        let mut stream = stream.expect("accepts");
+        let mut request = BufReader::new(stream.try_clone().expect("is a socket"));
+        let mut line = String::new();
+        while line != "\r\n" {
+            line.clear();
+            if request.read_line(&mut line).is_ok_and(|read| read == 0) {
+                break;
+            }
+        }
+        let answer = if begun.elapsed() < Duration::from_millis(well) {
+            "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"
+        } else {
+            "HTTP/1.1 503 Oh\r\nConnection: close\r\n\r\nno \x1b[31mdatabase\u{202e}\r\n\0"
+        };
+        let _ = stream.write_all(answer.as_bytes());
     }
 }
 

@@ -1,6 +1,6 @@
 //! Failures that need a platform setting changed. They run alone.
 
-use skypanel_e2e::{App, Instance};
+use skypanel_e2e::{App, COMMAND_LIMIT, Instance, SETTLE_LIMIT, until, until_some};
 
 use crate::failures::refused_while_the_old_release_serves;
 
@@ -80,4 +80,33 @@ fn creating_apps_can_be_switched_off() {
     let app = App::probe("switched-off");
     let push = app.push();
     assert!(!push.0.ok() && push.output().contains("creating apps is switched off"), "{push:?}");
+}
+
+#[test]
+fn an_app_that_runs_out_of_memory_again_and_again_is_given_up_until_a_push() {
+    let app = App::probe("hungry");
+    let _few = app.instance.set("health.max_restarts", "2");
+    app.repository.write("Procfile", "web: python3 app.py & sleep 4; exec tail /dev/zero\n");
+    app.commit("Eat");
+    app.push().live();
+    let system = || app.command("logs", &["--source", "system", "-n", "50"]).success().out();
+    until("it is given up", COMMAND_LIMIT, || app.command("apps:info", &[]).success().out().contains("Given up: web"));
+    let ps = app.command("ps", &[]).success().out();
+    assert!(ps.contains("web.1: failed") && ps.contains("used more memory than the 512 MB of its plan"), "{ps}");
+    until("the log tells of it", SETTLE_LIMIT, || system().contains("is not started any more"));
+    let told = system();
+    for words in ["web.1 used more memory than the 512 MB of its plan", "web crashed 2 times in a row", "ps:restart"] {
+        assert!(told.contains(words), "{words}: {told}");
+    }
+    let page = until_some("the edge answers for it", SETTLE_LIMIT, || {
+        app.try_get("/").ok().filter(|page| page.status == 503 && page.text().contains("has failed"))
+    });
+    assert!(page.text().contains("ps:restart"), "{page:?}");
+
+    app.repository.write("Procfile", "web: python3 app.py\n");
+    app.version("well");
+    app.push().live();
+    app.wait_for_page("well");
+    let info = app.command("apps:info", &[]).success().out();
+    assert!(info.contains("running") && !info.contains("Given up"), "{info}");
 }

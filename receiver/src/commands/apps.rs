@@ -8,11 +8,11 @@ use serde_json::{Value, json};
 use skypanel_core::Error;
 use skypanel_core::actions::{AppSettings, NewApp, RepositoryChange};
 use skypanel_core::model::{AppRef, AppSlug, AppStatus, HealthTargetChange, HealthTimes, Money, resolve_formation};
-use skypanel_core::store::{Access, AppView};
+use skypanel_core::store::{Access, AppView, GivenUp};
 
 use crate::commands::context::{AppChoice, Context, Failure};
 use crate::commands::shown::{begun, organization_named};
-use crate::commands::table::{pairs, time};
+use crate::commands::table::{pairs, plain, time};
 
 /// Longest an app's removal is waited for; it goes on by itself.
 const DESTROY_LIMIT: Duration = Duration::from_mins(3);
@@ -282,7 +282,9 @@ async fn info(context: &Context, arguments: &InfoArguments) -> Result<u32, Failu
     let scaled = store.formation(app.id).await?;
     let formation = resolve_formation(&processes, &scaled);
     let cost: Money = formation.values().map(|replicas| app.price_per_hour.times(*replicas)).sum();
+    let given_up = store.given_up(app.id).await?;
     let mut json = item(&view);
+    json["given_up"] = json!(given_up.iter().map(gone).collect::<Vec<_>>());
     json["host"] = json!(format!("{}.{domain}", app.subdomain));
     json["processes"] = json!(processes);
     json["formation"] = json!(formation);
@@ -307,7 +309,20 @@ async fn info(context: &Context, arguments: &InfoArguments) -> Result<u32, Failu
     if let Some(reason) = app.suspended_reason {
         let _ = writeln!(text, "Suspended: {reason}");
     }
+    for given_up in &given_up {
+        let (process, since) = (&given_up.process_type, time(given_up.given_up_at));
+        let reason = plain(&given_up.reason);
+        let _ = writeln!(
+            text,
+            "Given up: {process}, since {since}, after too many crashes; it {reason}. `logs --source app -n 100` shows what it \
+             wrote, `ps:restart` starts it again."
+        );
+    }
     context.tell(json, format!("=== {}\n{text}", app.slug)).await
+}
+
+fn gone(given_up: &GivenUp) -> Value {
+    json!({ "process": given_up.process_type, "since": given_up.given_up_at, "reason": given_up.reason })
 }
 
 /// An app as programs read it.

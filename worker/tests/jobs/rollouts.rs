@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use skypanel_core::actions::Actor;
-use skypanel_core::model::{AppRef, AppStatus, DeploymentStatus, Stage};
+use skypanel_core::model::{AppRef, AppStatus, DeploymentStatus, ProcessType, Stage};
+use skypanel_core::store::{Crash, Crashed};
 
 use crate::world::{World, image, run};
 
@@ -55,6 +56,60 @@ fn a_deployment_that_is_cancelled_in_mid_rollout_leaves_the_release_before_as_it
         assert_eq!((now.current_deployment_id, now.status), (Some(first), AppStatus::Running));
         let metered = store.metering(app.id).await.expect("lists");
         assert_eq!(metered.iter().filter(|row| row.ended_at.is_none()).count(), 1, "{metered:?}");
+        world.close().await;
+    });
+}
+
+#[test]
+fn what_crashes_too_often_is_ended_by_a_job_and_started_by_a_restart() {
+    run(async {
+        let world = World::new().await;
+        world.engine.join_swarm();
+        let (app, store) = (world.app("shop").await, world.store());
+        store.set_setting("health.max_restarts", "2").await.expect("sets");
+        let release = world.push(app.id).await;
+        world.build(release, "one").await;
+        world.while_working(world.told(release, None)).await;
+        let replicas = || world.engine.swarm(|swarm| swarm.replicas())["skypanel-shop--web"];
+        let status = async || store.app(app.id).await.expect("is there").status;
+        let open = async || {
+            let metered = store.metering(app.id).await.expect("lists");
+            metered.iter().filter(|row| row.ended_at.is_none()).count()
+        };
+        let crash = Crash {
+            app: app.id,
+            deployment: release,
+            process: ProcessType::web(),
+            replica: 1,
+            what: "ended with exit status 1".to_owned(),
+            then: "is started again",
+            detail: None,
+            told_as: None,
+        };
+        assert!(matches!(store.record_crash(&crash).await.expect("counts"), Crashed::Again(_)));
+        assert_eq!(store.record_crash(&crash).await.expect("counts"), Crashed::GivenUp);
+        world.while_working(world.until_idle()).await;
+        assert_eq!((replicas(), status().await, open().await), (0, AppStatus::Failed, 0));
+
+        let begun = world.actions.restart(&Actor::system(), &AppRef::Id(app.id)).await.expect("restarts");
+        let told = world.while_working(world.told(begun.job.expect("is queued"), None)).await;
+        assert!(told.contains("web: 1 running"), "{told}");
+        assert_eq!((replicas(), status().await, open().await), (1, AppStatus::Running, 1));
+
+        // A push that cannot be rolled out leaves what was given up as it was.
+        for _ in 0..2 {
+            store.record_crash(&crash).await.expect("counts");
+        }
+        world.while_working(world.until_idle()).await;
+        assert_eq!(replicas(), 0);
+        let second = world.push(app.id).await;
+        world.build(second, "two").await;
+        world.engine.swarm(|swarm| swarm.sicken(&image("two").to_string()));
+        store.set_setting("health.start_seconds", "1").await.expect("sets");
+        let told = world.while_working(world.told(second, None)).await;
+        assert!(!told.contains("goes on serving"), "nothing serves: {told}");
+        world.while_working(world.until_idle()).await;
+        assert_eq!((replicas(), status().await, open().await), (0, AppStatus::Failed, 0));
         world.close().await;
     });
 }

@@ -41,6 +41,11 @@ impl Swarm {
         self.services.iter().map(|(name, service)| (name.clone(), image(service))).collect()
     }
 
+    /// How many replicas services are to have, by the services' names.
+    pub(crate) fn replicas(&self) -> BTreeMap<String, u64> {
+        self.services.iter().map(|(name, service)| (name.clone(), replicas(&service.spec))).collect()
+    }
+
     /// Everything there is, as kind and name.
     pub(crate) fn all(&self) -> Vec<String> {
         let services = self.services.keys().map(|name| format!("services {name}"));
@@ -81,6 +86,18 @@ impl Swarm {
             }
             ("GET", ["services", name]) => {
                 self.services.get(*name).map_or_else(missing, |service| (200, service.shown(name)))
+            }
+            ("GET", ["tasks"]) => {
+                let tasks = self.services.iter().flat_map(|(name, service)| {
+                    let spec = &service.spec["TaskTemplate"];
+                    (1..=replicas(&service.spec)).map(move |slot| {
+                        json!({
+                            "ID": format!("{name}.{slot}"), "ServiceID": name, "Slot": slot, "Spec": spec,
+                            "DesiredState": "running", "Status": { "State": "running" },
+                        })
+                    })
+                });
+                (200, tasks.filter(|task| has(&task["Spec"]["ContainerSpec"]["Labels"], wanted)).collect())
             }
             ("POST", ["services", "create"]) => {
                 let name = text(&body["Name"]);

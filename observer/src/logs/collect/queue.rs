@@ -131,7 +131,7 @@ impl Queue<'_> {
 /// The line of an event.
 fn record_of(event: &EventView) -> LogRecord {
     let level = match event.kind.as_str() {
-        "failure" | "crash" => LogLevel::Error,
+        "failure" | "crash" | "give_up" => LogLevel::Error,
         "health" | "suspend" | "low_balance" => LogLevel::Warn,
         _ => LogLevel::Info,
     };
