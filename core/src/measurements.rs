@@ -17,6 +17,9 @@ const STEPS: [u64; 5] = [10, 60, 300, 1_800, 7_200];
 /// Most steps of an answer, unless the longest ones do not suffice.
 const MAX_STEPS: u64 = 400;
 
+/// What [`Measurements::traffic`] looks back over.
+pub const TRAFFIC_SPAN: Duration = Duration::from_secs(300);
+
 /// Upper bounds of the durations of requests that the edge tells apart, in seconds.
 pub const DURATION_BOUNDS: [f64; 11] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
@@ -108,6 +111,17 @@ pub struct NodeUsage {
     pub containers: f64,
 }
 
+/// What the edge counted of an app's requests within the last [`TRAFFIC_SPAN`].
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Traffic {
+    /// How many there were.
+    pub requests: f64,
+    /// How many of them were answered with 500 or more.
+    pub errors: f64,
+    /// What 95 of 100 of them took at most, in seconds; none where there were none.
+    pub p95_seconds: Option<f64>,
+}
+
 /// The step in which a span is answered, so that it has at most a few hundred of them.
 pub fn step_for(span: Duration) -> Duration {
     let fits = |step: &&u64| span.as_secs() <= **step * MAX_STEPS;
@@ -125,6 +139,9 @@ pub trait Measurements: Send + Sync + 'static {
 
     /// What each node uses now, by its name in the Swarm. A node of which nothing is known at this time is not there.
     async fn nodes_now(&self, now: DateTime<Utc>) -> Result<BTreeMap<String, NodeUsage>>;
+
+    /// What the edge counts of all apps' requests now. An app of which nothing is known is not there.
+    async fn traffic(&self, now: DateTime<Utc>) -> Result<BTreeMap<AppId, Traffic>>;
 }
 
 /// In place of measurements, for processes that have none.
@@ -142,6 +159,10 @@ impl Measurements for NoMeasurements {
     }
 
     async fn nodes_now(&self, _now: DateTime<Utc>) -> Result<BTreeMap<String, NodeUsage>> {
+        Ok(BTreeMap::new())
+    }
+
+    async fn traffic(&self, _now: DateTime<Utc>) -> Result<BTreeMap<AppId, Traffic>> {
         Ok(BTreeMap::new())
     }
 }

@@ -10,11 +10,23 @@ use hyper::Method;
 use serde_json::{Value, json};
 
 use crate::network::{Guard, HttpAnswer, HttpClient, HttpRequest, Networks, SystemResolver};
-use crate::settings::HttpAddress;
+use crate::settings::{HttpAddress, Settings};
 use crate::{Error, Result};
 
 /// Most characters of a refusal that are passed on.
 const SHOWN: usize = 200;
+
+/// Has the Loki of the settings answer a query; none where they name none.
+pub async fn ask_log_store(settings: &Settings, now: DateTime<Utc>) -> Result<Option<()>> {
+    let Some(address) = settings.logs_loki_url.get() else { return Ok(None) };
+    ask_loki(address, &settings.logs_loki_tenant, now).await.map(Some)
+}
+
+/// Has the Prometheus of the settings answer a query; none where they name none.
+pub async fn ask_metrics_source(settings: &Settings) -> Result<Option<()>> {
+    let Some(address) = settings.metrics_prometheus_url.get() else { return Ok(None) };
+    check_prometheus(address).await.map(|_| Some(()))
+}
 
 /// Has a Loki take one line, with the label `job="skypanel-check"`. Answers what was seen.
 pub async fn check_loki(address: &HttpAddress, tenant: &str, now: DateTime<Utc>) -> Result<String> {

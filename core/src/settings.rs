@@ -4,6 +4,7 @@
 mod rules;
 mod value;
 
+use chrono::{DateTime, Days, NaiveDate, Utc};
 use serde_json::Value;
 
 use value::SettingValue;
@@ -248,6 +249,50 @@ settings! {
     alerts_deploy_failure_least: u64 = "alerts.deploy_failure_least", 5u64 => 1..=1_000_000;
     /// Deployments of an app that fail in a row that are an alert; 0 for none.
     alerts_app_deploy_failures: u64 = "alerts.app_deploy_failures", 3u64 => 0..=1_000;
+    /// Mean time of builds within the window that is an alert, in seconds; 0 for none.
+    alerts_build_seconds: u64 = "alerts.build_seconds", 900u64 => 0..=86_400;
+    /// Mean time of rollouts within the window that is an alert, in seconds; 0 for none.
+    alerts_rollout_seconds: u64 = "alerts.rollout_seconds", 180u64 => 0..=86_400;
+    /// How far back rules look that count what happened to an app, in minutes.
+    alerts_app_minutes: u64 = "alerts.app_minutes", 15u64 => 1..=1_440;
+    /// Crashes of an app within that time that are an alert; 0 for none.
+    alerts_app_crashes: u64 = "alerts.app_crashes", 3u64 => 0..=10_000;
+    /// Failed health checks of an app within that time that are an alert; 0 for none.
+    alerts_app_unhealthy: u64 = "alerts.app_unhealthy", 3u64 => 0..=10_000;
+    /// Days before the end of a certificate from which on that is an alert; 0 for none about certificates.
+    alerts_certificate_days: u64 = "alerts.certificate_days", 14u64 => 0..=365;
+    /// Share of an app's requests within five minutes that fail, in percent, that is an alert; 0 for none.
+    alerts_app_error_percent: u64 = "alerts.app_error_percent", 10u64 => 0..=100;
+    /// Time that 95 of 100 requests to an app within five minutes have to be answered in, in milliseconds; 0 for no alert.
+    alerts_app_latency_ms: u64 = "alerts.app_latency_ms", 0u64 => 0..=60_000;
+    /// Requests to an app within five minutes below which those two say nothing.
+    alerts_app_requests_least: u64 = "alerts.app_requests_least", 50u64 => 1..=1_000_000;
+    /// Share of requests to the API within five minutes that fail, in percent, that is an alert; 0 for none.
+    alerts_api_error_percent: u64 = "alerts.api_error_percent", 5u64 => 0..=100;
+    /// Time that 95 of 100 answers of the API within five minutes have to begin in, in milliseconds; 0 for no alert.
+    alerts_api_slow_ms: u64 = "alerts.api_slow_ms", 2_000u64 => 0..=60_000;
+    /// Minutes for which a node must not answer until that is an alert; 0 for none.
+    alerts_node_down_minutes: u64 = "alerts.node_down_minutes", 2u64 => 0..=1_440;
+    /// Share of a node's CPU time, in percent, that is an alert; 0 for none.
+    alerts_node_cpu_percent: u64 = "alerts.node_cpu_percent", 95u64 => 0..=100;
+    /// Share of a node's memory, in percent, that is an alert; 0 for none.
+    alerts_node_memory_percent: u64 = "alerts.node_memory_percent", 90u64 => 0..=100;
+    /// Minutes for which a node must be that busy.
+    alerts_node_busy_minutes: u64 = "alerts.node_busy_minutes", 5u64 => 1..=1_440;
+    /// Share of the disk of a node's data directory, in percent, that is an alert; 0 for none.
+    alerts_node_disk_percent: u64 = "alerts.node_disk_percent", 85u64 => 0..=100;
+    /// Minutes for which edge, log store, source of metrics or mail server must not answer until that is an alert; 0 for none.
+    alerts_service_down_minutes: u64 = "alerts.service_down_minutes", 3u64 => 0..=1_440;
+    /// Waiting jobs that are an alert; 0 for none.
+    alerts_jobs_waiting: u64 = "alerts.jobs_waiting", 1_000u64 => 0..=1_000_000;
+    /// Age of a waiting job that is an alert, in seconds; 0 for none.
+    alerts_jobs_oldest_seconds: u64 = "alerts.jobs_oldest_seconds", 1_800u64 => 0..=604_800;
+    /// Apps of an organisation held by its empty wallet that are an alert; 0 for none.
+    alerts_held_apps: u64 = "alerts.held_apps", 1u64 => 0..=1_000_000;
+    /// Minutes after the end of an hour by which it must be settled; 0 for no alert.
+    alerts_settlement_minutes: u64 = "alerts.settlement_minutes", 30u64 => 0..=10_080;
+    /// Days, today included, for which usage and charges are compared; 0 for no alert.
+    alerts_billing_days: u64 = "alerts.billing_days", 2u64 => 0..=31;
     /// Days after which lines of logs are removed.
     logs_retention_days: u64 = "logs.retention_days", 7u64 => 1..=3_650;
     /// Most space on a machine's disk for the log of one app, packed, in MiB. What is oldest is removed, and the log says so.
@@ -320,6 +365,11 @@ impl Settings {
     /// Whether the value of the setting `key` is sealed and never shown.
     pub fn is_sensitive(key: &str) -> bool {
         Self::info(key).is_some_and(|info| info.sensitive)
+    }
+
+    /// The first of the days (UTC) for which usage and charges are compared.
+    pub fn first_billing_day(&self, now: DateTime<Utc>) -> NaiveDate {
+        now.date_naive() - Days::new(self.alerts_billing_days.saturating_sub(1))
     }
 
     /// The text form inside a stored JSON value.

@@ -10,6 +10,7 @@ use bollard::Docker;
 use skypanel_api::{Api, ApiOptions};
 use skypanel_buildkit::{BuildKit, BuildKitOptions};
 use skypanel_core::actions::Actions;
+use skypanel_core::alerts::rules::Outside;
 use skypanel_core::blob::{Blobs, ConfiguredBlobs};
 use skypanel_core::clock::Clock;
 use skypanel_core::embedded_postgres::EmbeddedPostgres;
@@ -185,6 +186,11 @@ async fn serve(config: &Config, store: &Store, roles: &[Role], only_worker: bool
             git: git.clone(),
             buildkit: buildkit.clone(),
             deployer: deployer.clone(),
+            outside: Outside {
+                console: actions.console.clone(),
+                measurements: actions.measurements.clone(),
+                host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+            },
             concurrency: config.concurrency,
             addresses,
         });

@@ -16,6 +16,8 @@ use crate::{Job, Worker};
 /// A blob that was stored or reused this little before, beside the time a build may take, may belong to a build that
 /// has not written it down yet.
 const MIN_AGE: TimeDelta = TimeDelta::hours(2);
+/// Rules of alerts look back a few minutes.
+const API_ANSWERS_KEPT: TimeDelta = TimeDelta::hours(24);
 /// An image manifest is smaller than this.
 const MAX_MANIFEST: u64 = 4 * 1024 * 1024;
 
@@ -34,7 +36,9 @@ impl Job for CleanUp {
         worker.store.drop_old_streams().await?;
         worker.store.drop_old_sessions().await?;
         let kept = TimeDelta::days(i64::try_from(settings.alerts_keep_days).unwrap_or(i64::from(i32::MAX)));
-        worker.store.drop_old_alerts(worker.store.clock().now() - kept).await?;
+        let now = worker.store.clock().now();
+        worker.store.drop_old_alerts(now - kept).await?;
+        worker.store.drop_old_api_answers(now - API_ANSWERS_KEPT).await?;
         if let Err(error) = worker.deployer.remove_orphans(&worker.store).await {
             tracing::warn!(error = %chain(&error), "what is left of apps that are no more could not be removed");
         }

@@ -19,6 +19,7 @@ use std::time::Duration;
 use graphile_worker::{IntoTaskHandlerResult, TaskHandler, WorkerContext, WorkerOptions as QueueOptions};
 use serde::{Deserialize, Serialize};
 use skypanel_buildkit::BuildKit;
+use skypanel_core::alerts::rules::Outside;
 use skypanel_core::blob::Blobs;
 use skypanel_core::jobs::{self, Jobs, Payload};
 use skypanel_core::model::{AddressFormat, AppId, AppStatus, StreamId};
@@ -60,6 +61,8 @@ pub struct Parts {
     pub buildkit: BuildKit,
     /// Image to running app.
     pub deployer: Deployer,
+    /// What the rules of alerts look at beside the store.
+    pub outside: Outside,
     /// Most jobs at once.
     pub concurrency: usize,
     /// How an app's address is told to its users.

@@ -13,7 +13,7 @@ use skypanel_core::model::{
     AppId, AppStatus, Artifact, CertificateStatus, DeploymentId, DeploymentStatus, DomainId, OrganizationId,
     Sha256Digest, Stage, UserId,
 };
-use skypanel_core::store::{SeenCertificate, StoredCache};
+use skypanel_core::store::{Incident, SeenCertificate, StoredCache};
 use sqlx::PgPool;
 use tower::ServiceExt as _;
 use uuid::Uuid;
@@ -396,6 +396,13 @@ async fn do_what_pushes_and_jobs_do(large: &mut Large) {
         drop_build_caches(id);
         apps_that_fail(now - TimeDelta::days(1), 3);
         deployments_ended(now - TimeDelta::hours(1));
+        stage_time(Stage::Build, now - TimeDelta::hours(1));
+        incidents(Incident::Crash, now - TimeDelta::hours(1), 3);
+        certificates_that_fail(now + TimeDelta::days(14));
+        low_wallets(72.0);
+        held_by_wallets(1);
+        unsettled_since(now);
+        billing_differences(now.date_naive());
         requeue_notifications(now);
         drop_old_alerts(now - TimeDelta::days(90));
         deployment_outcomes();

@@ -16,7 +16,7 @@ use skypanel_core::blob::{Blobs, LocalBlobs};
 use skypanel_core::clock::Clock;
 use skypanel_core::console::{Console, Edge, LogLine, LogQuery, OneOff, OneOffSession, ProcessState};
 use skypanel_core::jobs::Jobs;
-use skypanel_core::measurements::{Measurements, NodeUsage, Point, Series};
+use skypanel_core::measurements::{Measurements, NodeUsage, Point, Series, Traffic};
 use skypanel_core::model::{AddressFormat, AppId, Application, Node, NodeAvailability, NodeRole, NodeState};
 use skypanel_core::network::Networks;
 use skypanel_core::store::Store;
@@ -53,13 +53,18 @@ impl Serving {
     }
 
     pub(crate) async fn stop(self) {
+        self.end().await.close().await;
+    }
+
+    /// The same, and the database stays.
+    pub(crate) async fn end(self) -> Database {
         self.cancel.cancel();
         tokio::time::timeout(Duration::from_secs(30), self.running)
             .await
             .expect("stops in time")
             .expect("does not panic")
             .expect("stops well");
-        self.database.close().await;
+        self.database
     }
 }
 
@@ -125,6 +130,10 @@ impl Measurements for FewMeasurements {
         let mut series = self.of_app(AppId::new(), from, to).await?;
         series.truncate(usize::from(node == "one"));
         Ok(series.into_iter().map(|series| Series { of: None, ..series }).collect())
+    }
+
+    async fn traffic(&self, _now: DateTime<Utc>) -> skypanel_core::Result<BTreeMap<AppId, Traffic>> {
+        Ok(BTreeMap::new())
     }
 
     async fn nodes_now(&self, now: DateTime<Utc>) -> skypanel_core::Result<BTreeMap<String, NodeUsage>> {

@@ -1,6 +1,7 @@
 //! What each rule is about, for listings, checks of input and the documentation.
 
 use crate::model::AlertRule;
+use crate::settings::Settings;
 
 /// To whom a rule's alerts belong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,18 +38,143 @@ pub struct RuleInfo {
 }
 
 impl AlertRule {
+    /// Whether the first of its settings switches it off.
+    pub fn is_off(self, settings: &Settings) -> bool {
+        let first = self.info().settings.first().and_then(|key| settings.show(key));
+        matches!(first.as_deref(), Some("0" | "false"))
+    }
+
     /// What it is about.
     pub fn info(self) -> RuleInfo {
-        let (audience, settings, about): (Audience, &'static [&'static str], _) = match self {
+        use Audience::{Admins, Both, Organization};
+        let (audience, settings, about): (_, &'static [&'static str], _) = match self {
+            Self::ApiErrors => (
+                Admins,
+                &["alerts.api_error_percent"],
+                "So large a share of the requests to the API within five minutes, of fifty at least, was answered with \
+                 500 or more.",
+            ),
+            Self::ApiLatency => (
+                Admins,
+                &["alerts.api_slow_ms"],
+                "One in twenty of the requests to the API within five minutes, of fifty at least, took longer than this \
+                 until its answer began.",
+            ),
+            Self::AppCrashes => (
+                Organization,
+                &["alerts.app_crashes", "alerts.app_minutes"],
+                "Processes of an app ended so often within that time though nobody told them to; of one replica, one end \
+                 a minute counts.",
+            ),
             Self::AppDeploysFailing => (
-                Audience::Organization,
+                Organization,
                 &["alerts.app_deploy_failures"],
                 "So many deployments of an app in a row failed, the last one within a day.",
             ),
+            Self::AppErrors => (
+                Organization,
+                &["alerts.app_error_percent", "alerts.app_requests_least"],
+                "So large a share of the requests to an app within five minutes, of so many at least, was answered with \
+                 500 or more.",
+            ),
+            Self::AppLatency => (
+                Organization,
+                &["alerts.app_latency_ms", "alerts.app_requests_least"],
+                "One in twenty of the requests to an app within five minutes, of so many at least, took longer than this.",
+            ),
+            Self::AppUnhealthy => (
+                Organization,
+                &["alerts.app_unhealthy", "alerts.app_minutes"],
+                "Replicas of an app failed their health checks so often within that time.",
+            ),
+            Self::BillingMismatch => (
+                Admins,
+                &["alerts.billing_days"],
+                "Within the last so many days (UTC, today included), an organisation was not charged exactly what it used.",
+            ),
+            Self::BuildTime => (
+                Admins,
+                &["alerts.build_seconds", "alerts.window_minutes"],
+                "The builds of deployments that ended within the window, three at least, took longer than this on average.",
+            ),
+            Self::CertificateFailing => (
+                Both,
+                &["alerts.certificate_days"],
+                "The certificate of a custom domain ends within so many days (critical within three), or there is none \
+                 though there was time to get one.",
+            ),
             Self::DeployFailures => (
-                Audience::Admins,
+                Admins,
                 &["alerts.deploy_failure_percent", "alerts.deploy_failure_least", "alerts.window_minutes"],
                 "So large a share of the deployments that ended within the window failed.",
+            ),
+            Self::EdgeDown => (
+                Admins,
+                &["alerts.service_down_minutes"],
+                "For so long, the edge of the machine whose worker looked did not answer.",
+            ),
+            Self::JobsAge => (
+                Admins,
+                &["alerts.jobs_oldest_seconds"],
+                "A job that could begin has waited for so long for a worker, or for others of its queue.",
+            ),
+            Self::JobsDepth => (Admins, &["alerts.jobs_waiting"], "So many jobs that could begin wait."),
+            Self::LogStoreDown => (
+                Admins,
+                &["alerts.service_down_minutes"],
+                "For so long, the Loki of `logs.loki_url` did not answer a query.",
+            ),
+            Self::LowBalance => (
+                Both,
+                &["billing.low_balance_hours", "billing.last_warning_hours"],
+                "A wallet lasts for less than so many hours of what runs now; critical below the second number.",
+            ),
+            Self::MailDown => (
+                Admins,
+                &["alerts.service_down_minutes"],
+                "For so long, the mail server of the settings `smtp.` did not greet.",
+            ),
+            Self::MetricsSourceDown => (
+                Admins,
+                &["alerts.service_down_minutes"],
+                "For so long, the Prometheus of `metrics.prometheus_url` did not answer a query.",
+            ),
+            Self::NodeCpu => (
+                Admins,
+                &["alerts.node_cpu_percent", "alerts.node_busy_minutes"],
+                "For so long, a node used this share of its CPU time or more; critical halfway from there to all of it.",
+            ),
+            Self::NodeDisk => (
+                Admins,
+                &["alerts.node_disk_percent"],
+                "On a node, this share or more of the disk of the data directory is in use; critical likewise.",
+            ),
+            Self::NodeDown => (
+                Admins,
+                &["alerts.node_down_minutes"],
+                "For so long, the Swarm's managers had no answer of a node that is not drained, or did not answer \
+                 themselves.",
+            ),
+            Self::NodeMemory => (
+                Admins,
+                &["alerts.node_memory_percent", "alerts.node_busy_minutes"],
+                "For so long, a node used this share of its memory or more; critical likewise.",
+            ),
+            Self::RolloutTime => (
+                Admins,
+                &["alerts.rollout_seconds", "alerts.window_minutes"],
+                "The rollouts of deployments that ended within the window, three at least, took longer than this on \
+                 average.",
+            ),
+            Self::SettlementLate => (
+                Admins,
+                &["alerts.settlement_minutes"],
+                "An hour in which something ran has been over for so long and is not settled.",
+            ),
+            Self::WalletEmpty => (
+                Both,
+                &["alerts.held_apps"],
+                "So many apps of an organisation are suspended because its wallet is empty.",
             ),
         };
         RuleInfo { audience, settings, about }
@@ -58,7 +184,6 @@ impl AlertRule {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::Settings;
 
     #[test]
     fn every_rule_is_explained_and_goes_by_settings_that_there_are() {

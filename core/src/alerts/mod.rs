@@ -47,7 +47,7 @@ pub trait Rule: Send + Sync {
         TimeDelta::zero()
     }
 
-    /// What is wrong now. An error means that nobody knows: what was wrong before counts as wrong.
+    /// What is wrong now, unless the rule is switched off by the first of its settings. An error means that nobody knows: what was wrong before counts as wrong.
     async fn look(&self, moment: &Moment<'_>) -> Result<Seen>;
 }
 
@@ -58,8 +58,8 @@ pub enum Seen {
     Off,
     /// All that is wrong, of all there is.
     All(Vec<Finding>),
-    /// What is wrong with this one thing, if anything is; others look at the others.
-    Of(Subject, Option<Finding>),
+    /// What is wrong with these things; others look at the others.
+    Of(Vec<Subject>, Vec<Finding>),
 }
 
 /// Something that is wrong.
@@ -104,6 +104,12 @@ impl Finding {
     /// Something that is wrong, or is not: there is no number to it.
     pub fn plain(subject: Subject, severity: Severity, message: String) -> Self {
         Self { subject, severity, message, value: None, threshold: None, level: Level::Over }
+    }
+
+    /// What is wrong where a value should stay below a threshold; none where it does.
+    pub fn of_high(subject: Subject, severity: Severity, message: String, value: f64, threshold: f64) -> Option<Self> {
+        let level = Level::of_high(value, threshold)?;
+        Some(Self { level, ..Self::plain(subject, severity, message).measured(value, threshold) })
     }
 
     /// The same with the numbers it is about.
@@ -152,6 +158,9 @@ impl Watch {
         let now = self.store.clock().now();
         let moment = Moment { store: &self.store, settings: &settings, now };
         let all = self.rules.iter().map(async |rule| {
+            if rule.name().is_off(&settings) {
+                return (rule, Ok(Seen::Off));
+            }
             let seen = tokio::time::timeout(LOOK_LIMIT, rule.look(&moment))
                 .await
                 .unwrap_or_else(|_| Err(Error::System(format!("It took longer than {} s.", LOOK_LIMIT.as_secs()))));

@@ -7,10 +7,56 @@ use super::{AlertId, OrganizationId};
 text_enum! {
     /// What is looked after. What each looks at is in [`crate::alerts`].
     AlertRule {
+        /// Many requests to the API fail.
+        ApiErrors = "api_errors",
+        /// Many answers of the API take long.
+        ApiLatency = "api_latency",
+        /// An app's processes end again and again.
+        AppCrashes = "app_crashes",
         /// Several deployments of an app in a row failed.
         AppDeploysFailing = "app_deploys_failing",
+        /// Many requests to an app fail.
+        AppErrors = "app_errors",
+        /// Many answers of an app take long.
+        AppLatency = "app_latency",
+        /// An app's replicas fail their health checks again and again.
+        AppUnhealthy = "app_unhealthy",
+        /// What was charged is not what was used.
+        BillingMismatch = "billing_mismatch",
+        /// Builds take long.
+        BuildTime = "build_time",
+        /// A custom domain has no certificate, or one that ends soon.
+        CertificateFailing = "certificate_failing",
         /// Many of the platform's deployments fail.
         DeployFailures = "deploy_failures",
+        /// The edge does not answer.
+        EdgeDown = "edge_down",
+        /// A job has waited long.
+        JobsAge = "jobs_age",
+        /// Many jobs wait.
+        JobsDepth = "jobs_depth",
+        /// The external log store does not answer.
+        LogStoreDown = "log_store_down",
+        /// A wallet does not last for long any more.
+        LowBalance = "low_balance",
+        /// The mail server does not answer.
+        MailDown = "mail_down",
+        /// The external source of metrics does not answer.
+        MetricsSourceDown = "metrics_source_down",
+        /// A machine's processors are busy.
+        NodeCpu = "node_cpu",
+        /// A machine's disk is nearly full.
+        NodeDisk = "node_disk",
+        /// A machine of the Swarm does not answer.
+        NodeDown = "node_down",
+        /// A machine's memory is nearly used up.
+        NodeMemory = "node_memory",
+        /// Rollouts take long.
+        RolloutTime = "rollout_time",
+        /// An hour that is over is not settled.
+        SettlementLate = "settlement_late",
+        /// An empty wallet holds an organisation's apps.
+        WalletEmpty = "wallet_empty",
     }
 }
 

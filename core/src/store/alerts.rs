@@ -152,9 +152,8 @@ impl Store {
 
 fn by_subject(seen: &Seen) -> BTreeMap<Key, &Finding> {
     let findings: &[Finding] = match seen {
-        Seen::Off | Seen::Of(_, None) => &[],
-        Seen::All(findings) => findings,
-        Seen::Of(_, Some(finding)) => std::slice::from_ref(finding),
+        Seen::Off => &[],
+        Seen::All(findings) | Seen::Of(_, findings) => findings,
     };
     findings.iter().map(|finding| ((finding.subject.kind, finding.subject.key.clone()), finding)).collect()
 }
@@ -164,7 +163,9 @@ fn found(seen: &Seen, key: &Key, finding: Option<&Finding>) -> Found {
         (_, Some(finding)) => Found::Wrong(finding.level, finding.severity),
         (Seen::Off, None) => Found::Off,
         (Seen::All(_), None) => Found::Nothing,
-        (Seen::Of(subject, _), None) if (subject.kind, &subject.key) == (key.0, &key.1) => Found::Nothing,
+        (Seen::Of(looked, _), None) if looked.iter().any(|one| (one.kind, &one.key) == (key.0, &key.1)) => {
+            Found::Nothing
+        }
         (Seen::Of(..), None) => Found::NotLooked,
     }
 }

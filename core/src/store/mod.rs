@@ -3,6 +3,7 @@
 mod admin_lists;
 mod alert_facts;
 mod alerts;
+mod api_answers;
 pub(crate) mod app_views;
 pub(crate) mod apps;
 pub(crate) mod audit;
@@ -52,8 +53,9 @@ use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 pub use admin_lists::{AdminApp, AdminAppFilter, AdminOrganization, AdminUser, AuditFilter, AuditLine};
-pub use alert_facts::AppCount;
+pub use alert_facts::{AppCount, BillingDifference, FailingCertificate, Incident, LowWallet};
 pub use alerts::AlertFilter;
+pub use api_answers::ApiAnswers;
 pub use app_views::{AppFilter, AppView};
 pub use apps::Access;
 pub use audit::AuditEntry;

@@ -6,6 +6,8 @@ mod console;
 mod course;
 mod deliveries;
 mod hook;
+mod outside;
+mod rules;
 #[path = "../services/stand_ins.rs"]
 mod stand_ins;
 #[path = "../support/mod.rs"]

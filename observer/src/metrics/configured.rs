@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use skypanel_core::measurements::{Measurements, NodeUsage, Series};
+use skypanel_core::measurements::{Measurements, NodeUsage, Series, Traffic};
 use skypanel_core::model::AppId;
 use skypanel_core::settings::MetricsBackend;
 use skypanel_core::store::Store;
@@ -63,6 +63,13 @@ impl Measurements for ConfiguredMeasurements {
         match self.prometheus().await? {
             Some(prometheus) => prometheus.nodes_now(now).await,
             None => self.embedded.nodes_now(now).await,
+        }
+    }
+
+    async fn traffic(&self, now: DateTime<Utc>) -> Result<BTreeMap<AppId, Traffic>> {
+        match self.prometheus().await? {
+            Some(prometheus) => prometheus.traffic(now).await,
+            None => self.embedded.traffic(now).await,
         }
     }
 }

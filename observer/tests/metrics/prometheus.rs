@@ -139,6 +139,8 @@ async fn a_prometheus_answers_what_the_store_does() {
     assert!((ours.memory_limit_bytes - theirs.memory_limit_bytes).abs() < theirs.memory_limit_bytes / 1_000.0);
     assert!((ours.disk_limit_bytes - theirs.disk_limit_bytes).abs() < theirs.disk_limit_bytes / 1_000.0);
     let series = prometheus.of_node(&names[0][0], now - TimeDelta::hours(6), now).await.expect("answers");
+    let traffic = prometheus.traffic(now).await.expect("answers");
+    assert!(traffic.is_empty(), "no edge is asked here: {traffic:?}");
     let known: Vec<&str> = series.iter().map(|series| series.name).collect();
     assert_eq!(known, ["cpu", "memory", "memory_limit", "disk", "disk_limit", "load", "containers"]);
 

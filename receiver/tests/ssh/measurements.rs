@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use skypanel_core::Result;
-use skypanel_core::measurements::{Measurements, NodeUsage, Point, Series};
+use skypanel_core::measurements::{Measurements, NodeUsage, Point, Series, Traffic};
 use skypanel_core::model::AppId;
 
 pub(crate) struct FewMeasurements;
@@ -38,6 +38,10 @@ impl Measurements for FewMeasurements {
 
     async fn of_node(&self, _node: &str, from: DateTime<Utc>, to: DateTime<Utc>) -> Result<Vec<Series>> {
         self.of_app(AppId::new(), from, to).await
+    }
+
+    async fn traffic(&self, _now: DateTime<Utc>) -> Result<BTreeMap<AppId, Traffic>> {
+        Ok(BTreeMap::new())
     }
 
     async fn nodes_now(&self, now: DateTime<Utc>) -> Result<BTreeMap<String, NodeUsage>> {

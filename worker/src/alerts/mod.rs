@@ -25,8 +25,8 @@ impl Job for CheckAlerts {
 }
 
 /// Every rule there is.
-fn all(_worker: &Worker) -> Vec<Box<dyn Rule>> {
-    rules::of_the_store()
+fn all(worker: &Worker) -> Vec<Box<dyn Rule>> {
+    rules::of_the_store().into_iter().chain(rules::of_the_outside(&worker.outside)).collect()
 }
 
 impl Job for SendNotification {

@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use bollard::{API_DEFAULT_VERSION, Docker};
 use skypanel_buildkit::{BuildKit, BuildKitOptions};
 use skypanel_core::actions::{Actions, Actor};
+use skypanel_core::alerts::rules::Outside;
 use skypanel_core::blob::{Blobs, LocalBlobs};
 use skypanel_core::clock::Clock;
 use skypanel_core::jobs::Jobs;
@@ -165,6 +166,11 @@ impl World {
             git: actions.git.clone(),
             buildkit: BuildKit::new(engine(), actions.blobs.clone(), actions.store.clone(), kit),
             deployer: Deployer::new(engine(), options),
+            outside: Outside {
+                console: actions.console.clone(),
+                measurements: actions.measurements.clone(),
+                host: "here".to_owned(),
+            },
             concurrency: 2,
             addresses: AddressFormat { http_port: 80 },
         })

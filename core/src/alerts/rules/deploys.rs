@@ -1,81 +1,60 @@
-//! Deployments that fail: one app's again and again, or many of the platform's.
+//! Deployments that fail, one app's again and again or many of the platform's, and those that take long.
 
-use async_trait::async_trait;
 use chrono::TimeDelta;
 
-use super::minutes;
+use super::{app, minutes, number};
 use crate::Result;
-use crate::alerts::{Finding, Level, Moment, Rule, Seen};
-use crate::model::{AlertRule, Severity, Subject, SubjectKind};
+use crate::alerts::{Finding, Moment, Seen};
+use crate::model::{Severity, Stage, Subject};
 
 /// An app that failed longer ago is not being worked on.
 const LATELY: TimeDelta = TimeDelta::hours(24);
+/// Fewer stages than this say nothing about how long they take.
+const LEAST: u64 = 3;
 
-/// Several deployments of an app in a row failed.
-#[derive(Clone, Copy, Debug)]
-pub struct AppDeploysFailing;
-
-#[async_trait]
-impl Rule for AppDeploysFailing {
-    fn name(&self) -> AlertRule {
-        AlertRule::AppDeploysFailing
-    }
-
-    async fn look(&self, moment: &Moment<'_>) -> Result<Seen> {
-        let threshold = moment.settings.alerts_app_deploy_failures;
-        if threshold == 0 {
-            return Ok(Seen::Off);
-        }
-        let failing = moment.store.apps_that_fail(moment.now - LATELY, threshold).await?;
-        let findings = failing.into_iter().map(|app| {
-            let message = format!(
-                "The last {} deployments of {} failed. What went wrong: builds -a {}",
-                app.count, app.slug, app.slug
-            );
-            let subject = Subject {
-                kind: SubjectKind::App,
-                key: app.id.to_string(),
-                name: app.slug.to_string(),
-                organization: Some(app.organization_id),
-            };
-            Finding::plain(subject, Severity::Warning, message).measured(number(app.count), number(threshold))
-        });
-        Ok(Seen::All(findings.collect()))
-    }
+/// One app's.
+pub(super) async fn of_apps(moment: &Moment<'_>) -> Result<Seen> {
+    let threshold = moment.settings.alerts_app_deploy_failures;
+    let failing = moment.store.apps_that_fail(moment.now - LATELY, threshold).await?;
+    let findings = failing.iter().map(|failing| {
+        let (count, slug) = (failing.count, &failing.slug);
+        let message = format!("The last {count} deployments of {slug} failed. What went wrong: builds -a {slug}");
+        Finding::plain(app(failing), Severity::Warning, message).measured(number(count), number(threshold))
+    });
+    Ok(Seen::All(findings.collect()))
 }
 
-/// Many of the platform's deployments fail.
-#[derive(Clone, Copy, Debug)]
-pub struct DeployFailures;
-
-#[async_trait]
-impl Rule for DeployFailures {
-    fn name(&self) -> AlertRule {
-        AlertRule::DeployFailures
+/// The whole platform's.
+pub(super) async fn of_the_platform(moment: &Moment<'_>) -> Result<Seen> {
+    let settings = moment.settings;
+    let window = settings.alerts_window_minutes;
+    let (succeeded, failed) = moment.store.deployments_ended(moment.now - minutes(window)).await?;
+    let all = succeeded + failed;
+    if all < settings.alerts_deploy_failure_least {
+        return Ok(Seen::All(Vec::new()));
     }
-
-    async fn look(&self, moment: &Moment<'_>) -> Result<Seen> {
-        let settings = moment.settings;
-        let threshold = settings.alerts_deploy_failure_percent;
-        if threshold == 0 {
-            return Ok(Seen::Off);
-        }
-        let window = settings.alerts_window_minutes;
-        let (succeeded, failed) = moment.store.deployments_ended(moment.now - minutes(window)).await?;
-        let all = succeeded + failed;
-        if all < settings.alerts_deploy_failure_least {
-            return Ok(Seen::All(Vec::new()));
-        }
-        let (share, threshold) = (number(failed) * 100.0 / number(all.max(1)), number(threshold));
-        let finding = Level::of_high(share, threshold).map(|level| {
-            let message = format!("{failed} of {all} deployments within {window} minutes failed ({share:.0} %).");
-            Finding::plain(Subject::platform(), Severity::Warning, message).measured(share, threshold).at(level)
-        });
-        Ok(Seen::All(finding.into_iter().collect()))
-    }
+    let share = number(failed) * 100.0 / number(all.max(1));
+    let message = format!("{failed} of {all} deployments within {window} minutes failed ({share:.0} %).");
+    let threshold = number(settings.alerts_deploy_failure_percent);
+    let finding = Finding::of_high(Subject::platform(), Severity::Warning, message, share, threshold);
+    Ok(Seen::All(finding.into_iter().collect()))
 }
 
-#[expect(clippy::cast_precision_loss, reason = "counts of deployments, far below 2^53")]
-fn number(count: u64) -> f64 {
-    count as f64
+pub(super) async fn build_time(moment: &Moment<'_>) -> Result<Seen> {
+    stage_time(moment, Stage::Build, "builds", moment.settings.alerts_build_seconds).await
+}
+
+pub(super) async fn rollout_time(moment: &Moment<'_>) -> Result<Seen> {
+    stage_time(moment, Stage::Deploy, "rollouts", moment.settings.alerts_rollout_seconds).await
+}
+
+async fn stage_time(moment: &Moment<'_>, stage: Stage, what: &str, threshold: u64) -> Result<Seen> {
+    let window = moment.settings.alerts_window_minutes;
+    let (count, mean) = moment.store.stage_time(stage, moment.now - minutes(window)).await?;
+    if count < LEAST {
+        return Ok(Seen::All(Vec::new()));
+    }
+    let message = format!("{count} {what} within {window} minutes took {mean:.0} s on average.");
+    let finding = Finding::of_high(Subject::platform(), Severity::Warning, message, mean, number(threshold));
+    Ok(Seen::All(finding.into_iter().collect()))
 }

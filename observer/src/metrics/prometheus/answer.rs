@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
-use skypanel_core::measurements::{NodeUsage, Point, Replica, Series};
+use skypanel_core::measurements::{NodeUsage, Point, Replica, Series, Traffic};
+use skypanel_core::model::AppId;
 
 use super::super::columns::{Layout, node};
-use super::expressions::{PERCENTILES, Which};
+use super::expressions::{ERRORS, P95, PERCENTILES, REQUESTS, Which};
 
 /// An answer of the HTTP API.
 #[derive(Debug, Deserialize)]
@@ -39,6 +40,7 @@ struct Labels {
     process: Option<String>,
     replica: Option<String>,
     node: Option<String>,
+    app_id: Option<String>,
 }
 
 impl Labels {
@@ -150,6 +152,24 @@ pub(super) fn nodes(answer: Answer, now: DateTime<Utc>) -> BTreeMap<String, Node
     nodes
 }
 
+/// What the edges counted of each app's requests, from the answer for all columns at one moment.
+pub(super) fn traffic(answer: Answer) -> BTreeMap<AppId, Traffic> {
+    let mut all: BTreeMap<AppId, Traffic> = BTreeMap::new();
+    for Found { metric, value, .. } in answer.data.into_iter().flat_map(|data| data.result) {
+        let value = value.and_then(|(_, value)| value.parse::<f64>().ok()).filter(|value| value.is_finite());
+        let app = metric.app_id.and_then(|id| id.parse().ok().map(AppId));
+        let (Some(app), Some(value)) = (app, value) else { continue };
+        let traffic = all.entry(app).or_default();
+        match metric.column.as_str() {
+            REQUESTS => traffic.requests = value,
+            ERRORS => traffic.errors = value,
+            P95 => traffic.p95_seconds = Some(value),
+            _ => {}
+        }
+    }
+    all
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
@@ -187,6 +207,19 @@ mod tests {
             Point { at: at(180), mean: 0.5, max: 0.5, p95: 0.5 },
         ];
         assert_eq!((series[0].unit, &series[0].points[..]), ("cores", &points[..]));
+    }
+
+    #[test]
+    fn traffic_is_put_together() {
+        let app = AppId::new();
+        let value = |app: &str, column: &str, value: &str| json!({ "metric": { "app_id": app, "column": column }, "value": [1, value] });
+        let id = app.to_string();
+        let told = answer(&json!([
+            value(&id, "requests", "200"), value(&id, "requests_5xx", "50"), value(&id, "response_time_p95", "NaN"),
+            value("../x", "requests", "1"), { "metric": { "column": "requests" }, "value": [1, "1"] },
+        ]));
+        let expected = Traffic { requests: 200.0, errors: 50.0, p95_seconds: None };
+        assert_eq!(traffic(told), BTreeMap::from([(app, expected)]));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! What is asked of a Prometheus, in its language: the columns of the embedded store, made of what the agents expose.
 
+use skypanel_core::measurements::TRAFFIC_SPAN;
+
 use super::super::columns::{Column, Kind, Layout, node, replica, router};
 use super::super::edge::text::escaped;
 
@@ -10,6 +12,10 @@ const LOOKS: u64 = 30;
 const FINEST: u64 = 10;
 /// The label that tells the columns of one query apart.
 pub(super) const COLUMN: &str = "column";
+/// The columns of [`traffic`].
+pub(super) const REQUESTS: &str = "requests";
+pub(super) const ERRORS: &str = "requests_5xx";
+pub(super) const P95: &str = "response_time_p95";
 /// Percentiles of durations, as readers know them.
 pub(super) const PERCENTILES: [(&str, f64); 3] =
     [("response_time_p50", 0.5), ("response_time_p95", 0.95), ("response_time_p99", 0.99)];
@@ -55,6 +61,18 @@ pub(super) fn nodes_now() -> String {
         (node::CONTAINERS, gauge("containers")),
     ];
     columns.map(|(place, inner)| named(&inner, Layout::Node.columns()[place].name)).join(" or ")
+}
+
+/// What the edges counted of all apps' requests lately.
+pub(super) fn traffic() -> String {
+    let span = format!("[{}s]", TRAFFIC_SPAN.as_secs());
+    let requests =
+        |code: &str| format!("sum by (app_id) (increase(traefik_service_requests_total{{app_id!=\"\"{code}}}{span}))");
+    let buckets = format!("traefik_service_request_duration_seconds_bucket{{app_id!=\"\"}}{span}");
+    let p95 = format!("histogram_quantile(0.95,sum by (app_id,le) (rate({buckets})))");
+    [(REQUESTS, requests("")), (ERRORS, requests(",code=~\"5..\"")), (P95, p95)]
+        .map(|(name, expression)| named(&expression, name))
+        .join(" or ")
 }
 
 fn named(expression: &str, name: &str) -> String {

@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use hyper::Method;
-use skypanel_core::measurements::{Measurements, NodeUsage, Series, step_for};
+use skypanel_core::measurements::{Measurements, NodeUsage, Series, Traffic, step_for};
 use skypanel_core::model::AppId;
 use skypanel_core::network::{Guard, HttpClient, HttpRequest, Networks, SystemResolver};
 use skypanel_core::settings::HttpAddress;
@@ -106,5 +106,11 @@ impl Measurements for PrometheusMeasurements {
         let time = now.timestamp().to_string();
         let answer = self.ask("query", &[("query", &expressions::nodes_now()), ("time", &time)]).await?;
         Ok(answer::nodes(answer, now))
+    }
+
+    async fn traffic(&self, now: DateTime<Utc>) -> Result<BTreeMap<AppId, Traffic>> {
+        let time = now.timestamp().to_string();
+        let answer = self.ask("query", &[("query", &expressions::traffic()), ("time", &time)]).await?;
+        Ok(answer::traffic(answer))
     }
 }

@@ -7,14 +7,14 @@ use std::path::{Path, PathBuf};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use skypanel_core::clock::Clock;
-use skypanel_core::measurements::{Measurements, NodeUsage, Series};
+use skypanel_core::measurements::{Measurements, NodeUsage, Series, TRAFFIC_SPAN, Traffic};
 use skypanel_core::model::AppId;
 use skypanel_core::{Error, Result};
 
 use super::file::SeriesFile;
-use super::series::{Span, rows, series};
+use super::series::{Span, rows, series, traffic};
 use super::tier::RAW;
-use super::{NODES, Subject, app_directory};
+use super::{APPS, NODES, Subject, app_directory};
 use crate::metrics::columns::node;
 
 /// How old a measurement may be that tells how things are now, in seconds.
@@ -101,6 +101,35 @@ impl Measurements for EmbeddedMeasurements {
         })
         .await
     }
+
+    async fn traffic(&self, now: DateTime<Utc>) -> Result<BTreeMap<AppId, Traffic>> {
+        let span = i64::try_from(TRAFFIC_SPAN.as_secs()).unwrap_or(i64::MAX);
+        let (first, last) = (RAW.slot(now.timestamp() - span + i64::from(RAW.step)), RAW.slot(now.timestamp()));
+        self.read(move |dir| {
+            let (mut all, mut measured) = (BTreeMap::new(), false);
+            for app in apps(dir)? {
+                let subject = Subject::Router(app);
+                let Some(file) = SeriesFile::open(&subject.path(dir), subject.layout())? else { continue };
+                let rows = file.read(RAW, first, last)?;
+                measured |= !rows.is_empty();
+                all.insert(app, traffic(&rows));
+            }
+            // Where nothing is measured at the moment, nobody knows.
+            Ok(if measured { all } else { BTreeMap::new() })
+        })
+        .await
+    }
+}
+
+/// The apps that anything was measured of.
+pub(super) fn apps(dir: &Path) -> io::Result<Vec<AppId>> {
+    let entries = match std::fs::read_dir(dir.join(APPS)) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let names = entries.map(|entry| entry.map(|entry| entry.file_name())).collect::<io::Result<Vec<_>>>()?;
+    Ok(names.iter().filter_map(|name| name.to_str()?.parse().ok().map(AppId)).collect())
 }
 
 /// The files of a directory and what they are of, in its order; none where there is no such directory.

@@ -5,7 +5,7 @@ use std::io;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use skypanel_core::measurements::{Point, Replica, Series, step_for};
+use skypanel_core::measurements::{Point, Replica, Series, Traffic, step_for};
 
 use super::file::SeriesFile;
 use super::row::{Row, merge};
@@ -88,6 +88,18 @@ pub(super) fn series(layout: Layout, of: Option<&Replica>, span: Span, rows: &[(
     // What cannot be measured here has no series, rather than an empty one.
     series.retain(|series| !series.points.is_empty());
     series
+}
+
+/// What the edge counted within these measured steps.
+pub(super) fn traffic(rows: &[(u32, Row)]) -> Traffic {
+    let cells = |place: usize| rows.iter().filter_map(move |(_, row)| row.get(place).copied().flatten());
+    let count = |place: usize| cells(place).map(|cell| cell.mean).sum::<f64>() * f64::from(RAW.step);
+    let together = merge(Layout::Router.columns(), &rows.iter().map(|(_, row)| row).collect::<Vec<_>>());
+    Traffic {
+        requests: count(router::REQUESTS),
+        errors: count(router::CLASSES + 3),
+        p95_seconds: duration(&together, 0.95),
+    }
 }
 
 /// The duration that this share of the requests did not exceed, in seconds: between two bounds in proportion, as

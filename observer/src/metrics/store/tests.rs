@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use chrono::{DateTime, TimeDelta, Utc};
 use proptest::prelude::*;
 use skypanel_core::clock::Clock;
-use skypanel_core::measurements::{Measurements as _, Series};
+use skypanel_core::measurements::{Measurements as _, Series, Traffic};
 use skypanel_core::model::AppId;
 
 use super::file::SeriesFile;
@@ -172,6 +172,34 @@ async fn nodes_are_told_as_they_are_now() {
     let series = reader.of_node("one", time(START), time(START + 2)).await.expect("reads");
     assert_eq!((series.len(), named(&series, "cpu").points.len()), (node::COUNT, 2));
     assert_eq!(reader.of_node("three", time(START), time(START + 2)).await.expect("reads"), []);
+}
+
+#[tokio::test]
+async fn traffic_is_told_as_it_is_now() {
+    let dir = tempfile::tempdir().expect("makes a directory");
+    let mut writer = Writer::open(dir.path()).expect("opens");
+    let (app, silent, other) = (AppId::new(), AppId::new(), AppId::new());
+    let reading = |app: AppId, requests: f64, errors: f64| {
+        let mut values = vec![Some(0.0); router::COUNT];
+        values[router::REQUESTS] = Some(requests);
+        values[router::CLASSES + 3] = Some(errors);
+        // All within 50 to 100 ms.
+        values[router::BUCKETS + 4] = Some(requests);
+        Reading { of: Subject::Router(app), values }
+    };
+    writer.append(START - 31, &[reading(app, 99.0, 99.0), reading(silent, 1.0, 0.0)]).expect("writes");
+    for slot in START - 29..=START {
+        writer.append(slot, &[reading(app, 8.0, 2.0), web(other, 1.0)]).expect("writes");
+    }
+    let reader = EmbeddedMeasurements::new(dir.path(), Clock::standing_at(time(START)));
+    let traffic = reader.traffic(time(START)).await.expect("reads");
+    assert_eq!(traffic.len(), 2, "{traffic:?}");
+    // Thirty steps of ten seconds.
+    assert!((traffic[&app].requests - 2_400.0).abs() < 1e-9 && (traffic[&app].errors - 600.0).abs() < 1e-9);
+    assert!(traffic[&app].p95_seconds.is_some_and(|seconds| (0.05..=0.1).contains(&seconds)), "{traffic:?}");
+    assert_eq!(traffic[&silent], Traffic::default());
+    let later = time(START + 100);
+    assert!(reader.traffic(later).await.expect("reads").is_empty(), "nothing is measured any more");
 }
 
 #[test]

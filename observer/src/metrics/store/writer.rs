@@ -134,9 +134,7 @@ impl Writer {
 
     /// Apps of which something is kept.
     pub(crate) fn apps(&self) -> io::Result<Vec<AppId>> {
-        let names = std::fs::read_dir(self.dir.join(APPS))?.map(|entry| entry.map(|entry| entry.file_name()));
-        let names = names.collect::<io::Result<Vec<_>>>()?;
-        Ok(names.iter().filter_map(|name| name.to_str()?.parse().ok().map(AppId)).collect())
+        super::reader::apps(&self.dir)
     }
 
     /// Removes all that is kept of an app.
