@@ -54,7 +54,6 @@ use tokio_util::sync::CancellationToken;
 
 pub use crate::http::request::Peer;
 
-use crate::console::Consoles;
 use crate::http::Shared;
 
 /// Where to listen, and what the texts say.
@@ -86,8 +85,8 @@ pub struct ApiOptions {
 pub struct Api {
     people: (TcpListener, Router),
     engine: (TcpListener, Router),
+    shared: Shared,
     trusted_proxies: Networks,
-    consoles: Consoles,
 }
 
 impl Api {
@@ -105,8 +104,8 @@ impl Api {
         let image_routes = images::routes(actions.blobs.clone());
         let trusted_proxies = options.trusted_proxies.clone();
         let shared = Shared::new(actions, options);
-        let consoles = shared.consoles.clone();
-        Ok(Self { people: (api, routes::all(shared)), engine: (images, image_routes), trusted_proxies, consoles })
+        let people = (api, routes::all(shared.clone()));
+        Ok(Self { people, engine: (images, image_routes), shared, trusted_proxies })
     }
 
     /// The addresses that are listened on, API first: the real ports where port 0 was asked for.
@@ -119,11 +118,12 @@ impl Api {
 
     /// Serves until `cancel`, then lets requests that are being answered end, for a bounded time.
     pub async fn run(self, cancel: CancellationToken) -> Result<()> {
-        let Self { people: (api, api_routes), engine: (images, image_routes), trusted_proxies, consoles } = self;
+        let Self { people: (api, api_routes), engine: (images, image_routes), shared, trusted_proxies } = self;
         tokio::join!(
             server::run(api, api_routes, server::Patience::People, &trusted_proxies, &cancel),
             server::run(images, image_routes, server::Patience::Engine, &trusted_proxies, &cancel),
-            consoles.run(&cancel),
+            shared.consoles.run(&cancel),
+            shared.metrics.tell(&shared.actions.store, &cancel),
         );
         Ok(())
     }

@@ -1,9 +1,12 @@
 //! `GET /metrics`: what the platform does, in the text form that Prometheus reads. Requests are counted by this
 //! process; everything else is read from the store at the moment it is asked for.
 
-use std::fmt::Write as _;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+mod facts;
+
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderName, header};
@@ -19,8 +22,9 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 use skypanel_core::Error;
-use skypanel_core::store::{Outcomes, Store};
+use skypanel_core::store::{ApiAnswers, Outcomes, Store};
 use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -28,9 +32,16 @@ use crate::error::ApiError;
 use crate::http::{Caller, Shared};
 
 /// Upper bounds of the durations that are told apart, in seconds.
-const BOUNDS: [f64; 11] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
+const BOUNDS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0];
+/// Where routes of the API begin; others are pages for visitors of apps.
+const API: &str = "/api";
+/// How often it is written down how requests were answered, and how long that may take.
+const TOLD_EVERY: Duration = Duration::from_secs(10);
+const TELL_LIMIT: Duration = Duration::from_secs(5);
 /// How long what was read from the store is given again.
 const KEPT: Duration = Duration::from_secs(2);
+/// The same for what rules of alerts look at, which is as old as that when they look.
+const FACTS_KEPT: Duration = Duration::from_secs(30);
 
 /// The routes.
 pub(crate) fn routes() -> OpenApiRouter<Shared> {
@@ -99,10 +110,17 @@ impl Collector for Ends {
 
 /// What this process counts.
 pub(crate) struct Metrics {
+    /// When this process began to answer, in seconds since 1970.
+    started: f64,
     requests: Family<Answered, Counter>,
     seconds: Family<Route, Histogram>,
     counted: Registry,
-    last: Mutex<Option<(Instant, String)>>,
+    /// What the rules of alerts want to know, and was not written down yet.
+    answers: std::sync::Mutex<ApiAnswers>,
+    /// From how many milliseconds on an answer counts as slow there.
+    slow_ms: AtomicU64,
+    last: Last,
+    facts: Last,
 }
 
 impl Metrics {
@@ -112,39 +130,92 @@ impl Metrics {
         let mut counted = Registry::with_prefix("skypanel_http");
         counted.register("requests", "Requests that were answered by this process", requests.clone());
         counted.register("request_seconds", "Time until an answer began", seconds.clone());
-        Self { requests, seconds, counted, last: Mutex::new(None) }
+        let (answers, slow_ms) = (std::sync::Mutex::default(), AtomicU64::new(u64::MAX));
+        let started = UNIX_EPOCH.elapsed().unwrap_or_default().as_secs_f64();
+        Self { started, requests, seconds, counted, answers, slow_ms, last: Last::default(), facts: Last::default() }
+    }
+
+    /// Writes down what the rules of alerts want to know of the API's answers, until `cancel`.
+    pub(crate) async fn tell(&self, store: &Store, cancel: &CancellationToken) {
+        loop {
+            let stops = tokio::time::timeout(TOLD_EVERY, cancel.cancelled()).await.is_ok();
+            if let Err(error) = tokio::time::timeout(TELL_LIMIT, self.tell_once(store))
+                .await
+                .unwrap_or_else(|_| Err(Error::System(format!("It took longer than {} s.", TELL_LIMIT.as_secs()))))
+            {
+                tracing::warn!(%error, "how requests were answered could not be written down");
+            }
+            if stops {
+                return;
+            }
+        }
+    }
+
+    async fn tell_once(&self, store: &Store) -> Result<(), Error> {
+        let settings = store.settings().await?;
+        let slow_ms = if settings.alerts_api_slow_ms == 0 { u64::MAX } else { settings.alerts_api_slow_ms };
+        self.slow_ms.store(slow_ms, Relaxed);
+        let answers = std::mem::take(&mut *self.answers.lock().unwrap_or_else(PoisonError::into_inner));
+        if answers.requests > 0 {
+            store.add_api_answers(&answers, store.clock().now()).await?;
+        }
+        Ok(())
     }
 
     fn count(&self, method: &str, route: &str, status: u16, elapsed: Duration) {
+        if route.starts_with(API) {
+            let is_slow = elapsed.as_millis() > u128::from(self.slow_ms.load(Relaxed));
+            let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+            answers.requests += 1;
+            answers.errors += u64::from(status >= 500);
+            answers.slow += u64::from(is_slow);
+        }
         let (method, route) = (method.to_owned(), route.to_owned());
         self.requests.get_or_create(&Answered { method: method.clone(), route: route.clone(), status }).inc();
         self.seconds.get_or_create(&Route { method, route }).observe(elapsed.as_secs_f64());
     }
 
     /// All of it, as Prometheus reads it.
-    async fn text(&self, store: &Store) -> Result<String, Error> {
-        let failed = |error| Error::System(format!("The metrics could not be written: {error}."));
-        let mut text = String::new();
-        encode(&mut text, &self.counted).map_err(failed)?;
-        // One part ends where the other begins.
-        let mut text = text.trim_end_matches("# EOF\n").to_owned();
-        let mut last = self.last.lock().await;
-        let read = match last.as_ref() {
-            Some((at, read)) if at.elapsed() < KEPT => read.clone(),
-            _ => {
-                let mut read = String::new();
-                encode(&mut read, &from_store(store).await?).map_err(failed)?;
-                *last = Some((Instant::now(), read.clone()));
-                read
-            }
-        };
-        text.write_str(&read).map_err(failed)?;
+    async fn text(&self, shared: &Shared) -> Result<String, Error> {
+        let store = &shared.actions.store;
+        let mut text = written(&self.counted)?;
+        text += &self.last.get(KEPT, from_store(store, self.started)).await?;
+        text += &self.facts.get(FACTS_KEPT, facts::of_the_store(store)).await?;
+        text += &written(&facts::of_the_outside(&shared.nodes, &shared.health).await)?;
+        text += "# EOF\n";
         Ok(text)
     }
 }
 
-async fn from_store(store: &Store) -> Result<Registry, Error> {
+/// What was written last, which is given again for a while.
+#[derive(Default)]
+struct Last(Mutex<Option<(Instant, String)>>);
+
+impl Last {
+    async fn get(&self, kept: Duration, read: impl Future<Output = Result<Registry, Error>>) -> Result<String, Error> {
+        let mut last = self.0.lock().await;
+        if let Some((_, text)) = last.as_ref().filter(|(at, _)| at.elapsed() < kept) {
+            return Ok(text.clone());
+        }
+        let text = written(&read.await?)?;
+        *last = Some((Instant::now(), text.clone()));
+        Ok(text)
+    }
+}
+
+/// Without an end: more follows.
+fn written(registry: &Registry) -> Result<String, Error> {
+    let mut text = String::new();
+    encode(&mut text, registry)
+        .map_err(|error| Error::System(format!("The metrics could not be written: {error}.")))?;
+    Ok(text.trim_end_matches("# EOF\n").to_owned())
+}
+
+async fn from_store(store: &Store, started: f64) -> Result<Registry, Error> {
     let mut registry = Registry::with_prefix("skypanel");
+    let start = Gauge::<f64, AtomicU64>::default();
+    registry.register("start_time_seconds", "When this process began to answer, in seconds since 1970", start.clone());
+    start.set(started);
     let pool = Family::<PoolState, Gauge>::default();
     registry.register("pool_connections", "Connections to the database that this process holds", pool.clone());
     let idle = i64::try_from(store.pool().num_idle()).unwrap_or(i64::MAX);
@@ -155,7 +226,7 @@ async fn from_store(store: &Store) -> Result<Registry, Error> {
     most.set(i64::from(store.pool().options().get_max_connections()));
 
     let jobs = Family::<Queued, Gauge>::default();
-    let oldest = Family::<Task, Gauge<f64, std::sync::atomic::AtomicU64>>::default();
+    let oldest = Family::<Task, Gauge<f64, AtomicU64>>::default();
     registry.register("jobs", "Jobs in the queue", jobs.clone());
     registry.register("jobs_oldest_seconds", "How long the first job that could begin has waited", oldest.clone());
     for depth in store.queue().await? {
@@ -204,7 +275,8 @@ pub(crate) async fn measure(State(metrics): State<Arc<Metrics>>, request: Reques
 /// Show metrics
 ///
 /// In the text form of OpenMetrics, which Prometheus reads: requests by route with their durations, jobs in the queue,
-/// deployments and their stages by outcome with their durations, connections to the database. Requests and connections
+/// deployments and their stages by outcome with their durations, connections to the database, and what the rules of
+/// alerts look at with the settings they go by. Requests and connections
 /// are those of the process that answers; everything else is the whole platform's, and the same from every process: take
 /// the greatest of the instances, not their sum. Needs the token of an admin of the platform;
 /// its scope may be `read`.
@@ -221,6 +293,6 @@ pub(crate) async fn show_metrics(
     if !caller.user()?.is_admin {
         return Err(Error::Forbidden("Only admins of the platform may read its metrics.".to_owned()).into());
     }
-    let text = shared.metrics.text(&shared.actions.store).await?;
+    let text = shared.metrics.text(&shared).await?;
     Ok(([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text))
 }

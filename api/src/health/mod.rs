@@ -14,7 +14,7 @@ use skypanel_core::Error;
 use skypanel_core::actions::Actions;
 use skypanel_core::console::Edge;
 use skypanel_core::mail::MailServer;
-use skypanel_core::probes::{ask_loki, check_prometheus};
+use skypanel_core::probes;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -135,6 +135,16 @@ impl Health {
         }
     }
 
+    /// What requests go on without, by its name: whether it answers. What is not there is not told of.
+    pub(crate) async fn services(&self) -> Vec<(&'static str, bool)> {
+        let Beside { engine, edge, mail, log_store, metrics } = self.beside().await;
+        [("engine", engine), ("edge", edge), ("mail", mail), ("log_store", log_store), ("metrics_source", metrics)]
+            .into_iter()
+            .filter(|(_, check)| check.is_ok() || check.is_failed())
+            .map(|(name, check)| (name, check.is_ok()))
+            .collect()
+    }
+
     async fn greet_mail(&self) -> Result<Option<()>, Error> {
         match MailServer::of(&self.actions.store.settings().await?)? {
             Some(server) => server.greet().await.map(Some),
@@ -143,14 +153,10 @@ impl Health {
     }
 
     async fn ask_log_store(&self) -> Result<Option<()>, Error> {
-        let settings = self.actions.store.settings().await?;
-        let Some(address) = settings.logs_loki_url.get() else { return Ok(None) };
-        ask_loki(address, &settings.logs_loki_tenant, self.actions.clock.now()).await.map(Some)
+        probes::ask_log_store(&self.actions.store.settings().await?, self.actions.clock.now()).await
     }
 
     async fn ask_metrics(&self) -> Result<Option<()>, Error> {
-        let settings = self.actions.store.settings().await?;
-        let Some(address) = settings.metrics_prometheus_url.get() else { return Ok(None) };
-        check_prometheus(address).await.map(|_| Some(()))
+        probes::ask_metrics_source(&self.actions.store.settings().await?).await
     }
 }

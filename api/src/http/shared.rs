@@ -53,6 +53,12 @@ impl Shared {
     }
 }
 
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Shared")
+    }
+}
+
 impl FromRef<Shared> for Actions {
     fn from_ref(shared: &Shared) -> Self {
         shared.actions.clone()

@@ -40,6 +40,7 @@ mod plans;
 mod ports;
 mod processes;
 mod product;
+mod prometheus_rules;
 mod proxy;
 mod races;
 mod reference;

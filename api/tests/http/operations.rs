@@ -134,3 +134,21 @@ async fn builds_and_releases_are_counted_for_good_and_the_same_by_every_process(
     assert_eq!(took(&there), (40.0, 1.0));
     world.close().await;
 }
+
+#[tokio::test]
+async fn how_the_api_answers_is_written_down_for_the_rules_of_alerts() {
+    let serving = crate::serving::Serving::start().await;
+    for path in ["/api/health/live", "/api/paas/plans", "/_edge/unknown"] {
+        crate::serving::request(serving.api, "GET", path, "").await;
+    }
+    // What was not written down yet is at the end.
+    let database = serving.end().await;
+    let since = "2026-03-01T12:00:00Z".parse().expect("is a time");
+    let answers = database.store().api_answers(since).await.expect("reads");
+    assert_eq!(
+        (answers.requests, answers.errors, answers.slow),
+        (2, 0, 0),
+        "pages for visitors of apps are none of it"
+    );
+    database.close().await;
+}

@@ -16,6 +16,7 @@ use crate::setup;
 
 const LOKI: &str = include_str!("../../../infra/observability/config/loki.yml");
 const PROMETHEUS: &str = include_str!("../../../infra/observability/config/prometheus.yml");
+const RULES: &str = include_str!("../../../infra/observability/rules/skypanel.yml");
 const ALERTMANAGER: &str = include_str!("../../../infra/observability/config/alertmanager.yml");
 const DATA_SOURCES: &str = include_str!("../../../infra/observability/config/datasources.yml");
 const DASHBOARD_PROVIDER: &str = include_str!("../../../infra/observability/config/dashboards.yml");
@@ -96,7 +97,10 @@ impl<'a> Files<'a> {
     fn contents(&self, part: Part) -> Vec<(String, String)> {
         match part {
             Part::Loki => vec![("loki.yml".to_owned(), self.filled(LOKI))],
-            Part::Prometheus => vec![("prometheus.yml".to_owned(), self.filled(PROMETHEUS))],
+            Part::Prometheus => vec![
+                ("prometheus.yml".to_owned(), self.filled(PROMETHEUS)),
+                ("rules/skypanel.yml".to_owned(), RULES.to_owned()),
+            ],
             Part::Alertmanager => {
                 let content = ALERTMANAGER.replace("@RECEIVER@", &self.receiver());
                 vec![("alertmanager.yml".to_owned(), content)]
