@@ -8,6 +8,7 @@
 
 mod api;
 mod client;
+mod dashboard;
 mod follower;
 mod kept;
 mod load;
@@ -67,6 +68,7 @@ const MEASUREMENTS: &[(&str, &str, Measurement)] = &[
     ("transport", "100 MB pushed to Skypanel and to OpenSSH", measure::transport),
     ("logs", "A flood of lines and others, followed live", logs::followed),
     ("stored", "Ten million stored lines, read over HTTP", stored::stored),
+    ("dashboard", "The dashboard in a browser", dashboard::dashboard),
     ("api", "The API with 1,000 apps, 10,000 deployments and 1,000,000 hours of usage", api::api),
 ];
 

@@ -99,6 +99,14 @@ impl Platform {
         self.child.id()
     }
 
+    /// What the tests of the dashboard want to know of it.
+    pub(crate) fn description(&self) -> serde_json::Value {
+        serde_json::json!({
+            "programs": self.places.programs, "data_dir": self.places.data,
+            "ssh_port": SSH_PORT, "api_port": API_PORT, "http_port": EDGE_PORT,
+        })
+    }
+
     pub(crate) fn register(&self, client: &Client) -> Result<()> {
         run(program(&self.places).args(["admin", "key:add"]).arg(client.public_key()), COMMAND_LIMIT).map(drop)
     }

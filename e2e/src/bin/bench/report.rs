@@ -66,6 +66,17 @@ const GOALS: &[Goal] = &[
     goal("/logs_stored/last_100_p99_ms", "The last 100 of 10 million stored lines, p99", "ms", 20.0),
     goal("/logs_stored/search_hour_max_ms", "A text in one hour of them, the slowest of 20 searches", "ms", 500.0),
     goal("/logs_stored/stored_percent", "What they take on disk, of their text", "%", 12.5),
+    goal("/dashboard/apps_ms", "First load of the dashboard in Chromium to its list of apps", "ms", 1_000.0),
+    goal("/dashboard/first_load_script_kb", "Script that it loads, compressed", "KB", 250.0),
+    figure("/dashboard/thousand_apps_frames_a_second", "Frames a second while 1,000 apps are scrolled through", ""),
+    goal("/dashboard/thousand_apps_longest_frame_ms", "the longest of them", "ms", 100.0),
+    goal(
+        "/dashboard/log_frames_over_100_ms",
+        "Frames over 100 ms, 1,000 lines a second followed for a minute",
+        "",
+        0.0,
+    ),
+    goal("/dashboard/log_heap_growth_mb", "Growth of the page's memory meanwhile, 50,000 lines shown", "MB", 5.0),
 ];
 
 /// All results, with the goals judged.
