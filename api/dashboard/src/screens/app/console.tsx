@@ -43,7 +43,7 @@ export function Console() {
             label="Command"
             required
             maxLength={8000}
-            disabled={open}
+            readOnly={open}
             classNames={{ input: "mono" }}
             value={command}
             onChange={(event) => setCommand(event.currentTarget.value)}
@@ -144,7 +144,7 @@ function Session({ slug, command, open, onEnd }: SessionProps) {
     if (!open) socket.current?.close();
   }, [open]);
 
-  return <section className="terminal" ref={place} aria-label={`Terminal of ${slug}`} data-open={open} />;
+  return <section className="console-screen" ref={place} aria-label={`Terminal of ${slug}`} data-open={open} />;
 }
 
 function address(slug: string): string {

@@ -40,6 +40,10 @@ export function openScreen(place: HTMLElement, { onInput, onSize }: Events): Scr
   terminal.onData((text) => onInput(encoder.encode(text)));
   terminal.onBinary((text) => onInput(Uint8Array.from(text, (char) => char.charCodeAt(0))));
   terminal.onResize(({ cols, rows }) => onSize(cols, rows));
+  const recoloured = new MutationObserver(() => {
+    terminal.options.theme = colours(place);
+  });
+  recoloured.observe(document.documentElement, { attributeFilter: ["data-mantine-color-scheme"] });
   const resized = new ResizeObserver(() => fit.fit());
   resized.observe(place);
   return {
@@ -49,6 +53,7 @@ export function openScreen(place: HTMLElement, { onInput, onSize }: Events): Scr
     focus: () => terminal.focus(),
     close: () => {
       resized.disconnect();
+      recoloured.disconnect();
       terminal.dispose();
       restore();
     },
