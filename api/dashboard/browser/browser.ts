@@ -103,15 +103,11 @@ export class Visitor {
   /** Looks at the screen as it is in both themes with axe, and takes its pictures. */
   async examine(name: string, options: { phone?: boolean } = {}) {
     for (const scheme of ["light", "dark"] as const) {
-      await this.page.emulateMedia({ colorScheme: scheme });
-      await this.page.waitForFunction(
-        (scheme) => document.documentElement.dataset.mantineColorScheme === scheme,
-        scheme,
-      );
+      await this.colours(scheme);
       await this.check(`${name} (${scheme})`);
       await this.shoot(`${name}-${scheme}`);
     }
-    await this.page.emulateMedia({ colorScheme: "light" });
+    await this.colours("light");
     if (options.phone !== false) {
       await this.page.setViewportSize(PHONE);
       await this.check(`${name} (phone)`);
@@ -124,9 +120,16 @@ export class Visitor {
     }
   }
 
+  private async colours(scheme: "light" | "dark") {
+    await this.page.emulateMedia({ colorScheme: scheme });
+    await this.page.waitForFunction((scheme) => document.documentElement.dataset.mantineColorScheme === scheme, scheme);
+  }
+
   /** Until colours and places have come to rest. */
   private async rested() {
-    await this.page.evaluate(() => {
+    await this.page.evaluate(async () => {
+      // What was just changed begins to move with the next frame.
+      await new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
       const ending = document
         .getAnimations()
         .filter((one) => one.effect?.getTiming().iterations !== Number.POSITIVE_INFINITY);

@@ -69,7 +69,7 @@ test("an app stops with its wallet and goes on with a top-up", async () => {
   await other.page.locator('[data-status="running"]').first().waitFor();
   await move("adjustment", "-5", "");
   // Nobody reloads their page.
-  await other.page.getByText("The organisation's wallet is empty.").waitFor({ timeout: 2 * SOON_MS });
+  await other.page.getByText("The app goes on once it is topped up.").waitFor({ timeout: 2 * SOON_MS });
   await other.page.locator('[data-status="suspended"]').first().waitFor();
   await other.examine("app-suspended");
   await stops();
@@ -79,7 +79,7 @@ test("an app stops with its wallet and goes on with a top-up", async () => {
     .locator('[data-status="running"]')
     .first()
     .waitFor({ timeout: 4 * SOON_MS });
-  await other.page.getByText("The organisation's wallet is empty.").waitFor({ state: "detached" });
+  await other.page.getByText("The app goes on once it is topped up.").waitFor({ state: "detached" });
   await answers();
   await visitor.leave();
   await other.leave();
