@@ -150,6 +150,16 @@ export const organizationsQuery = queryOptions({
   queryFn: async ({ signal }) => (await data(api.GET("/api/organizations", { signal }))).items,
 });
 
+export const organizationEventsQuery = (organization: string) =>
+  paged(["organizations", organization, "events"], (cursor, signal) =>
+    data(
+      api.GET("/api/organizations/{organization}/events", {
+        params: { path: { organization }, query: { limit: 20, ...given({ cursor }) } },
+        signal,
+      }),
+    ),
+  );
+
 export const membersQuery = (organization: string) =>
   queryOptions({
     queryKey: ["organizations", organization, "members"],

@@ -1,14 +1,16 @@
 // The person's organisations, each with its people, invitations and alerts.
 import { Button, Group, NativeSelect, Stack, Switch, Text, TextInput, Title } from "@mantine/core";
-import { useQuery } from "@tanstack/react-query";
+import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
 import { api, data, type Schemas } from "../api/client";
-import { invitationsQuery, membersQuery, meQuery, organizationsQuery } from "../api/queries";
+import { invitationsQuery, membersQuery, meQuery, organizationEventsQuery, organizationsQuery } from "../api/queries";
 import { useAction } from "../parts/action";
 import { Command } from "../parts/command";
 import { Dialog } from "../parts/dialog";
+import { Happened } from "../parts/happened";
 import { Loaded, Refused } from "../parts/loading";
 import { Head } from "../parts/page";
+import { Paged } from "../parts/paged";
 import { Status } from "../parts/status";
 import { Ago } from "../parts/time";
 import { Alerts } from "./alerts/alerts";
@@ -120,7 +122,22 @@ function Organization({ of }: { of: Schemas["OrganizationItem"] }) {
         description={of.admin_allows_app_creation ? undefined : "An admin of the platform does not allow it."}
         onChange={(event) => allow.mutate(event.currentTarget.checked)}
       />
+      <Events of={of.id} />
     </Stack>
+  );
+}
+
+function Events({ of }: { of: string }) {
+  const events = useInfiniteQuery(organizationEventsQuery(of));
+  return (
+    <section aria-labelledby="happened">
+      <Title order={3} size="h4" id="happened" mb="sm">
+        What happened
+      </Title>
+      <Paged query={events} empty="Nothing has happened yet.">
+        {(events) => <Happened events={events} apps />}
+      </Paged>
+    </section>
   );
 }
 

@@ -16,6 +16,19 @@ const WAYS: Record<string, [path: string, words: string]> = {
   u: ["/usage", "Usage and billing"],
   c: ["/account", "Account"],
 };
+const ADMIN = [
+  "",
+  "apps",
+  "organizations",
+  "users",
+  "nodes",
+  "plans",
+  "billing",
+  "jobs",
+  "alerts",
+  "settings",
+  "audit",
+];
 /** Most results that the palette shows. */
 const MOST = 8;
 
@@ -82,7 +95,7 @@ function Palette({ onClose }: { onClose: () => void }) {
   const admin = useQuery(meQuery).data?.is_admin === true;
   const all = [
     ...Object.values(WAYS).map(([to, words]) => ({ to, words, more: "" })),
-    ...(admin ? [{ to: "/admin", words: "Admin", more: "" }] : []),
+    ...(admin ? ADMIN.map((page) => ({ to: page ? `/admin/${page}` : "/admin", words: "Admin", more: page })) : []),
     ...apps.flatMap(({ slug }) =>
       ["", "deployments", "logs", "metrics", "environment", "domains", "scale", "console", "settings"].map((page) => ({
         to: page ? `/apps/${slug}/${page}` : `/apps/${slug}`,

@@ -4,6 +4,7 @@ import { useQuery } from "@tanstack/react-query";
 import { api, data, type Schemas } from "../../api/client";
 import { sessionsQuery } from "../../api/queries";
 import { useAction } from "../../parts/action";
+import { agentWords } from "../../parts/agent";
 import { Loaded } from "../../parts/loading";
 import { Ago } from "../../parts/time";
 
@@ -39,7 +40,9 @@ function Row({ of }: { of: Schemas["SessionItem"] }) {
     <li>
       <div className="grow">
         <Group gap="xs">
-          <Text className="break">{of.user_agent ?? "An unknown browser"}</Text>
+          <Text className="break" title={of.user_agent ?? undefined}>
+            {agentWords(of.user_agent)}
+          </Text>
           {of.current ? (
             <Badge variant="light" tt="none" radius="sm">
               this one

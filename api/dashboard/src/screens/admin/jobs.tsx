@@ -96,7 +96,7 @@ function Row({ of }: { of: Schemas["QueuedJobItem"] }) {
           variant="default"
           loading={retry.isPending}
           onClick={() => retry.mutate()}
-          aria-label={`Try job ${of.id} again`}
+          aria-label={`Try again: job ${of.id}`}
         >
           Try again
         </Button>

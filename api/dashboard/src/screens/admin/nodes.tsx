@@ -12,45 +12,64 @@ export function AdminNodes() {
   return (
     <Stack>
       <Loaded query={nodes}>
-        {(nodes) => (
-          <WideTable label="Nodes" verticalSpacing="sm">
-            <Table.Thead>
-              <Table.Tr>
-                <Table.Th>Node</Table.Th>
-                <Table.Th>State</Table.Th>
-                <Table.Th className="wide">Role</Table.Th>
-                <Table.Th className="numeric wide">CPU</Table.Th>
-                <Table.Th className="numeric wide">Memory</Table.Th>
-                <Table.Th className="numeric">Replicas</Table.Th>
-                <Table.Th className="wide">Engine</Table.Th>
-              </Table.Tr>
-            </Table.Thead>
-            <Table.Tbody>
-              {nodes.map((one) => (
-                <Table.Tr key={one.id}>
-                  <Table.Td>
-                    <Text fw={600} className="break">
-                      {one.name}
-                    </Text>
-                    <Text size="sm" c="dimmed">
-                      {one.message ?? one.address}
-                    </Text>
-                  </Table.Td>
-                  <Table.Td>
-                    <Status of={one.state} />
-                    {one.availability === "active" ? null : <Text size="sm">{one.availability}</Text>}
-                  </Table.Td>
-                  <Table.Td className="wide">{one.is_leader ? "leader" : one.role}</Table.Td>
-                  <Table.Td className="numeric wide">{one.cpu_millicores / 1000}</Table.Td>
-                  <Table.Td className="numeric wide">{bytes(one.memory_bytes)}</Table.Td>
-                  <Table.Td className="numeric">{one.replicas}</Table.Td>
-                  <Table.Td className="wide">{one.engine_version}</Table.Td>
+        {(nodes) =>
+          nodes.length === 0 ? (
+            <Text c="dimmed">No node is known: no Swarm manager has answered yet.</Text>
+          ) : (
+            <WideTable label="Nodes" verticalSpacing="sm">
+              <Table.Thead>
+                <Table.Tr>
+                  <Table.Th>Node</Table.Th>
+                  <Table.Th>State</Table.Th>
+                  <Table.Th className="wide">Role</Table.Th>
+                  <Table.Th className="numeric wide">CPU</Table.Th>
+                  <Table.Th className="numeric wide">Memory</Table.Th>
+                  <Table.Th className="numeric wide">Disk</Table.Th>
+                  <Table.Th className="numeric">Replicas</Table.Th>
+                  <Table.Th className="wide">Engine</Table.Th>
                 </Table.Tr>
-              ))}
-            </Table.Tbody>
-          </WideTable>
-        )}
+              </Table.Thead>
+              <Table.Tbody>
+                {nodes.map((one) => (
+                  <Table.Tr key={one.id}>
+                    <Table.Td>
+                      <Text fw={600} className="break">
+                        {one.name}
+                      </Text>
+                      <Text size="sm" c="dimmed">
+                        {one.message ?? one.address}
+                      </Text>
+                    </Table.Td>
+                    <Table.Td>
+                      <Status of={one.state} />
+                      {one.availability === "active" ? null : <Text size="sm">{one.availability}</Text>}
+                    </Table.Td>
+                    <Table.Td className="wide">{one.is_leader ? "leader" : one.role}</Table.Td>
+                    <Table.Td className="numeric wide">
+                      {used(one.usage?.cpu_cores, one.cpu_millicores / 1000, cores)}
+                    </Table.Td>
+                    <Table.Td className="numeric wide">
+                      {used(one.usage?.memory_bytes, one.memory_bytes, bytes)}
+                    </Table.Td>
+                    <Table.Td className="numeric wide">
+                      {one.usage ? used(one.usage.disk_bytes, one.usage.disk_limit_bytes, bytes) : "–"}
+                    </Table.Td>
+                    <Table.Td className="numeric">{one.replicas}</Table.Td>
+                    <Table.Td className="wide">{one.engine_version}</Table.Td>
+                  </Table.Tr>
+                ))}
+              </Table.Tbody>
+            </WideTable>
+          )
+        }
       </Loaded>
     </Stack>
   );
+}
+
+const cores = (number: number) => String(Math.round(number * 100) / 100);
+
+/** What is used of what there is; that alone where nothing is measured. */
+function used(now: number | undefined, all: number, words: (number: number) => string): string {
+  return now === undefined ? words(all) : `${words(now)} of ${words(all)}`;
 }

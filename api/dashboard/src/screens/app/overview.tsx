@@ -7,6 +7,7 @@ import { api, data, type Schemas } from "../../api/client";
 import { appQuery, deploymentsQuery, eventsQuery, isBusy, processesQuery } from "../../api/queries";
 import { useAction } from "../../parts/action";
 import { count, money, perMonth } from "../../parts/amounts";
+import { Happened } from "../../parts/happened";
 import { LinkTo } from "../../parts/link";
 import { Loaded } from "../../parts/loading";
 import { LOOK_ONLY, useMay } from "../../parts/roles";
@@ -27,7 +28,7 @@ export function Overview() {
           <Actions app={app} />
           {app.version ? <Facts app={app} /> : <FirstPush app={app} />}
           <Processes slug={slug} />
-          <Happened slug={slug} />
+          <Events slug={slug} />
         </Stack>
       )}
     </Loaded>
@@ -220,7 +221,7 @@ function Processes({ slug }: { slug: string }) {
   );
 }
 
-function Happened({ slug }: { slug: string }) {
+function Events({ slug }: { slug: string }) {
   const events = useQuery(eventsQuery(slug));
   if (!events.data || events.data.length === 0) return null;
   return (
@@ -228,17 +229,7 @@ function Happened({ slug }: { slug: string }) {
       <Title order={2} size="h4" id="happened" mb="xs">
         What happened
       </Title>
-      <ul className="plain-list rows">
-        {events.data.map((one) => (
-          <li key={one.id}>
-            <span className="grow break">{one.message}</span>
-            <Text size="sm" c="dimmed" className="break">
-              {one.user ? `${one.user}, ` : ""}
-              <Ago at={one.created_at} />
-            </Text>
-          </li>
-        ))}
-      </ul>
+      <Happened events={events.data} />
     </section>
   );
 }
