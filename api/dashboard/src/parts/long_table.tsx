@@ -59,7 +59,7 @@ export function LongTable<T>({ label, columns, rows, rowKey }: LongTableProps<T>
         </Table.Tr>
       </Table.Thead>
       <Table.Tbody ref={body}>
-        {long && first ? <Gap pixels={first.start - top} columns={columns.length} /> : null}
+        {long && first ? <Gap pixels={first.start - top} /> : null}
         {shown.map((index) => {
           const row = rows[index];
           if (row === undefined) return null;
@@ -78,18 +78,18 @@ export function LongTable<T>({ label, columns, rows, rowKey }: LongTableProps<T>
             </Table.Tr>
           );
         })}
-        {long && last ? <Gap pixels={virtual.getTotalSize() - (last.end - top)} columns={columns.length} /> : null}
+        {long && last ? <Gap pixels={virtual.getTotalSize() - (last.end - top)} /> : null}
       </Table.Tbody>
     </WideTable>
   );
 }
 
-/** In place of rows that are out of sight. */
-function Gap({ pixels, columns }: { pixels: number; columns: number }) {
+/** In place of rows that are out of sight. One cell: several would be columns that a phone leaves out. */
+function Gap({ pixels }: { pixels: number }) {
   if (pixels <= 0) return null;
   return (
     <tr>
-      <td colSpan={columns} style={{ height: pixels, padding: 0 }} />
+      <td style={{ height: pixels, padding: 0 }} />
     </tr>
   );
 }

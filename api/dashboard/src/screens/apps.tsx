@@ -65,7 +65,7 @@ function List({ apps }: { apps: App[] }) {
 const columns = (several: boolean): Column<App>[] => [
   {
     head: "App",
-    width: "24%",
+    width: "30%",
     cell: (app) => (
       <>
         <LinkTo to="/apps/$app" params={{ app: app.slug }} fw={600} className="break">
