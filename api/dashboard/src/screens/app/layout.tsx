@@ -6,6 +6,7 @@ import { getRouteApi, Link, Outlet } from "@tanstack/react-router";
 import { useEffect } from "react";
 import { Problem } from "../../api/problem";
 import { appQuery } from "../../api/queries";
+import { LinkTo } from "../../parts/link";
 import { Failed, Waiting } from "../../parts/loading";
 import { useTitle } from "../../parts/page";
 import { Status } from "../../parts/status";
@@ -62,6 +63,15 @@ export function AppLayout() {
           {reason === "wallet"
             ? "The organisation's wallet is empty. The app goes on once it is topped up."
             : "An admin of the platform has suspended the organisation."}
+        </Text>
+      ) : null}
+      {status === "failed" ? (
+        <Text size="sm" c="dimmed" mt={4}>
+          Its first release failed, or it crashed too often and is not started any more.{" "}
+          <LinkTo to="/apps/$app/logs" params={{ app: slug }} search={{ source: "app" }}>
+            Read what it wrote last
+          </LinkTo>
+          , then push, restart it, or change its config.
         </Text>
       ) : null}
       <Tabs label={`Pages of ${slug}`}>
