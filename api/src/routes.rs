@@ -1,13 +1,19 @@
 //! The route table: each noun lists its own routes, and all stand behind the same layers.
 
+use std::future::Ready;
 use std::sync::Arc;
 
+use axum::body::Bytes;
 use axum::extract::DefaultBodyLimit;
+use axum::http::header;
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::{any, get};
-use axum::{Json, Router, middleware};
+use axum::{Router, middleware};
+use skypanel_core::Error;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
+use crate::error::ApiError;
 use crate::http::{Shared, etag, idempotency, input, openapi, origin, query, rate_limit, request};
 use crate::{
     admin, alerts, apps, audit, auth, billing, console, dashboard, deployments, device_page, docs, domains, env, error,
@@ -20,8 +26,7 @@ pub(crate) fn all(shared: Shared) -> Router {
     let (api, mut document) = nouns().split_for_parts();
     openapi::complete(&mut document);
     let queries = Arc::new(query::Queries::of(&document));
-    let document = Json(document);
-    api.route("/api/openapi.json", get(move || std::future::ready(document.clone())))
+    api.route("/api/openapi.json", get(served_document(&document)))
         .merge(docs::routes())
         .merge(console::routes())
         .route("/api", any(error::unknown_path))
@@ -45,6 +50,18 @@ pub(crate) fn all(shared: Shared) -> Router {
         .layer(middleware::from_fn_with_state(shared.clone(), request::answer))
         .layer(middleware::from_fn_with_state(shared.metrics.clone(), metrics::measure))
         .with_state(shared)
+}
+
+/// Answers the document. Only its text is kept, and only once: with what it is made of, every copy of the route would be
+/// megabytes.
+fn served_document(document: &OpenApi) -> impl Fn() -> Ready<Result<Response, ApiError>> + Clone + use<> {
+    let text = serde_json::to_vec(document).map(Bytes::from).map_err(|error| error.to_string());
+    move || {
+        std::future::ready(match &text {
+            Ok(text) => Ok(([(header::CONTENT_TYPE, "application/json")], text.clone()).into_response()),
+            Err(error) => Err(Error::System(format!("The document cannot be written: {error}.")).into()),
+        })
+    }
 }
 
 /// The document alone.
