@@ -71,6 +71,20 @@ pub struct LogRecord {
     pub text: Bytes,
 }
 
+impl LogRecord {
+    /// The platform's own word in an app's log.
+    pub fn system(at: DateTime<Utc>, level: LogLevel, text: String) -> Self {
+        Self {
+            at,
+            source: LogSource::System,
+            process: LogSource::System.as_str().to_owned(),
+            level: Some(level),
+            continues: false,
+            text: text.into(),
+        }
+    }
+}
+
 /// The place of a line in its app's log. Only the store that made it can read it; to all others it is a word.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct LogCursor(String);

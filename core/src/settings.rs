@@ -8,7 +8,7 @@ use chrono::{DateTime, Days, NaiveDate, Utc};
 use serde_json::Value;
 
 use value::SettingValue;
-pub use value::{HttpAddress, ListenAddress, MailSecurity, MetricsBackend, ServiceAddress, StorageBackend};
+pub use value::{HttpAddress, ListenAddress, LogBackend, MailSecurity, MetricsBackend, ServiceAddress, StorageBackend};
 
 use crate::network::Networks;
 use crate::{Error, Result};
@@ -293,13 +293,15 @@ settings! {
     alerts_settlement_minutes: u64 = "alerts.settlement_minutes", 30u64 => 0..=10_080;
     /// Days, today included, for which usage and charges are compared; 0 for no alert.
     alerts_billing_days: u64 = "alerts.billing_days", 2u64 => 0..=31;
+    /// Where logs are kept and read from: `embedded` for what each machine's agent keeps, or `loki`.
+    logs_backend: LogBackend = "logs.backend", LogBackend::Embedded;
     /// Days after which lines of logs are removed.
     logs_retention_days: u64 = "logs.retention_days", 7u64 => 1..=3_650;
     /// Most space on a machine's disk for the log of one app, packed, in MiB. What is oldest is removed, and the log says so.
     logs_max_mb_per_app: u64 = "logs.max_mb_per_app", 512u64 => 16..=1_000_000;
     /// The same for the logs of all apps together: the largest one gives way.
     logs_max_mb: u64 = "logs.max_mb", 10_240u64 => 64..=1_000_000_000;
-    /// Address of a Loki that logs are kept in, such as `http://loki:3100`; empty for none.
+    /// Address of a Loki, such as `http://loki:3100`, for logs if `logs.backend` says so; empty for none.
     logs_loki_url: ServiceAddress = "logs.loki_url", ServiceAddress::default();
     /// Tenant at the Loki, where it has several; empty for none.
     logs_loki_tenant: String = "logs.loki_tenant", "";

@@ -22,7 +22,7 @@ use skypanel_core::stream::Streams;
 use skypanel_core::{Error, Result};
 use skypanel_deployer::{AcmeOptions, Agent, Deployer, DeployerOptions, EdgeOptions, SwarmConsole};
 use skypanel_observer::logs::collect::{LogCollector, LogCollectorOptions};
-use skypanel_observer::logs::{EmbeddedLogs, LogLimits, LogStoreOptions, keep_logs};
+use skypanel_observer::logs::{ConfiguredLogs, EmbeddedLogs, LogLimits, LogStoreOptions, Shipper, keep_logs};
 use skypanel_observer::metrics::{ConfiguredMeasurements, EmbeddedMeasurements, Sampler, SamplerOptions, Writer};
 use skypanel_receiver::{Receiver, ReceiverOptions};
 use skypanel_worker::{Parts, Worker};
@@ -131,7 +131,7 @@ async fn serve(config: &Config, store: &Store, roles: &[Role], only_worker: bool
         jobs: jobs.clone(),
         blobs: blobs.clone(),
         console: Arc::new(SwarmConsole::new(deployer.clone(), store.clone())),
-        logs: Arc::new(logs.clone()),
+        logs: Arc::new(ConfiguredLogs::new(store.clone(), logs.clone(), Clock::system())),
         measurements: Arc::new(ConfiguredMeasurements::new(
             store.clone(),
             EmbeddedMeasurements::new(&config.data_dir.join(METRICS), Clock::system()),
@@ -214,7 +214,13 @@ async fn serve(config: &Config, store: &Store, roles: &[Role], only_worker: bool
             sampler.run(sampling).await;
             Ok(())
         });
+        let shipper = Shipper::new(logs.clone(), store.clone(), Clock::system(), node_name(&engine).await?);
         running.spawn(collect_logs(config, engine.clone(), store.clone(), installation, logs, stop.clone()));
+        let shipping = stop.clone();
+        running.spawn(async move {
+            shipper.run(shipping).await;
+            Ok(())
+        });
         let stop = stop.clone();
         running.spawn(async move {
             agent.run(stop).await;
@@ -304,6 +310,14 @@ pub(crate) async fn connect_engine(socket: &Path) -> Result<Docker> {
         .await
         .map_err(|_| unreachable("no answer within 10 s".to_owned()))?
         .map_err(|error| unreachable(error.to_string()))
+}
+
+/// The name of this node, as metrics and logs are labelled with.
+async fn node_name(engine: &Docker) -> Result<String> {
+    let silent = |reason: &str| Error::System(format!("The Docker engine does not tell its name: {reason}."));
+    let told = tokio::time::timeout(Duration::from_secs(10), engine.info()).await;
+    let info = told.map_err(|_| silent("no answer within 10 s"))?.map_err(|error| silent(&error.to_string()))?;
+    info.name.ok_or_else(|| silent("it has none"))
 }
 
 /// The agent writes them; other roles read what the agent of this machine wrote.

@@ -63,6 +63,14 @@ pub struct HttpAnswer {
     pub body: Bytes,
 }
 
+/// A connection for a protocol that is not HTTP, or goes on where HTTP ends.
+pub type Connection = Box<dyn Stream>;
+
+/// What can be read from and written to.
+pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
 /// Makes calls. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct HttpClient {
@@ -91,24 +99,25 @@ impl HttpClient {
     }
 
     async fn exchange(&self, request: HttpRequest) -> Result<HttpAnswer, String> {
-        let stream = self.guard.connect(&request.host, request.port).await.map_err(|error| error.to_string())?;
-        if !request.tls {
-            return send(stream, request, self.max_answer).await;
-        }
-        let name =
-            ServerName::try_from(request.host.clone()).map_err(|_| "The host's name is not valid.".to_owned())?;
-        let stream = TlsConnector::from(tls_config()?)
-            .connect(name, stream)
-            .await
-            .map_err(|error| format!("No TLS connection to {}: {error}.", request.host))?;
+        let stream = self.open(request.tls, &request.host, request.port).await?;
         send(stream, request, self.max_answer).await
+    }
+
+    /// Opens a connection to an address that may be connected to, with TLS or without. The caller limits how long that
+    /// may take. The error is in words.
+    pub async fn open(&self, tls: bool, host: &str, port: u16) -> Result<Connection, String> {
+        let stream = self.guard.connect(host, port).await.map_err(|error| error.to_string())?;
+        if !tls {
+            return Ok(Box::new(stream));
+        }
+        let name = ServerName::try_from(host.to_owned()).map_err(|_| "The host's name is not valid.".to_owned())?;
+        let connected = TlsConnector::from(tls_config()?).connect(name, stream).await;
+        let stream = connected.map_err(|error| format!("No TLS connection to {host}: {error}."))?;
+        Ok(Box::new(stream))
     }
 }
 
-async fn send<S>(stream: S, request: HttpRequest, max_answer: usize) -> Result<HttpAnswer, String>
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
+async fn send(stream: Connection, request: HttpRequest, max_answer: usize) -> Result<HttpAnswer, String> {
     let broken = |error: hyper::Error| format!("The connection broke: {error}.");
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
     let bracketed = if request.host.contains(':') { format!("[{}]", request.host) } else { request.host.clone() };

@@ -17,7 +17,7 @@ use async_trait::async_trait;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-pub use http::{HttpAnswer, HttpClient, HttpRequest};
+pub use http::{Connection, HttpAnswer, HttpClient, HttpRequest, Stream};
 
 use crate::{Error, Result};
 

@@ -79,6 +79,16 @@ text_enum! {
 }
 
 text_enum! {
+    /// Where logs are kept and read from.
+    LogBackend {
+        /// In the data directory of each machine.
+        Embedded = "embedded",
+        /// In a Loki, to which each machine's agent hands them over.
+        Loki = "loki",
+    }
+}
+
+text_enum! {
     /// Where metrics are read from.
     MetricsBackend {
         /// The files that this machine's agent writes.
@@ -118,6 +128,7 @@ macro_rules! choices {
 }
 
 choices! {
+    LogBackend = "embedded or loki",
     MailSecurity = "starttls, tls or none",
     MetricsBackend = "embedded or prometheus",
     StorageBackend = "local or s3",

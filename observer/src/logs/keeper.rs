@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use skypanel_core::Result;
-use skypanel_core::settings::Settings;
+use skypanel_core::settings::{LogBackend, Settings};
 use skypanel_core::store::Store;
 use tokio_util::sync::CancellationToken;
 
@@ -23,6 +23,7 @@ impl LogLimits {
                 .saturating_mul(u32::try_from(settings.logs_retention_days).unwrap_or(u32::MAX)),
             app_bytes: settings.logs_max_mb_per_app.saturating_mul(MIB),
             total_bytes: settings.logs_max_mb.saturating_mul(MIB),
+            tells: settings.logs_backend == LogBackend::Embedded,
         }
     }
 }

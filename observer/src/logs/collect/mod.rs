@@ -27,7 +27,7 @@ use std::time::Duration;
 use bollard::Docker;
 use chrono::Utc;
 use skypanel_core::clock::Clock;
-use skypanel_core::logs::{LogLevel, LogRecord, LogSource};
+use skypanel_core::logs::{LogLevel, LogRecord};
 use skypanel_core::model::AppId;
 use skypanel_core::store::Store;
 use tokio::sync::Semaphore;
@@ -183,13 +183,6 @@ impl Shared {
 
     /// Skypanel's own word in an app's log.
     fn system_record(&self, level: LogLevel, text: String) -> LogRecord {
-        LogRecord {
-            at: self.clock.now(),
-            source: LogSource::System,
-            process: LogSource::System.as_str().to_owned(),
-            level: Some(level),
-            continues: false,
-            text: text.into(),
-        }
+        LogRecord::system(self.clock.now(), level, text)
     }
 }

@@ -1,6 +1,7 @@
 //! Reading the embedded store: pages of what is kept, and following what comes. Works on the files alone, so it is the
 //! same in the process that writes and in any other.
 
+mod ahead;
 mod follow;
 mod hub;
 mod matcher;

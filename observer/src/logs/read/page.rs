@@ -54,7 +54,7 @@ pub(super) enum End {
 }
 
 /// Told to whoever begins behind a line whose followers are gone.
-const GAP: &str = "The lines between were removed: they were too old or too many.";
+pub(super) const GAP: &str = "The lines between were removed: they were too old or too many.";
 const DAMAGED: &str = "A part of this log is damaged and was left out.";
 const TOO_LONG: &str = "The search takes long: go on with the next page, or narrow it down by time.";
 

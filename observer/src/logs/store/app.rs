@@ -26,7 +26,7 @@ const KEPT_BUFFER: usize = 256 * 1024;
 /// A file that was not written to for so long is closed.
 const CLOSE_AFTER: Duration = Duration::from_secs(60);
 /// Numbers left out when the machine lost what was not on disk yet: readers may have seen lines with those numbers.
-const LEAP: u64 = 1 << 20;
+pub(crate) const LEAP: u64 = 1 << 20;
 
 /// An app's log, for its one writer.
 #[derive(Debug)]
@@ -254,6 +254,11 @@ impl AppLog {
         {
             active.file = None;
         }
+    }
+
+    /// The highest number that was given out.
+    pub(crate) fn newest(&self) -> u64 {
+        self.next.saturating_sub(1)
     }
 
     /// Bytes on disk.

@@ -25,6 +25,7 @@ use skypanel_core::{Error, Result};
 use tokio::sync::{Notify, watch};
 
 use app::AppLog;
+pub(super) use app::LEAP;
 pub(super) use block::Block;
 pub(super) use frame::{Found, Frame, MAGIC, decode as decode_frame, level_code, nanoseconds, source_code};
 pub(super) use index::{Entry, Index, process_bits};
@@ -43,11 +44,13 @@ pub struct LogLimits {
     pub app_bytes: u64,
     /// Most bytes on disk of all apps.
     pub total_bytes: u64,
+    /// Whether the log itself tells of lines that are removed for their size. Those that were handed on are not lost.
+    pub tells: bool,
 }
 
 impl Default for LogLimits {
     fn default() -> Self {
-        Self { retention: Duration::from_hours(7 * 24), app_bytes: 512 * MIB, total_bytes: 10_240 * MIB }
+        Self { retention: Duration::from_hours(7 * 24), app_bytes: 512 * MIB, total_bytes: 10_240 * MIB, tells: true }
     }
 }
 
@@ -77,6 +80,8 @@ struct Writer {
     clock: Clock,
     limits: Mutex<LogLimits>,
     apps: Mutex<HashMap<AppId, Arc<OpenApp>>>,
+    /// Tells those who hand lines on of new ones, whosever they are.
+    grown: watch::Sender<()>,
     /// Something waits to be sealed.
     to_seal: Notify,
     /// Whether the machine was started anew since the store was written to, and may have lost lines.
@@ -127,6 +132,7 @@ impl EmbeddedLogs {
             clock,
             limits: Mutex::new(limits),
             apps: Mutex::default(),
+            grown: watch::Sender::default(),
             to_seal: Notify::new(),
             leap,
             bytes: AtomicU64::new(0),
@@ -163,6 +169,7 @@ impl EmbeddedLogs {
         });
         appended.map_err(|error| failed(&of_app(&self.inner.root, app), "written", &error))?;
         open.appended.send_replace(());
+        writer.grown.send_replace(());
         Ok(())
     }
 
@@ -193,6 +200,17 @@ impl EmbeddedLogs {
     /// Hears of new lines of an app; none where another process writes.
     pub(super) fn appended(&self, app: AppId) -> Option<watch::Receiver<()>> {
         Some(self.inner.writer.as_ref()?.app(app).appended.subscribe())
+    }
+
+    /// Hears of new lines of all apps; none where another process writes.
+    pub(super) fn grown(&self) -> Option<watch::Receiver<()>> {
+        Some(self.inner.writer.as_ref()?.grown.subscribe())
+    }
+
+    /// The apps that this process knows of, each with the number of its newest line.
+    pub(super) fn newest(&self) -> Vec<(AppId, u64)> {
+        let apps = self.open_apps().unwrap_or_default();
+        apps.iter().filter_map(|open| Some((open.id, locked(&open.log).as_ref()?.newest()))).collect()
     }
 
     fn writer(&self) -> Result<&Writer> {

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use skypanel_core::Result;
-use skypanel_core::logs::{LogLevel, LogRecord, LogSource};
+use skypanel_core::logs::{LogLevel, LogRecord};
 
 use super::app::AppLog;
 use super::{EmbeddedLogs, LogLimits, MIB, OpenApp, failed, locked, of_app};
@@ -38,7 +38,7 @@ impl EmbeddedLogs {
                     "all logs together had grown beyond {} MiB (setting logs.max_mb)",
                     limits.total_bytes / MIB
                 );
-                tell(log, removed, &why, writer.clock.now())?;
+                tell(log, limits, removed, &why, writer.clock.now())?;
                 Ok((removed > 0).then(|| log.bytes()))
             })?;
             // One without segments has only what it is just writing.
@@ -84,7 +84,7 @@ fn trim(log: &mut AppLog, limits: LogLimits, now: DateTime<Utc>) -> io::Result<u
     }
     let why =
         format!("the log of this app had grown beyond {} MiB (setting logs.max_mb_per_app)", limits.app_bytes / MIB);
-    tell(log, removed, &why, now)?;
+    tell(log, limits, removed, &why, now)?;
     Ok(log.bytes())
 }
 
@@ -95,17 +95,10 @@ fn remove_oldest(log: &mut AppLog) -> io::Result<u64> {
     Ok(log.segments.remove(0).lines)
 }
 
-fn tell(log: &mut AppLog, removed: u64, why: &str, now: DateTime<Utc>) -> io::Result<()> {
-    if removed == 0 {
+fn tell(log: &mut AppLog, limits: LogLimits, removed: u64, why: &str, now: DateTime<Utc>) -> io::Result<()> {
+    if removed == 0 || !limits.tells {
         return Ok(());
     }
-    let notice = LogRecord {
-        at: now,
-        source: LogSource::System,
-        process: LogSource::System.as_str().to_owned(),
-        level: Some(LogLevel::Warn),
-        continues: false,
-        text: format!("The {removed} oldest lines were removed: {why}.").into(),
-    };
-    log.append(&[notice], now)
+    let text = format!("The {removed} oldest lines were removed: {why}.");
+    log.append(&[LogRecord::system(now, LogLevel::Warn, text)], now)
 }
