@@ -14,6 +14,7 @@ mod deployments;
 mod device_page;
 mod docs;
 mod domains;
+mod drains;
 mod env;
 mod error;
 mod events;

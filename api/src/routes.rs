@@ -16,9 +16,9 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::error::ApiError;
 use crate::http::{Shared, etag, idempotency, input, openapi, origin, query, rate_limit, request};
 use crate::{
-    admin, alerts, apps, audit, auth, billing, console, dashboard, deployments, device_page, docs, domains, env, error,
-    events, health, jobs, logs, me, metrics, nodes, notifications, organizations, overview, pages, plans, platform,
-    processes, repositories, settings, usage, webhooks,
+    admin, alerts, apps, audit, auth, billing, console, dashboard, deployments, device_page, docs, domains, drains,
+    env, error, events, health, jobs, logs, me, metrics, nodes, notifications, organizations, overview, pages, plans,
+    platform, processes, repositories, settings, usage, webhooks,
 };
 
 /// Everything that is served to people, programs and the edge.
@@ -82,6 +82,7 @@ fn nouns() -> OpenApiRouter<Shared> {
         .merge(billing::routes())
         .merge(deployments::routes())
         .merge(domains::routes())
+        .merge(drains::routes())
         .merge(env::routes())
         .merge(events::routes())
         .merge(health::routes())

@@ -16,13 +16,14 @@ use skypanel_core::clock::Clock;
 use skypanel_core::embedded_postgres::EmbeddedPostgres;
 use skypanel_core::jobs::Jobs;
 use skypanel_core::model::AddressFormat;
+use skypanel_core::network::{Guard, HttpClient, Networks};
 use skypanel_core::repository::GitClient;
 use skypanel_core::store::Store;
 use skypanel_core::stream::Streams;
 use skypanel_core::{Error, Result};
 use skypanel_deployer::{AcmeOptions, Agent, Deployer, DeployerOptions, EdgeOptions, SwarmConsole};
 use skypanel_observer::logs::collect::{LogCollector, LogCollectorOptions};
-use skypanel_observer::logs::{ConfiguredLogs, EmbeddedLogs, LogLimits, LogStoreOptions, Shipper, keep_logs};
+use skypanel_observer::logs::{ConfiguredLogs, Drains, EmbeddedLogs, LogLimits, LogStoreOptions, Shipper, keep_logs};
 use skypanel_observer::metrics::{ConfiguredMeasurements, EmbeddedMeasurements, Sampler, SamplerOptions, Writer};
 use skypanel_receiver::{Receiver, ReceiverOptions};
 use skypanel_worker::{Parts, Worker};
@@ -214,11 +215,14 @@ async fn serve(config: &Config, store: &Store, roles: &[Role], only_worker: bool
             sampler.run(sampling).await;
             Ok(())
         });
-        let shipper = Shipper::new(logs.clone(), store.clone(), Clock::system(), node_name(&engine).await?);
+        let node = node_name(&engine).await?;
+        let shipper = Shipper::new(logs.clone(), store.clone(), Clock::system(), node.clone());
+        let client = HttpClient::new(Guard::new(git.resolver(), Networks::default()));
+        let drains = Drains::new(logs.clone(), store.clone(), Clock::system(), node, client);
         running.spawn(collect_logs(config, engine.clone(), store.clone(), installation, logs, stop.clone()));
-        let shipping = stop.clone();
+        let handing_on = stop.clone();
         running.spawn(async move {
-            shipper.run(shipping).await;
+            tokio::join!(shipper.run(handing_on.clone()), drains.run(handing_on));
             Ok(())
         });
         let stop = stop.clone();

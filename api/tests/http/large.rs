@@ -177,6 +177,7 @@ async fn filled(pool: &PgPool, path: &str, organization: &str, number: u32) -> S
             "id" => id_of(pool, "invitation 50").await.to_string(),
             "deployment" => id_of(pool, &(of("deployment") + " 9")).await.to_string(),
             "domain" => id_of(pool, &(of("domain") + " 1")).await.to_string(),
+            "drain" => Uuid::nil().to_string(),
             "webhook" => id_of(pool, &of("webhook")).await.to_string(),
             "delivery" => id_of(pool, &(of("delivery") + " 5")).await.to_string(),
             "token" => id_of(pool, &of("webhook")).await.simple().to_string(),

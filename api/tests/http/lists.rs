@@ -10,13 +10,14 @@ use crate::releases::running;
 use crate::world::World;
 
 /// Lists that come whole, because each has an end: see "Lists" in docs/api.md.
-const WHOLE: [&str; 7] = [
+const WHOLE: [&str; 8] = [
     "/api/admin/paas/notifications",
     "/api/admin/paas/settings",
     "/api/me/ssh-keys",
     "/api/me/tokens",
     "/api/organizations/{organization}/invitations",
     "/api/organizations/{organization}/notifications",
+    "/api/paas/apps/{app}/drains",
     "/api/paas/apps/{app}/webhooks",
 ];
 

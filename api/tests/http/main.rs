@@ -15,6 +15,7 @@ mod device_page;
 mod docs;
 mod document;
 mod domains;
+mod drains;
 mod env;
 mod events;
 #[path = "../../../core/tests/git_hosts/mod.rs"]

@@ -109,7 +109,7 @@ fn configure(world: &World, things: &Things, token: Option<&str>) -> String {
     let users = ["owner", "developer", "viewer", "outsider", "loner"];
     let users = users.map(|name| format!("\"{}\"", world.users[name].id)).join(", ");
     // One of each of what the owner has; what is not the caller's is answered as the document says, too.
-    let named = ["domain", "webhook", "delivery", "fingerprint", "user_code", "month", "plan"];
+    let named = ["domain", "drain", "webhook", "delivery", "fingerprint", "user_code", "month", "plan"];
     let mut dictionaries = String::new();
     for name in named.into_iter().chain(["deployment"]) {
         write!(dictionaries, "\n[dictionaries.{name}]\nvalues = [\"{}\"]\n", things.get(name)).expect("is text");

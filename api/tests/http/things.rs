@@ -26,6 +26,7 @@ pub(crate) async fn things(world: &World) -> Things {
     let make = async |path: &str, body: Value| world.post(path).by("owner").json(&body).send().await.is(201).json;
     let domain = make("/api/paas/apps/shop/domains", json!({ "domain": "www.example.com" })).await;
     let webhook = make("/api/paas/apps/shop/webhooks", json!({ "provider": "github" })).await;
+    let drain = make("/api/paas/apps/shop/drains", json!({ "url": "syslog://93.184.216.34:514" })).await;
     let delivery = uuid::Uuid::now_v7();
     sqlx::query(
         "INSERT INTO paas_webhook_deliveries (id, webhook_id, delivery, event, outcome, reason, received_at)
@@ -68,6 +69,7 @@ pub(crate) async fn things(world: &World) -> Things {
         ("/api/admin/paas/notifications/{id}", text(&of_platform["id"])),
         ("fingerprint", text(&key["fingerprint"]).replace('/', "%2F")),
         ("domain", text(&domain["id"])),
+        ("drain", text(&drain["id"])),
         ("webhook", text(&webhook["id"])),
         ("delivery", delivery.to_string()),
         ("key", "NAME".to_owned()),

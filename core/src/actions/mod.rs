@@ -12,6 +12,7 @@ mod deploy_from_source;
 mod deployments;
 mod devices;
 mod domains;
+mod drains;
 mod events;
 mod invitations;
 mod invoices;

@@ -11,6 +11,7 @@ mod credential;
 mod deployment;
 mod digest;
 mod domain;
+mod drain;
 pub mod friendly;
 mod git_ref;
 mod git_url;
@@ -38,6 +39,7 @@ pub(crate) use domain::is_in;
 pub use domain::{
     CertificateStatus, DnsRecord, Domain, DomainInstructions, DomainName, DomainRef, DomainStatus, proof_of,
 };
+pub use drain::{DrainAddress, DrainKind, LogDrain};
 pub use git_ref::{CommitHash, GitBranch};
 pub use git_url::{GitTransport, GitUrl};
 pub use health::{ExpectedStatus, HealthProtocol, HealthTarget, HealthTargetChange, HealthTimes, HealthTiming};
@@ -99,6 +101,8 @@ id! {
     WebhookId,
     /// Id of a call of a webhook.
     WebhookDeliveryId,
+    /// Id of a log drain.
+    LogDrainId,
     /// Id of an [`ApiToken`].
     TokenId,
     /// Id of a [`Session`].

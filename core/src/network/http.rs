@@ -10,13 +10,14 @@ use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
 use hyper::{Method, Request, Response, header};
 use hyper_util::rt::TokioIo;
-use rustls::pki_types::ServerName;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
-use super::Guard;
+use super::{Guard, Networks};
 
 /// Longest a call may take from connection to the end of the answer.
 const CALL_TIME: Duration = Duration::from_secs(20);
@@ -76,18 +77,35 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 pub struct HttpClient {
     guard: Guard,
     max_answer: usize,
+    /// In place of what this host trusts.
+    tls: Option<Arc<ClientConfig>>,
 }
 
 impl HttpClient {
     /// A client that connects to what `guard` allows.
     pub fn new(guard: Guard) -> Self {
-        Self { guard, max_answer: MAX_ANSWER }
+        Self { guard, max_answer: MAX_ANSWER, tls: None }
     }
 
     /// The same, for answers of up to this many bytes.
     #[must_use]
     pub fn with_answers_up_to(self, max_answer: usize) -> Self {
         Self { max_answer, ..self }
+    }
+
+    /// The same, for the public Internet and these networks, whatever it was for before.
+    #[must_use]
+    pub fn allowing(self, allowed: Networks) -> Self {
+        Self { guard: Guard { allowed, ..self.guard }, ..self }
+    }
+
+    /// The same, which trusts this authority alone; its certificate is in PEM.
+    pub fn trusting(self, authority: &[u8]) -> Result<Self, String> {
+        let mut roots = RootCertStore::empty();
+        let certificate = CertificateDer::from_pem_slice(authority).map_err(|error| error.to_string())?;
+        roots.add(certificate).map_err(|error| error.to_string())?;
+        let config = config_trusting(roots).ok_or_else(no_tls)?;
+        Ok(Self { tls: Some(config), ..self })
     }
 
     /// Makes one call. The error is in words, without anything secret.
@@ -111,7 +129,11 @@ impl HttpClient {
             return Ok(Box::new(stream));
         }
         let name = ServerName::try_from(host.to_owned()).map_err(|_| "The host's name is not valid.".to_owned())?;
-        let connected = TlsConnector::from(tls_config()?).connect(name, stream).await;
+        let config = match &self.tls {
+            Some(config) => config.clone(),
+            None => tls_config()?,
+        };
+        let connected = TlsConnector::from(config).connect(name, stream).await;
         let stream = connected.map_err(|error| format!("No TLS connection to {host}: {error}."))?;
         Ok(Box::new(stream))
     }
@@ -160,9 +182,17 @@ fn tls_config() -> Result<Arc<ClientConfig>, String> {
     let config = CONFIG.get_or_init(|| {
         let mut roots = RootCertStore::empty();
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().ok()?;
-        Some(Arc::new(builder.with_root_certificates(roots).with_no_client_auth()))
+        config_trusting(roots)
     });
-    config.clone().ok_or_else(|| "This host has no usable TLS.".to_owned())
+    config.clone().ok_or_else(no_tls)
+}
+
+fn config_trusting(roots: RootCertStore) -> Option<Arc<ClientConfig>> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().ok()?;
+    Some(Arc::new(builder.with_root_certificates(roots).with_no_client_auth()))
+}
+
+fn no_tls() -> String {
+    "This host has no usable TLS.".to_owned()
 }

@@ -131,7 +131,7 @@ impl GitClient {
         HttpClient::new(self.guard(settings))
     }
 
-    fn guard(&self, settings: &Settings) -> Guard {
+    pub(crate) fn guard(&self, settings: &Settings) -> Guard {
         Guard::new(self.resolver.clone(), settings.network_allowed.clone())
     }
 

@@ -3,9 +3,9 @@
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, Row as _};
 
-use super::{Store, config_vars, metering, repositories, webhooks};
+use super::{Store, config_vars, drains, metering, repositories, webhooks};
 use crate::Result;
-use crate::model::{AppId, ConfigKey, OrganizationId, WebhookId};
+use crate::model::{AppId, ConfigKey, LogDrainId, OrganizationId, WebhookId};
 use crate::secrets::Owner;
 
 /// The organisations that an app goes from and to.
@@ -35,6 +35,7 @@ impl Store {
         self.reseal_config(connection, app, way).await?;
         self.reseal_repository(connection, app, way).await?;
         self.reseal_webhooks(connection, app, way).await?;
+        self.reseal_drains(connection, app, way).await?;
         metering::record(connection, app, now).await
     }
 
@@ -90,6 +91,21 @@ impl Store {
                 .bind(id)
                 .bind(self.reseal(way, &belongs_to, &secret)?)
                 .bind(old.map(|old| self.reseal(way, &belongs_to, &old)).transpose()?)
+                .execute(&mut *connection)
+                .await?;
+        }
+        Ok(())
+    }
+    async fn reseal_drains(&self, connection: &mut PgConnection, app: AppId, way: Move) -> Result<()> {
+        let sealed: Vec<(LogDrainId, Vec<u8>)> =
+            sqlx::query_as("SELECT id, address FROM paas_log_drains WHERE application_id = $1")
+                .bind(app)
+                .fetch_all(&mut *connection)
+                .await?;
+        for (id, address) in sealed {
+            sqlx::query("UPDATE paas_log_drains SET address = $2 WHERE id = $1")
+                .bind(id)
+                .bind(self.reseal(way, &drains::belongs_to(id), &address)?)
                 .execute(&mut *connection)
                 .await?;
         }

@@ -68,6 +68,8 @@ async fn an_app_goes_to_its_heir_with_all_that_is_its_and_is_paid_for_by_each_fo
     world.store.change_config(&app, &vars, &[]).await.expect("sets");
     world.actions.create_deploy_key(&system, &shop).await.expect("makes a key");
     let hook = world.actions.create_webhook(&system, &shop, WebhookProvider::Github).await.expect("makes one");
+    let drain = "https://me:s3cr3t@93.184.216.34/in";
+    world.actions.add_log_drain(&system, &shop, drain).await.expect("makes one");
     let build = queued(&world, app.id).await;
 
     world.clock.set(at("2026-11-22T10:30:00Z"));
@@ -85,6 +87,8 @@ async fn an_app_goes_to_its_heir_with_all_that_is_its_and_is_paid_for_by_each_fo
     assert!(world.store.repository_credentials(moved.id).await.expect("opens").key.is_some());
     let rotated = world.actions.rotate_webhook(&system, &shop, hook.webhook.id).await.expect("opens");
     assert_ne!(rotated.secret, hook.secret);
+    let drains = world.store.open_log_drains().await.expect("opens");
+    assert_eq!(drains.iter().map(|drain| drain.address.reveal()).collect::<Vec<_>>(), [drain]);
     assert!(events(&world, app.id).await.iter().all(|(of, _)| *of == Some(heir.id.0)));
     assert!(events(&world, app.id).await.iter().any(|(_, kind)| kind == "reassign"));
 

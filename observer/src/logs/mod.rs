@@ -3,6 +3,7 @@
 
 pub mod collect;
 mod configured;
+mod drains;
 mod keeper;
 mod loki;
 mod positions;
@@ -10,6 +11,7 @@ mod read;
 mod store;
 
 pub use configured::ConfiguredLogs;
+pub use drains::Drains;
 pub use keeper::keep_logs;
 pub use loki::{LokiLogs, LokiOptions, Shipper};
 pub use store::{EmbeddedLogs, LogLimits, LogStoreOptions};

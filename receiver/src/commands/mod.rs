@@ -12,6 +12,7 @@ mod config;
 mod context;
 mod deploy;
 mod domains;
+mod drains;
 mod events;
 mod invitations;
 mod invoices;
@@ -130,6 +131,7 @@ async fn dispatch(mut context: Context, command: Command) -> Result<u32, Failure
         Command::Config(command) => config::run(context, &command).await,
         Command::Deploy(command) => deploy::run(context, &command).await,
         Command::Domains(command) => domains::run(context, &command).await,
+        Command::Drains(command) => drains::run(context, &command).await,
         Command::Events(arguments) => events::list(context, &arguments).await,
         Command::Help(arguments) => help(context, &arguments).await,
         Command::Invitations(command) => invitations::run(context, &command).await,

@@ -8,8 +8,9 @@ use skypanel_core::Error;
 
 use crate::Shared;
 use crate::commands::{
-    account, admin, alerts, apps, builds, config, deploy, domains, events, invitations, invoices, jobs, keys, login,
-    logs, members, metrics, notifications, orgs, ps, releases, repo, run, sessions, tokens, usage, wallet, webhooks,
+    account, admin, alerts, apps, builds, config, deploy, domains, drains, events, invitations, invoices, jobs, keys,
+    login, logs, members, metrics, notifications, orgs, ps, releases, repo, run, sessions, tokens, usage, wallet,
+    webhooks,
 };
 use crate::exec::CommandLine;
 
@@ -55,6 +56,8 @@ pub(crate) enum Command {
     Deploy(deploy::Command),
     #[command(flatten)]
     Domains(domains::Command),
+    #[command(flatten)]
+    Drains(drains::Command),
     /// List what happened to an app, or to an organisation and its apps
     Events(events::EventsArguments),
     /// Show this list, or what one command takes

@@ -156,6 +156,9 @@ async fn sources(walk: &mut Walk) {
     walk.world.actions.receive_webhook(token, call, None, None).await.expect("is taken");
     let calls = walk.tell(&format!("webhooks:deliveries -a shop {id}")).await;
     walk.tell(&format!("webhooks:replay -a shop {id} {}", text(&calls["items"][0], "id"))).await;
+    let drain = walk.tell("drains:add -a shop syslog://127.0.0.1:1").await;
+    walk.tell("drains -a shop").await;
+    walk.tell(&format!("drains:remove -a shop {}", text(&drain, "id"))).await;
     walk.tell("webhooks -a shop").await;
     walk.tell(&format!("webhooks:rotate -a shop {id}")).await;
     walk.tell(&format!("webhooks:remove -a shop {id}")).await;

@@ -99,9 +99,19 @@ async fn viewers_look_and_outsiders_find_nothing() {
     let outsider = world.store().create_user(outsider).await.expect("makes a user");
     world.key("outsider", Some(&outsider)).await;
     let id = uuid::Uuid::new_v4();
-    for looks in
-        ["apps:info", "builds", "config", "config:export", "domains", "ps:plan", "ps", "releases", "repo", "webhooks"]
-    {
+    for looks in [
+        "apps:info",
+        "builds",
+        "config",
+        "config:export",
+        "domains",
+        "drains",
+        "ps:plan",
+        "ps",
+        "releases",
+        "repo",
+        "webhooks",
+    ] {
         world.ssh_as("viewer", &format!("{looks} --app shop --json")).await.ok().json();
         let said = world.ssh_as("outsider", &format!("{looks} --app shop --json")).await;
         said.refused("NOT_FOUND").says(&["There is no app"]);
@@ -117,6 +127,8 @@ async fn viewers_look_and_outsiders_find_nothing() {
         "domains:redirect off".to_owned(),
         format!("domains:remove {id}"),
         "domains:verify www.example.com".to_owned(),
+        "drains:add syslog://93.184.216.34:514".to_owned(),
+        format!("drains:remove {id}"),
         "ps:plan standard".to_owned(),
         "ps:restart".to_owned(),
         "ps:scale web=1 --dry-run".to_owned(),

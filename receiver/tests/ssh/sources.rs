@@ -204,3 +204,26 @@ async fn an_app_is_changed() {
     }
     world.close().await;
 }
+
+#[tokio::test]
+async fn log_drains_are_added_listed_and_removed() {
+    let world = world().await;
+    world.ssh("drains -a shop").await.ok().says(&["shop has no log drains."]);
+    world.ssh("drains:add -a shop syslog://10.1.2.3:514").await.failed().says(&["in a private network"]);
+    world.ssh("drains:add -a shop ftp://x").await.failed().says(&["syslog+tls://logs.example.com:6514"]);
+    let said = world.ssh("drains:add -a shop https://me:s3cr3t@93.184.216.34/in").await.ok().says_not("s3cr3t");
+    said.says(&["-----> Forwarding the log of shop to https://93.184.216.34:443", "drains:remove -a shop "]);
+    let listed = world.ssh("drains -a shop --json").await.ok().says_not("s3cr3t").json();
+    let id = listed["items"][0]["id"].as_str().expect("has one").parse().expect("is an id");
+    world.ssh("drains -a shop").await.ok().says(&["ID", "TO", "STATE", "works"]);
+    let (id, now) = (skypanel_core::model::LogDrainId(id), chrono::Utc::now());
+    world.store().note_log_drain(id, Some("It answered 503:\u{1b}[31m no"), now).await.expect("is noted");
+    world.ssh("drains -a shop").await.ok().says(&["fails since", "It answered 503:"]).says_not("\u{1b}[31m");
+    world
+        .ssh(&format!("drains:remove -a shop {id}"))
+        .await
+        .ok()
+        .says(&["is not forwarded to https://93.184.216.34:443"]);
+    world.ssh(&format!("drains:remove -a shop {id} --json")).await.refused("NOT_FOUND");
+    world.close().await;
+}

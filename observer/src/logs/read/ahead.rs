@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use skypanel_core::Result;
 use skypanel_core::logs::{LogDirection, LogFilter, LogLine};
 use skypanel_core::model::AppId;
@@ -44,5 +45,15 @@ impl EmbeddedLogs {
             _ => 0,
         };
         Ok(Ahead { lines, lost, place: read.seen.max(behind), has_more: read.end != End::Nothing })
+    }
+    /// The place before the first line that is not older than that, or at the end; none where nothing is kept.
+    pub(in crate::logs) async fn place_before(&self, app: AppId, since: DateTime<Utc>) -> Result<Option<u64>> {
+        let matcher = Matcher::new(LogFilter { since: Some(since), ..LogFilter::default() });
+        let direction = LogDirection::Forward;
+        let read = self.read(app, Wanted { matcher, direction, place: None, lines: 1, limit: LIMIT }).await?;
+        match read.lines.first() {
+            Some(first) => Ok(place(&first.cursor)?.checked_sub(1)),
+            None => Ok(read.seen),
+        }
     }
 }
