@@ -1,7 +1,7 @@
 // A table of any number of rows: of a long one only the rows near the window are in the page.
 import { Table } from "@mantine/core";
 import { useWindowVirtualizer } from "@tanstack/react-virtual";
-import { type ReactNode, useLayoutEffect, useRef, useState } from "react";
+import { memo, type ReactNode, useLayoutEffect, useRef, useState } from "react";
 import { WideTable } from "./wide_table";
 
 export interface Column<T> {
@@ -64,18 +64,13 @@ export function LongTable<T>({ label, columns, rows, rowKey }: LongTableProps<T>
           const row = rows[index];
           if (row === undefined) return null;
           return (
-            <Table.Tr
+            <Row
               key={rowKey(row)}
-              aria-rowindex={index + 2}
-              data-index={index}
-              ref={long ? virtual.measureElement : undefined}
-            >
-              {columns.map(({ head, className, cell }) => (
-                <Table.Td key={head} className={className}>
-                  {cell(row)}
-                </Table.Td>
-              ))}
-            </Table.Tr>
+              row={row}
+              columns={columns}
+              index={index}
+              measure={long ? virtual.measureElement : undefined}
+            />
           );
         })}
         {long && last ? <Gap pixels={virtual.getTotalSize() - (last.end - top)} /> : null}
@@ -83,6 +78,26 @@ export function LongTable<T>({ label, columns, rows, rowKey }: LongTableProps<T>
     </WideTable>
   );
 }
+
+interface RowProps<T> {
+  row: T;
+  columns: readonly Column<T>[];
+  index: number;
+  measure: ((row: HTMLTableRowElement | null) => void) | undefined;
+}
+
+/** While somebody scrolls, only what comes into sight is made. */
+const Row = memo(function Row<T>({ row, columns, index, measure }: RowProps<T>) {
+  return (
+    <Table.Tr aria-rowindex={index + 2} data-index={index} ref={measure}>
+      {columns.map(({ head, className, cell }) => (
+        <Table.Td key={head} className={className}>
+          {cell(row)}
+        </Table.Td>
+      ))}
+    </Table.Tr>
+  );
+}) as <T>(props: RowProps<T>) => ReactNode;
 
 /** In place of rows that are out of sight. One cell: several would be columns that a phone leaves out. */
 function Gap({ pixels }: { pixels: number }) {

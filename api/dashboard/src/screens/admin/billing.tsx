@@ -1,7 +1,7 @@
 // The platform's money: what is in the wallets, what the month came to, each organisation's part, and the settlement.
 import { Button, Group, Modal, Stack, Text } from "@mantine/core";
 import { useInfiniteQuery } from "@tanstack/react-query";
-import { useState } from "react";
+import { useMemo, useState } from "react";
 import { api, data, type Schemas } from "../../api/client";
 import { adminBillingQuery } from "../../api/queries";
 import { useAction } from "../../parts/action";
@@ -19,6 +19,7 @@ type Asked = { what: "ledger" | "move"; of: { id: string; name: string } };
 export function AdminBilling() {
   const billing = useInfiniteQuery(adminBillingQuery);
   const [asked, setAsked] = useState<Asked | null>(null);
+  const shown = useMemo(() => columns(setAsked), []);
   if (!billing.data) {
     return billing.isError ? <Failed error={billing.error} retry={() => void billing.refetch()} /> : <Waiting />;
   }
@@ -30,7 +31,7 @@ export function AdminBilling() {
       {organizations.length === 0 ? (
         <Text c="dimmed">There is no organisation yet, and so no wallet.</Text>
       ) : (
-        <LongTable label="Wallets" columns={columns(setAsked)} rows={organizations} rowKey={(one) => one.id} />
+        <LongTable label="Wallets" columns={shown} rows={organizations} rowKey={(one) => one.id} />
       )}
       {billing.hasNextPage ? (
         <Group>
