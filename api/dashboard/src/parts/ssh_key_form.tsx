@@ -1,10 +1,10 @@
 // Adds a public key to the account: how a push is told whose it is.
-import { Button, Group, Stack, Textarea, TextInput } from "@mantine/core";
-import { type FormEvent, useState } from "react";
+import { Textarea, TextInput } from "@mantine/core";
+import { useState } from "react";
 import { api, data } from "../api/client";
 import { useAction } from "./action";
 import { Command } from "./command";
-import { Refused } from "./loading";
+import { Form } from "./form";
 
 export function SshKeyForm() {
   const [key, setKey] = useState("");
@@ -19,40 +19,25 @@ export function SshKeyForm() {
     },
     quiet: true,
   });
-  const submit = (event: FormEvent) => {
-    event.preventDefault();
-    add.mutate();
-  };
   return (
-    <form onSubmit={submit}>
-      <Stack gap="sm">
-        <Command
-          text="cat ~/.ssh/id_ed25519.pub || ssh-keygen -t ed25519"
-          label="Copy the command that shows your key"
-        />
-        <Textarea
-          label="Public key"
-          description="The line that the command above shows; it begins with ssh-ed25519 or another kind."
-          required
-          autosize={false}
-          rows={3}
-          classNames={{ input: "mono" }}
-          value={key}
-          onChange={(event) => setKey(event.currentTarget.value)}
-        />
-        <TextInput
-          label="Name"
-          description="The key's comment without."
-          value={name}
-          onChange={(event) => setName(event.currentTarget.value)}
-        />
-        <Refused error={add.error} />
-        <Group>
-          <Button type="submit" loading={add.isPending}>
-            Add the key
-          </Button>
-        </Group>
-      </Stack>
-    </form>
+    <Form onSubmit={() => add.mutate()} action="Add the key" pending={add.isPending} error={add.error}>
+      <Command text="cat ~/.ssh/id_ed25519.pub || ssh-keygen -t ed25519" label="Copy the command that shows your key" />
+      <Textarea
+        label="Public key"
+        description="The line that the command above shows; it begins with ssh-ed25519 or another kind."
+        required
+        autosize={false}
+        rows={3}
+        classNames={{ input: "mono" }}
+        value={key}
+        onChange={(event) => setKey(event.currentTarget.value)}
+      />
+      <TextInput
+        label="Name"
+        description="The key's comment without."
+        value={name}
+        onChange={(event) => setName(event.currentTarget.value)}
+      />
+    </Form>
   );
 }

@@ -1,15 +1,16 @@
 // Makes an app, and leads to its page, where the commands for the first push are.
-import { Button, Group, NativeSelect, Radio, Stack, Text, TextInput } from "@mantine/core";
+import { Group, NativeSelect, Radio, Stack, Text, TextInput } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, useNavigate } from "@tanstack/react-router";
-import { type FormEvent, useState } from "react";
+import { useState } from "react";
 import { api, data, type Schemas } from "../api/client";
 import { Problem } from "../api/problem";
 import { meQuery, plansQuery } from "../api/queries";
 import { useAction } from "../parts/action";
 import { money } from "../parts/amounts";
+import { Form } from "../parts/form";
 import { ButtonTo, LinkTo } from "../parts/link";
-import { Loaded, Refused } from "../parts/loading";
+import { Loaded } from "../parts/loading";
 import { Head } from "../parts/page";
 import { LOOK_ONLY } from "../parts/roles";
 
@@ -27,20 +28,20 @@ export function NewApp() {
         <Text>{LOOK_ONLY}</Text>
       ) : (
         <Loaded query={plans}>
-          {(plans) => <Form plans={plans} chosen={chosen} organizations={organizations.map((one) => one.name)} />}
+          {(plans) => <Fields plans={plans} chosen={chosen} organizations={organizations.map((one) => one.name)} />}
         </Loaded>
       )}
     </Stack>
   );
 }
 
-interface FormProps {
+interface FieldsProps {
   plans: Schemas["PlanItem"][];
   chosen: string | undefined;
   organizations: string[];
 }
 
-function Form({ plans, chosen, organizations }: FormProps) {
+function Fields({ plans, chosen, organizations }: FieldsProps) {
   const navigate = useNavigate();
   const [slug, setSlug] = useState("");
   const [organization, setOrganization] = useState(organizations[0] ?? "");
@@ -59,81 +60,76 @@ function Form({ plans, chosen, organizations }: FormProps) {
     quiet: true,
   });
   const fields = create.error instanceof Problem ? create.error.fields : {};
-  const submit = (event: FormEvent) => {
-    event.preventDefault();
-    create.mutate();
-  };
   return (
-    <form onSubmit={submit}>
-      <Stack>
-        <TextInput
-          label="Name"
-          description="1 to 30 lower-case letters, digits and single dashes; part of its address. A friendly one is made up without."
-          placeholder="my-app"
-          maxLength={30}
-          data-autofocus
-          error={fields.slug}
-          value={slug}
-          onChange={(event) => setSlug(event.currentTarget.value.toLowerCase())}
+    <Form
+      onSubmit={() => create.mutate()}
+      action="Create the app"
+      pending={create.isPending}
+      error={create.error}
+      more={
+        <ButtonTo to="/apps" variant="default">
+          Cancel
+        </ButtonTo>
+      }
+    >
+      <TextInput
+        label="Name"
+        description="1 to 30 lower-case letters, digits and single dashes; part of its address. A friendly one is made up without."
+        placeholder="my-app"
+        maxLength={30}
+        data-autofocus
+        error={fields.slug}
+        value={slug}
+        onChange={(event) => setSlug(event.currentTarget.value.toLowerCase())}
+      />
+      {organizations.length > 1 ? (
+        <NativeSelect
+          label="Organisation"
+          data={organizations}
+          value={organization}
+          onChange={(event) => setOrganization(event.currentTarget.value)}
         />
-        {organizations.length > 1 ? (
-          <NativeSelect
-            label="Organisation"
-            data={organizations}
-            value={organization}
-            onChange={(event) => setOrganization(event.currentTarget.value)}
-          />
-        ) : null}
-        <Radio.Group
-          label="Plan"
-          description={
-            <>
-              What each replica has, and costs. It can be changed later. <LinkTo to="/plans">Compare the plans</LinkTo>
-            </>
-          }
-          value={plan}
-          onChange={setPlan}
-        >
-          <Stack gap="xs" mt="xs">
-            {plans.map((one) => (
-              <Radio.Card key={one.id} value={one.name} p="sm" radius="md">
-                <Group wrap="nowrap" gap="sm">
-                  <Radio.Indicator />
-                  <div className="grow">
-                    <Text fw={600}>{one.name}</Text>
-                    <Text size="sm" c="dimmed">
-                      {one.cpu_cores} CPU · {one.ram_mb} MB memory · up to {one.max_replicas} replicas
-                    </Text>
-                  </div>
-                  <div className="numeric">
-                    <Text fw={600}>{money(one.price_per_hour)} an hour</Text>
-                    <Text size="sm" c="dimmed">
-                      {money(one.price_per_month, 2)} a month
-                    </Text>
-                  </div>
-                </Group>
-              </Radio.Card>
-            ))}
-          </Stack>
-        </Radio.Group>
-        <TextInput
-          label="Git repository"
-          description="Only if it is not pushed to: a public HTTPS address that Skypanel fetches from. Private ones can be set later."
-          placeholder="https://github.com/you/my-app.git"
-          error={fields.git_url}
-          value={gitUrl}
-          onChange={(event) => setGitUrl(event.currentTarget.value)}
-        />
-        <Refused error={create.error} />
-        <Group>
-          <Button type="submit" loading={create.isPending}>
-            Create the app
-          </Button>
-          <ButtonTo to="/apps" variant="default">
-            Cancel
-          </ButtonTo>
-        </Group>
-      </Stack>
-    </form>
+      ) : null}
+      <Radio.Group
+        label="Plan"
+        description={
+          <>
+            What each replica has, and costs. It can be changed later. <LinkTo to="/plans">Compare the plans</LinkTo>
+          </>
+        }
+        value={plan}
+        onChange={setPlan}
+      >
+        <Stack gap="xs" mt="xs">
+          {plans.map((one) => (
+            <Radio.Card key={one.id} value={one.name} p="sm" radius="md">
+              <Group wrap="nowrap" gap="sm">
+                <Radio.Indicator />
+                <div className="grow">
+                  <Text fw={600}>{one.name}</Text>
+                  <Text size="sm" c="dimmed">
+                    {one.cpu_cores} CPU · {one.ram_mb} MB memory · up to {one.max_replicas} replicas
+                  </Text>
+                </div>
+                <div className="numeric">
+                  <Text fw={600}>{money(one.price_per_hour)} an hour</Text>
+                  <Text size="sm" c="dimmed">
+                    {money(one.price_per_month, 2)} a month
+                  </Text>
+                </div>
+              </Group>
+            </Radio.Card>
+          ))}
+        </Stack>
+      </Radio.Group>
+      <TextInput
+        label="Git repository"
+        description="Only if it is not pushed to: a public HTTPS address that Skypanel fetches from. Private ones can be set later."
+        placeholder="https://github.com/you/my-app.git"
+        error={fields.git_url}
+        value={gitUrl}
+        onChange={(event) => setGitUrl(event.currentTarget.value)}
+      />
+    </Form>
   );
 }
