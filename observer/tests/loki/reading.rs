@@ -10,7 +10,7 @@ use skypanel_core::logs::{
 };
 use skypanel_observer::logs::ConfiguredLogs;
 
-use crate::server::Line;
+use crate::pushed::Line;
 use crate::world::{World, numbers, texts, until};
 
 fn newest(lines: usize) -> LogPageQuery {

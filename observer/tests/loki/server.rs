@@ -25,27 +25,15 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
+use crate::asked::{Refusal, asked, bad};
 use crate::ports::free_port;
-use crate::query::{Labels, Query};
+use crate::pushed::{Line, pushed};
+use crate::query::Labels;
 
 /// Only requests for this tenant are answered.
 pub(crate) const TENANT: &str = "apps";
-/// What Loki allows unless it is told otherwise.
-const MAX_LABELS: usize = 15;
-const MAX_VALUE: usize = 2_048;
-const MAX_LINE: usize = 256 * 1024;
-const MAX_LIMIT: usize = 5_000;
-const MAX_SPAN: i64 = 721 * 3_600 * 1_000_000_000;
+/// How much older than the newest line of its stream one may be, unless Loki is told otherwise.
 const TOO_FAR_BEHIND: i64 = 3_600 * 1_000_000_000;
-
-/// A line that is kept.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Line {
-    pub(crate) labels: Labels,
-    pub(crate) at: i64,
-    pub(crate) text: String,
-    pub(crate) metadata: Labels,
-}
 
 /// The server. What it keeps outlives its end.
 pub(crate) struct Loki {
@@ -236,12 +224,6 @@ fn plain(status: u16, text: &str) -> Answer {
     Response::builder().status(status).body(Full::from(text.to_owned())).expect("is an answer")
 }
 
-type Refusal = (u16, String);
-
-fn bad(why: impl Into<String>) -> Refusal {
-    (400, why.into())
-}
-
 async fn push(state: &Mutex<State>, request: Request<Incoming>) -> Result<Answer, Refusal> {
     let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if header("content-type") != "application/json" {
@@ -297,143 +279,6 @@ async fn push(state: &Mutex<State>, request: Request<Incoming>) -> Result<Answer
         return Err((500, "rpc error: code = Unavailable".to_owned()));
     }
     Ok(plain(204, ""))
-}
-
-/// The lines of a push, field by field.
-fn pushed(body: &Value) -> Result<Vec<Line>, String> {
-    let body = only(body, &["streams"])?;
-    let mut lines = Vec::new();
-    for stream in body["streams"].as_array().ok_or("streams is no list")? {
-        let stream = only(stream, &["stream", "values"])?;
-        let labels = texts(&stream["stream"])?;
-        let is_name = |name: &str| {
-            name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-                && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-        };
-        if labels.is_empty() || labels.len() > MAX_LABELS {
-            return Err(format!("{} labels", labels.len()));
-        }
-        for (name, value) in &labels {
-            if !is_name(name) || value.is_empty() || value.len() > MAX_VALUE {
-                return Err(format!("label {name}={value:?}"));
-            }
-        }
-        for value in stream["values"].as_array().ok_or("values is no list")? {
-            let parts =
-                value.as_array().filter(|parts| matches!(parts.len(), 2 | 3)).ok_or("a value has 2 or 3 parts")?;
-            let at = parts[0].as_str().ok_or("a time must be sent as a string")?;
-            let at: i64 = at.parse().map_err(|_| format!("time {at:?}"))?;
-            let text = parts[1].as_str().ok_or("a line is a string")?.to_owned();
-            if text.len() > MAX_LINE {
-                return Err(format!("Max entry size '{MAX_LINE}' bytes exceeded"));
-            }
-            let metadata = parts.get(2).map(texts).transpose()?.unwrap_or_default();
-            lines.push(Line { labels: labels.clone(), at, text, metadata });
-        }
-    }
-    if lines.is_empty() {
-        Err("error at least one valid stream is required for ingestion".to_owned())
-    } else {
-        Ok(lines)
-    }
-}
-
-fn only<'a>(value: &'a Value, names: &[&str]) -> Result<&'a serde_json::Map<String, Value>, String> {
-    let object = value.as_object().ok_or("is no object")?;
-    let others: Vec<&String> = object.keys().filter(|name| !names.contains(&name.as_str())).collect();
-    if others.is_empty() && object.len() == names.len() { Ok(object) } else { Err(format!("fields {others:?}")) }
-}
-
-fn texts(value: &Value) -> Result<Labels, String> {
-    let object = value.as_object().ok_or("is no object")?;
-    let text = |(name, value): (&String, &Value)| Some((name.clone(), value.as_str()?.to_owned()));
-    object.iter().map(text).collect::<Option<_>>().ok_or_else(|| format!("not only strings: {value}"))
-}
-
-/// What is asked for in an address.
-struct Asked {
-    query: Query,
-    start: i64,
-    end: Option<i64>,
-    limit: usize,
-    is_forward: bool,
-    is_apart: bool,
-}
-
-fn asked(request: &Request<Incoming>, allowed: &[&str]) -> Result<Asked, Refusal> {
-    let parameters: BTreeMap<String, String> =
-        form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes()).into_owned().collect();
-    if let Some(other) = parameters.keys().find(|name| !allowed.contains(&name.as_str())) {
-        return Err(bad(format!("parameter {other}")));
-    }
-    let number = |name: &str| -> Result<Option<i64>, Refusal> {
-        let number = parameters.get(name).map(|text| text.parse().map_err(|_| bad(format!("{name} {text:?}"))));
-        number.transpose()
-    };
-    let limit = usize::try_from(number("limit")?.unwrap_or(100)).map_err(|_| bad("limit must be a positive value"))?;
-    if limit == 0 || limit > MAX_LIMIT {
-        return Err(bad(format!(
-            "max entries limit per query exceeded, limit > max_entries_limit_per_query ({limit} > {MAX_LIMIT})"
-        )));
-    }
-    if number("delay_for")?.unwrap_or(0) > 5 {
-        return Err(bad("delay_for can't be greater than 5"));
-    }
-    let is_forward = match parameters.get("direction").map(String::as_str) {
-        Some("forward") => true,
-        Some("backward") | None => false,
-        Some(other) => return Err(bad(format!("invalid direction {other:?}"))),
-    };
-    let flags = request.headers().get("x-loki-response-encoding-flags");
-    let (start, end) = (number("start")?.ok_or_else(|| bad("start"))?, number("end")?);
-    if let Some(end) = end
-        && !(start < end && end - start <= MAX_SPAN)
-    {
-        return Err(bad("the query time range exceeds the limit, or ends before it begins"));
-    }
-    Ok(Asked {
-        query: Query::parse(parameters.get("query").map_or("", String::as_str)).map_err(bad)?,
-        start,
-        end,
-        limit,
-        is_forward,
-        is_apart: flags.is_some_and(|flags| flags == "categorize-labels"),
-    })
-}
-
-impl Asked {
-    fn wants(&self, line: &Line) -> bool {
-        self.query.is_of(&line.labels) && self.query.takes(&line.labels, &line.metadata, &line.text)
-    }
-
-    /// Those that are wanted, in the order that is wanted.
-    fn select(&self, lines: &[Line]) -> Vec<Line> {
-        let is_in = |line: &&Line| line.at >= self.start && self.end.is_none_or(|end| line.at < end);
-        let mut found: Vec<Line> = lines.iter().filter(is_in).filter(|line| self.wants(line)).cloned().collect();
-        found.sort_by_key(|line| line.at);
-        if !self.is_forward {
-            found.reverse();
-        }
-        found.truncate(self.limit);
-        found
-    }
-
-    fn streams(&self, lines: &[Line]) -> Value {
-        let mut streams: BTreeMap<Labels, Vec<Value>> = BTreeMap::new();
-        for line in lines {
-            let mut labels = line.labels.clone();
-            let mut value = json!([line.at.to_string(), line.text]);
-            if self.is_apart {
-                let beside =
-                    if line.metadata.is_empty() { json!({}) } else { json!({ "structuredMetadata": line.metadata }) };
-                value.as_array_mut().expect("is one").push(beside);
-            } else {
-                labels.extend(line.metadata.clone());
-            }
-            streams.entry(labels).or_default().push(value);
-        }
-        streams.into_iter().map(|(stream, values)| json!({ "stream": stream, "values": values })).collect()
-    }
 }
 
 fn query_range(state: &Mutex<State>, request: &Request<Incoming>) -> Result<Answer, Refusal> {
