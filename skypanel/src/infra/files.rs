@@ -189,3 +189,19 @@ fn write_public(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 fn unwritable(path: &Path, error: &std::io::Error) -> Error {
     Error::System(format!("{} cannot be written: {error}. `skypanel infra` needs to run as root.", path.display()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Settable;
+
+    #[test]
+    fn prometheus_gets_our_rules_where_it_looks_for_rules() {
+        let config = Config::load(&Settable::default()).expect("is right");
+        let settings = Settings::default();
+        let contents: BTreeMap<_, _> = Files::new(&config, &settings).contents(Part::Prometheus).into_iter().collect();
+        assert_eq!(contents["rules/skypanel.yml"], RULES);
+        let text = &contents["prometheus.yml"];
+        assert!(text.contains("rule_files: [/etc/skypanel/rules/*.yml]") && !text.contains('@'), "{text}");
+    }
+}
