@@ -257,6 +257,8 @@ settings! {
     alerts_app_minutes: u64 = "alerts.app_minutes", 15u64 => 1..=1_440;
     /// Crashes of an app within that time that are an alert; 0 for none.
     alerts_app_crashes: u64 = "alerts.app_crashes", 3u64 => 0..=10_000;
+    /// Process types of an app that were given up that are an alert; 0 for none.
+    alerts_app_given_up: u64 = "alerts.app_given_up", 1u64 => 0..=1_000;
     /// Failed health checks of an app within that time that are an alert; 0 for none.
     alerts_app_unhealthy: u64 = "alerts.app_unhealthy", 3u64 => 0..=10_000;
     /// Days before the end of a certificate from which on that is an alert; 0 for none about certificates.

@@ -107,6 +107,10 @@ pub(super) async fn of_the_store(store: &Store) -> Result<Registry, Error> {
             incidents.get_or_create(&of).set(number(app.count));
         }
     }
+    let given_up = family(&mut registry, "app_given_up", "Process types of apps that are not started any more");
+    for app in store.apps_given_up(1).await? {
+        given_up.get_or_create(&App { app: app.slug.to_string() }).set(number(app.count));
+    }
     let failed = family(&mut registry, "app_failed_deployments", "Deployments of apps that failed in a row, lately");
     for app in store.apps_that_fail(now - TimeDelta::days(1), 1).await? {
         failed.get_or_create(&App { app: app.slug.to_string() }).set(number(app.count));

@@ -399,6 +399,7 @@ async fn do_what_pushes_and_jobs_do(large: &mut Large) {
         deployments_ended(now - TimeDelta::hours(1));
         stage_time(Stage::Build, now - TimeDelta::hours(1));
         incidents(Incident::Crash, now - TimeDelta::hours(1), 3);
+        apps_given_up(1);
         certificates_that_fail(now + TimeDelta::days(14));
         low_wallets(72.0);
         held_by_wallets(1);

@@ -86,6 +86,7 @@ async fn a_prometheus_looks_at_nothing_that_is_not_there() {
     for (name, labels, value) in [
         ("skypanel_app_incidents", &[("app", "shop"), ("kind", "crash")][..], 2.0),
         ("skypanel_app_failed_deployments", &[("app", "shop")], 1.0),
+        ("skypanel_app_given_up", &[("app", "blog")], 1.0),
         ("skypanel_held_apps", &[("organization", "acme")], 1.0),
         ("skypanel_billing_difference", &[("organization", "acme")], 1.5),
         ("skypanel_service_up", &[("service", "edge")], 1.0),
@@ -119,6 +120,7 @@ async fn things_go_wrong(world: &World) {
     world.post("/api/admin/paas/organizations/acme/ledger").by("admin").json(&mover).send().await.is(201);
     for sql in [
         "INSERT INTO paas_billing_periods (started_at) VALUES ('2000-01-01')",
+        "INSERT INTO paas_given_up (application_id, process_type, given_up_at, reason) VALUES ($1, 'web', now(), 'x')",
         "UPDATE paas_applications SET status = 'suspended' WHERE id = $1",
         "UPDATE paas_applications SET suspended_reason = 'wallet' WHERE id = $1",
         "INSERT INTO paas_metering (organization_id, application_id, app_slug, process_type, plan_id, plan_name,

@@ -77,6 +77,11 @@ impl AlertRule {
                 "So large a share of the requests to an app within five minutes, of so many at least, was answered with \
                  500 or more.",
             ),
+            Self::AppGivenUp => (
+                Organization,
+                &["alerts.app_given_up"],
+                "So many process types of an app crashed so often in a row that they are not started any more.",
+            ),
             Self::AppLatency => (
                 Organization,
                 &["alerts.app_latency_ms", "alerts.app_requests_least"],

@@ -17,6 +17,8 @@ text_enum! {
         AppDeploysFailing = "app_deploys_failing",
         /// Many requests to an app fail.
         AppErrors = "app_errors",
+        /// Processes of an app are not started any more.
+        AppGivenUp = "app_given_up",
         /// Many answers of an app take long.
         AppLatency = "app_latency",
         /// An app's replicas fail their health checks again and again.

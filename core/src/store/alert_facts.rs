@@ -139,6 +139,20 @@ impl Store {
         .await?)
     }
 
+    /// Apps of which `least` process types or more are not started any more, because they crashed again and again.
+    pub async fn apps_given_up(&self, least: u64) -> Result<Vec<AppCount>> {
+        Ok(sqlx::query_as(
+            "SELECT app.id, app.slug, app.organization_id, given_up.count
+             FROM (SELECT application_id, count(*) FROM paas_given_up WHERE NOT again
+                   GROUP BY application_id HAVING count(*) >= $1) AS given_up
+             JOIN paas_applications AS app ON app.id = given_up.application_id
+             WHERE app.status <> 'deleting' ORDER BY app.slug",
+        )
+        .bind(rows(least))
+        .fetch_all(&self.pool)
+        .await?)
+    }
+
     /// Custom domains that are routed and have no certificate though there was time to get one, or one that ends before
     /// `before`.
     pub async fn certificates_that_fail(&self, before: DateTime<Utc>) -> Result<Vec<FailingCertificate>> {

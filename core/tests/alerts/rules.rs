@@ -182,6 +182,34 @@ async fn apps_that_crash_or_fail_their_health_checks_are_found() {
 }
 
 #[tokio::test]
+async fn apps_that_were_given_up_are_found() {
+    let world = World::new().await;
+    let given_up = async |process: &str| {
+        sqlx::query(
+            "INSERT INTO paas_given_up (application_id, process_type, given_up_at, reason) VALUES ($1, $2, $3, 'x')",
+        )
+        .bind(world.app.id)
+        .bind(process)
+        .bind(world.now())
+        .execute(world.pool())
+        .await
+        .expect("is written down");
+    };
+    world.set("alerts.app_given_up", "2").await;
+    given_up("web").await;
+    assert_eq!(world.look_for(1).await, [""; 0]);
+    given_up("worker").await;
+    assert_eq!(world.look_for(1).await, ["fired app_given_up shop"]);
+    // Each is asked to run once more.
+    world.run("UPDATE paas_given_up SET again = true").await;
+    assert_eq!(world.look_for(3).await, ["resolved app_given_up shop"]);
+    world.run("UPDATE paas_given_up SET again = false").await;
+    assert_eq!(world.look_for(1).await, ["fired app_given_up shop"]);
+    assert_eq!(world.switched_off(AlertRule::AppGivenUp).await, []);
+    world.close().await;
+}
+
+#[tokio::test]
 async fn builds_and_rollouts_that_take_long_are_found() {
     let world = World::new().await;
     for (stage, rule, limit) in [("build", AlertRule::BuildTime, 900.0), ("deploy", AlertRule::RolloutTime, 180.0)] {

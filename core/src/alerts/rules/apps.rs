@@ -1,4 +1,4 @@
-//! Apps that crash or fail their health checks again and again. What happened to each replica is among the app's events.
+//! Apps that crash or fail their health checks again and again, or were given up because of that. What happened to each replica is among the app's events.
 
 use super::{app, eased, minutes, number};
 use crate::Result;
@@ -14,6 +14,21 @@ pub(super) async fn crashes(moment: &Moment<'_>) -> Result<Seen> {
 pub(super) async fn unhealthy(moment: &Moment<'_>) -> Result<Seen> {
     let words = "failed their health checks";
     look(moment, Incident::Health, moment.settings.alerts_app_unhealthy, words, Severity::Warning).await
+}
+
+/// Of which nobody tries to start something any more.
+pub(super) async fn given_up(moment: &Moment<'_>) -> Result<Seen> {
+    let threshold = moment.settings.alerts_app_given_up;
+    let apps = moment.store.apps_given_up(eased(threshold)).await?;
+    let findings = apps.iter().filter_map(|count| {
+        let (types, slug) = (count.count, &count.slug);
+        let message = format!(
+            "{types} of the process types of {slug} crashed again and again and are not started any more. Why: events -a \
+             {slug}, logs -a {slug}. Once that is mended: ps:restart -a {slug}"
+        );
+        Finding::of_high(app(count), Severity::Critical, message, number(types), number(threshold))
+    });
+    Ok(Seen::All(findings.collect()))
 }
 
 async fn look(

@@ -49,6 +49,7 @@ pub fn of_the_store() -> Vec<Box<dyn Rule>> {
         rule(AlertRule::ApiLatency, |moment| Box::pin(api::latency(moment))),
         rule(AlertRule::AppCrashes, |moment| Box::pin(apps::crashes(moment))),
         rule(AlertRule::AppDeploysFailing, |moment| Box::pin(deploys::of_apps(moment))),
+        rule(AlertRule::AppGivenUp, |moment| Box::pin(apps::given_up(moment))),
         rule(AlertRule::AppUnhealthy, |moment| Box::pin(apps::unhealthy(moment))),
         rule(AlertRule::BillingMismatch, |moment| Box::pin(billing::mismatch(moment))),
         rule(AlertRule::BuildTime, |moment| Box::pin(deploys::build_time(moment))),
