@@ -32,12 +32,16 @@ export async function closeBrowser() {
 /** A browser of its own, with its own cookies. */
 export class Visitor {
   readonly problems: string[] = [];
+  /** What the browser did not get, which some tests want; told where one fails. */
+  readonly lost: string[] = [];
 
   private constructor(
     readonly context: BrowserContext,
     readonly page: Page,
   ) {
     page.setDefaultTimeout(SOON_MS);
+    page.on("requestfailed", (request) => this.lost.push(`${request.url()}: ${request.failure()?.errorText}`));
+    page.on("crash", () => this.problems.push("the page crashed"));
     page.on("pageerror", (error) => this.problems.push(String(error)));
     page.on("console", (message) => {
       // What the server refuses is logged by Chromium as well, and is what some tests want.
@@ -56,7 +60,7 @@ export class Visitor {
     });
     const visitor = new Visitor(context, await context.newPage());
     onTestFailed(async ({ task }) => {
-      console.error(`${visitor.page.url()}\n${visitor.problems.join("\n")}`);
+      console.error([visitor.page.url(), ...visitor.problems, ...visitor.lost].join("\n"));
       visitors += 1;
       await visitor.shoot(`failed-${visitors}-${task.name.replaceAll(/\W+/g, "-").slice(0, 60)}`).catch(() => {});
     });
