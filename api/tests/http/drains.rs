@@ -23,7 +23,7 @@ async fn drains_are_added_listed_without_what_lets_in_and_removed() {
     let (audited,): (String,) = sqlx::query_as(
         "SELECT (SELECT string_agg(entry::text, ' ') FROM paas_audit_log AS entry)
              || (SELECT string_agg(event::text, ' ') FROM paas_events AS event)
-             || (SELECT string_agg(convert_from(address, 'LATIN1'), ' ') FROM paas_log_drains)",
+             || (SELECT string_agg(encode(address, 'escape'), ' ') FROM paas_log_drains)",
     )
     .fetch_one(world.store().pool())
     .await
