@@ -12,8 +12,9 @@ use crate::processes::metrics::{MetricsAnswer, MetricsQuery};
 ///
 /// What the machine used, measured every ten seconds: `cpu` in cores, `memory` (what is not available) and
 /// `memory_limit` in bytes, `disk` and `disk_limit` of the data directory in bytes, `load` over a minute, `containers`
-/// that run. In the steps of an app's metrics. Without a Prometheus (`metrics.backend`), nothing is known of machines
-/// other than the one that answers.
+/// that run, `network_received` and `network_sent`, `block_read` and `block_written` in bytes a second, `processes`,
+/// `restarts` of all replicas on it. In the steps of an app's metrics. Without a Prometheus (`metrics.backend`), nothing
+/// is known of machines other than the one that answers.
 #[utoipa::path(
     get,
     path = "/api/admin/paas/nodes/{node}/metrics",

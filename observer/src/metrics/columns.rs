@@ -1,5 +1,6 @@
 //! What is kept of replicas, of the edge and of nodes: names and units as readers see them, and how values of a short
-//! step become one of a longer step. A layout is part of the files' form: columns are never changed or moved.
+//! step become one of a longer step. A layout is part of the files' form: columns are never changed or moved, and
+//! when some are added, a file without them is replaced by an empty one.
 
 /// What a file is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,7 +87,13 @@ pub(crate) mod node {
     pub(crate) const DISK_LIMIT: usize = 4;
     pub(crate) const LOAD: usize = 5;
     pub(crate) const CONTAINERS: usize = 6;
-    pub(crate) const COUNT: usize = 7;
+    pub(crate) const NETWORK_RECEIVED: usize = 7;
+    pub(crate) const NETWORK_SENT: usize = 8;
+    pub(crate) const BLOCK_READ: usize = 9;
+    pub(crate) const BLOCK_WRITTEN: usize = 10;
+    pub(crate) const PROCESSES: usize = 11;
+    pub(crate) const RESTARTS: usize = 12;
+    pub(crate) const COUNT: usize = 13;
 }
 
 const NODE: [Column; node::COUNT] = [
@@ -97,6 +104,12 @@ const NODE: [Column; node::COUNT] = [
     Column { name: "disk_limit", unit: "bytes", kind: Kind::Last },
     varying("load", "processes"),
     varying("containers", "containers"),
+    varying("network_received", "bytes_per_second"),
+    varying("network_sent", "bytes_per_second"),
+    varying("block_read", "bytes_per_second"),
+    varying("block_written", "bytes_per_second"),
+    varying("processes", "processes"),
+    Column { name: "restarts", unit: "restarts", kind: Kind::Sum },
 ];
 
 /// Upper bounds of the durations that the edge tells apart, in seconds; one more column is for what takes longer.

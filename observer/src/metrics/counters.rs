@@ -63,6 +63,14 @@ pub(crate) struct HostCounters {
     pub(crate) disk: u64,
     /// Processes that run or want to, as a mean over a minute.
     pub(crate) load: f64,
+    /// Bytes over the interfaces that are hardware; none where it shows no such.
+    pub(crate) received: Option<u64>,
+    pub(crate) sent: Option<u64>,
+    /// Bytes from and to the disks that are hardware; none where it shows no such.
+    pub(crate) read: Option<u64>,
+    pub(crate) written: Option<u64>,
+    /// All processes, the kernel's own among them.
+    pub(crate) processes: Option<u64>,
 }
 
 /// What the edge has counted of an app since it was started.

@@ -128,6 +128,17 @@ fn of_node(text: &mut String, host: &HostCounters, containers: u64, node: &str) 
     ] {
         let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}\n{name}{{node=\"{node}\"}} {value}");
     }
+    for (name, kind, help, value) in [
+        ("skypanel_node_network_receive_bytes_total", "counter", "Bytes received by its hardware", host.received),
+        ("skypanel_node_network_transmit_bytes_total", "counter", "Bytes sent by its hardware", host.sent),
+        ("skypanel_node_disk_read_bytes_total", "counter", "Bytes read from its disks", host.read),
+        ("skypanel_node_disk_written_bytes_total", "counter", "Bytes written to its disks", host.written),
+        ("skypanel_node_processes", "gauge", "Processes, the kernel's own among them", host.processes),
+    ] {
+        if let Some(value) = value {
+            let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}\n{name}{{node=\"{node}\"}} {value}");
+        }
+    }
 }
 
 /// A line of the edge's, with our labels. `app` is the slug and the id of the app that it is of.
@@ -186,7 +197,8 @@ mod tests {
             started_at: chrono::DateTime::from_timestamp(1_800_000_000, 500_000_000).expect("is a time"),
         };
         let counters = Counters { cpu: 1_500_000_000, memory: 4_194_304, received: Some(7), ..Counters::default() };
-        let host = HostCounters { busy: 12.5, memory: 5, memory_limit: 10, ..HostCounters::default() };
+        let host =
+            HostCounters { busy: 12.5, memory: 5, memory_limit: 10, written: Some(512), ..HostCounters::default() };
         let measured = Measured {
             at: chrono::DateTime::from_timestamp(1_800_000_100, 0).expect("is a time"),
             moment: Instant::now(),
@@ -209,10 +221,12 @@ mod tests {
             format!("container_start_time_seconds{{{labels}}} 1800000000.5"),
             format!("container_last_seen{{{labels}}} 1800000100"),
             "skypanel_node_cpu_seconds_total{node=\"no\\\"de\"} 12.5".to_owned(),
+            "skypanel_node_disk_written_bytes_total{node=\"no\\\"de\"} 512".to_owned(),
             "# TYPE container_cpu_usage_seconds_total counter".to_owned(),
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is missing in {text}");
         }
+        assert!(!text.contains("skypanel_node_processes"), "what is not known is not told: {text}");
         assert!(!text.contains("container_processes{"), "what is not known is not told: {text}");
         let lines = text.lines().filter(|line| !line.starts_with('#'));
         assert!(lines.map(Sample::parse).all(|sample| sample.is_some_and(|sample| sample.value().is_some())));

@@ -18,11 +18,12 @@ const NO_LIMIT: u64 = 1 << 60;
 pub(crate) struct Roots {
     pub(crate) proc: PathBuf,
     pub(crate) cgroup: PathBuf,
+    pub(crate) sys: PathBuf,
 }
 
 impl Default for Roots {
     fn default() -> Self {
-        Self { proc: "/proc".into(), cgroup: "/sys/fs/cgroup".into() }
+        Self { proc: "/proc".into(), cgroup: "/sys/fs/cgroup".into(), sys: "/sys".into() }
     }
 }
 
@@ -168,17 +169,22 @@ fn pairs(text: &str, name: &str) -> u64 {
 
 /// Bytes received and sent over all interfaces but the loopback.
 fn network(text: &str) -> (u64, u64) {
-    let mut sums = (0_u64, 0_u64);
-    for line in text.lines() {
-        let Some((name, numbers)) = line.split_once(':') else { continue };
-        if name.trim() == "lo" {
-            continue;
-        }
+    sum(interfaces(text).filter(|(name, ..)| *name != "lo").map(|(_, received, sent)| (received, sent)))
+        .unwrap_or_default()
+}
+
+/// The interfaces in `net/dev`, with the bytes that each has received and sent.
+pub(super) fn interfaces(text: &str) -> impl Iterator<Item = (&str, u64, u64)> {
+    text.lines().filter_map(|line| {
+        let (name, numbers) = line.split_once(':')?;
         let mut numbers = numbers.split_ascii_whitespace().map(|word| word.parse::<u64>().unwrap_or(0));
-        sums.0 = sums.0.saturating_add(numbers.next().unwrap_or(0));
-        sums.1 = sums.1.saturating_add(numbers.nth(7).unwrap_or(0));
-    }
-    sums
+        Some((name.trim(), numbers.next().unwrap_or(0), numbers.nth(7).unwrap_or(0)))
+    })
+}
+
+/// Both sums; none of nothing.
+pub(super) fn sum(pairs: impl Iterator<Item = (u64, u64)>) -> Option<(u64, u64)> {
+    pairs.reduce(|one, other| (one.0.saturating_add(other.0), one.1.saturating_add(other.1)))
 }
 
 #[cfg(test)]
@@ -202,7 +208,7 @@ pub(crate) mod tests {
     }
 
     fn roots(directory: &Path) -> Roots {
-        Roots { proc: directory.join("proc"), cgroup: directory.join("cgroup") }
+        Roots { proc: directory.join("proc"), cgroup: directory.join("cgroup"), sys: directory.join("sys") }
     }
 
     fn counters(directory: &Path) -> Counters {

@@ -31,7 +31,8 @@ pub(super) fn readings(
         .collect();
     if let Some(host) = &now.host {
         let earlier = before.and_then(|before| before.host.as_ref());
-        let values = host_values(earlier, host, now.containers, seconds);
+        let restarts = readings.iter().filter_map(|replica| replica.values[replica::RESTARTS]).sum();
+        let values = host_values(earlier, host, now.containers, restarts, seconds);
         readings.push(Reading { of: Subject::Node(node.to_owned()), values });
     }
     // Without two looks at the edge nothing is known of the time between them.
@@ -135,6 +136,7 @@ fn host_values(
     before: Option<&HostCounters>,
     host: &HostCounters,
     containers: u64,
+    restarts: f64,
     seconds: Option<f64>,
 ) -> Vec<Option<f64>> {
     let mut values = vec![None; node::COUNT];
@@ -146,6 +148,17 @@ fn host_values(
     values[node::DISK_LIMIT] = Some(number(host.disk_limit));
     values[node::LOAD] = Some(host.load);
     values[node::CONTAINERS] = Some(number(containers));
+    // What went down is less hardware than before, of which nothing is known.
+    let rate = |of: fn(&HostCounters) -> Option<u64>| {
+        let went_up = of(host)?.checked_sub(of(before?)?)?;
+        Some(number(went_up) / seconds?)
+    };
+    values[node::NETWORK_RECEIVED] = rate(|of| of.received);
+    values[node::NETWORK_SENT] = rate(|of| of.sent);
+    values[node::BLOCK_READ] = rate(|of| of.read);
+    values[node::BLOCK_WRITTEN] = rate(|of| of.written);
+    values[node::PROCESSES] = host.processes.map(number);
+    values[node::RESTARTS] = Some(restarts);
     values
 }
 
@@ -233,6 +246,8 @@ mod tests {
             (seen[replica::CPU], seen[replica::NETWORK_RECEIVED], seen[replica::RESTARTS]),
             (Some(0.1), Some(2.0), Some(1.0))
         );
+        let node = readings(Some(&first), &replaced, "one", &HashMap::new()).pop().expect("has one");
+        assert_eq!(node.values[super::node::RESTARTS], Some(1.0), "its node counts it");
         // The same container, whose counters went down without a word.
         let reset = measured(start, 20, vec![(task(app, "2", 4), counters(500_000_000, 10))]);
         let seen = values(Some(&replaced), &reset);
@@ -240,6 +255,22 @@ mod tests {
         // One that ran before, and was not seen.
         let unseen = measured(start, 30, vec![(task(app, "3", -50), counters(500_000_000, 10))]);
         assert_eq!(values(Some(&reset), &unseen)[replica::CPU], None);
+    }
+
+    #[test]
+    fn a_node_with_less_hardware_than_before_has_no_rate() {
+        let start = Instant::now();
+        let at = |second: i64, received: u64, written: u64| {
+            let mut measured = measured(start, second, Vec::new());
+            let host = measured.host.as_mut().expect("is there");
+            (host.received, host.written, host.processes) = (Some(received), Some(written), Some(7));
+            measured
+        };
+        let (first, second) = (at(0, 1_000, 1_000), at(10, 1_050, 400));
+        let values = readings(Some(&first), &second, "one", &HashMap::new()).pop().expect("has one").values;
+        assert_eq!((values[node::NETWORK_RECEIVED], values[node::NETWORK_SENT]), (Some(5.0), None));
+        assert_eq!((values[node::BLOCK_WRITTEN], values[node::PROCESSES]), (None, Some(7.0)));
+        assert_eq!(values[node::RESTARTS], Some(0.0));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use chrono::{TimeDelta, Utc};
 use serde_json::Value;
 use skypanel_core::clock::Clock;
-use skypanel_core::measurements::{Measurements as _, Series};
+use skypanel_core::measurements::{Measurements, Series};
 use skypanel_core::settings::HttpAddress;
 use skypanel_observer::metrics::{EmbeddedMeasurements, PrometheusMeasurements};
 use tempfile::TempDir;
@@ -138,11 +138,28 @@ async fn a_prometheus_answers_what_the_store_does() {
     let (ours, theirs) = (nodes.0[&names[0][0]], nodes.1[&names[0][0]]);
     assert!((ours.memory_limit_bytes - theirs.memory_limit_bytes).abs() < theirs.memory_limit_bytes / 1_000.0);
     assert!((ours.disk_limit_bytes - theirs.disk_limit_bytes).abs() < theirs.disk_limit_bytes / 1_000.0);
-    let series = prometheus.of_node(&names[0][0], now - TimeDelta::hours(6), now).await.expect("answers");
     let traffic = prometheus.traffic(now).await.expect("answers");
     assert!(traffic.is_empty(), "no edge is asked here: {traffic:?}");
-    let known: Vec<&str> = series.iter().map(|series| series.name).collect();
-    assert_eq!(known, ["cpu", "memory", "memory_limit", "disk", "disk_limit", "load", "containers"]);
+    // Of a node the same is known from both; of a machine that shows no hardware, no traffic.
+    let from = now - TimeDelta::hours(6);
+    let ours = embedded.of_node(&names[0][0], from, now).await.expect("reads");
+    let theirs = prometheus.of_node(&names[0][0], from, now).await.expect("answers");
+    let [ours, theirs] = [ours, theirs].map(|series| series.iter().map(|one| (one.name, one.unit)).collect::<Vec<_>>());
+    assert_eq!(ours, theirs);
+    let known: Vec<&str> = theirs.iter().map(|(name, _)| *name).collect();
+    assert_eq!(known[..7], ["cpu", "memory", "memory_limit", "disk", "disk_limit", "load", "containers"]);
+    assert_eq!(known[known.len() - 2..], ["processes", "restarts"]);
+
+    // A replica that is started anew counts for its node.
+    world.replica("worker.1", "sleep 600").await;
+    let restarts = async |measurements: &dyn Measurements| {
+        let now = Utc::now();
+        let series = measurements.of_node(&names[0][0], now - TimeDelta::hours(1), now).await.expect("answers");
+        let of = series.iter().find(|series| series.name == "restarts").expect("is there");
+        of.points.iter().map(|point| point.mean).sum::<f64>()
+    };
+    until("the store counts it", async || restarts(&embedded).await > 0.5).await;
+    until("the Prometheus counts it", async || restarts(&prometheus).await > 0.5).await;
 
     let address = server.address;
     drop(server);

@@ -146,7 +146,8 @@ pub(super) fn nodes(answer: Answer, now: DateTime<Utc>) -> BTreeMap<String, Node
             node::DISK => usage.disk_bytes = value,
             node::DISK_LIMIT => usage.disk_limit_bytes = value,
             node::LOAD => usage.load = value,
-            _ => usage.containers = value,
+            node::CONTAINERS => usage.containers = value,
+            _ => {}
         }
     }
     nodes

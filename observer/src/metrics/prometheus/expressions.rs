@@ -38,7 +38,11 @@ pub(super) fn query(layout: Layout, of: &str, which: Which, step: u64) -> Option
     let of = escaped(of);
     let mut parts: Vec<String> = columns
         .filter_map(|(place, column)| {
-            let within = within_step(column, &inner(layout, place, &of)?, which, step)?;
+            let mut within = within_step(column, &inner(layout, place, &of)?, which, step)?;
+            if (layout, place) == (Layout::Node, node::RESTARTS) {
+                // Of all its replicas; none of a node that runs none.
+                within = format!("(sum({within}) or 0 * max(skypanel_node_containers{{node=\"{of}\"}}))");
+            }
             Some(named(&within, column.name))
         })
         .collect();
@@ -127,14 +131,23 @@ fn of_router(place: usize, app: &str) -> Option<String> {
 
 fn of_node(place: usize, node: &str) -> Option<String> {
     let gauge = |name: &str| format!("max(skypanel_node_{name}{{node=\"{node}\"}})");
+    let rate = |name: &str| format!("sum(rate(skypanel_node_{name}{{node=\"{node}\"}}[{RATE}]))");
     Some(match place {
-        node::CPU => format!("sum(rate(skypanel_node_cpu_seconds_total{{node=\"{node}\"}}[{RATE}]))"),
+        node::CPU => rate("cpu_seconds_total"),
         node::MEMORY => gauge("memory_used_bytes"),
         node::MEMORY_LIMIT => gauge("memory_bytes"),
         node::DISK => gauge("disk_used_bytes"),
         node::DISK_LIMIT => gauge("disk_bytes"),
         node::LOAD => gauge("load1"),
         node::CONTAINERS => gauge("containers"),
+        node::NETWORK_RECEIVED => rate("network_receive_bytes_total"),
+        node::NETWORK_SENT => rate("network_transmit_bytes_total"),
+        node::BLOCK_READ => rate("disk_read_bytes_total"),
+        node::BLOCK_WRITTEN => rate("disk_written_bytes_total"),
+        node::PROCESSES => gauge("processes"),
+        node::RESTARTS => {
+            format!("max by (app_id,process,replica) (container_start_time_seconds{{node=\"{node}\"}})")
+        }
         _ => return None,
     })
 }
@@ -180,7 +193,7 @@ mod tests {
             assert_eq!((count(Which::Max), count(Which::P95)), (varying, varying), "{layout:?}");
             assert_eq!((query(layout, "x", Which::Max, 10), query(layout, "x", Which::P95, 10)), (None, None));
         }
-        assert_eq!(nodes_now().matches(COLUMN).count(), node::COUNT);
+        assert_eq!(nodes_now().matches(COLUMN).count(), 7, "what is told of nodes as they are now");
     }
 
     #[test]

@@ -175,6 +175,28 @@ async fn nodes_are_told_as_they_are_now() {
 }
 
 #[tokio::test]
+async fn a_node_s_file_with_fewer_columns_is_replaced() {
+    let dir = tempfile::tempdir().expect("makes a directory");
+    let reading = || Reading { of: Subject::Node("one".to_owned()), values: vec![Some(1.0); node::COUNT] };
+    drop(Writer::open(dir.path()).expect("opens"));
+    // The first seven were all, and a row as long as they were is where one is looked for now.
+    let path = reading().of.path(dir.path());
+    let mut old = b"SKYM01\x03\x07".to_vec();
+    old.extend(crc32fast::hash(&old).to_le_bytes());
+    old.resize(326_176, 1);
+    std::fs::write(&path, old).expect("writes");
+    let reader = EmbeddedMeasurements::new(dir.path(), Clock::standing_at(time(START + 2)));
+    let read = || reader.of_node("one", time(START), time(START + 2));
+    assert_eq!(read().await.expect("reads"), [], "nothing of it is taken for something else");
+    let mut writer = Writer::open(dir.path()).expect("opens");
+    writer.make_up(time(START).timestamp()).expect("passes over it");
+    writer.append(START, &[reading()]).expect("writes");
+    let series = read().await.expect("reads");
+    assert_eq!((series.len(), named(&series, "restarts").points.len()), (node::COUNT, 1));
+    drop(SeriesFile::open(&path, Layout::Node).expect("opens").expect("is one of today's"));
+}
+
+#[tokio::test]
 async fn traffic_is_told_as_it_is_now() {
     let dir = tempfile::tempdir().expect("makes a directory");
     let mut writer = Writer::open(dir.path()).expect("opens");
