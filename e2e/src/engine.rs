@@ -1,5 +1,7 @@
 //! What the engine says it runs, through its own command line.
 
+use std::io::{Read as _, Write as _};
+use std::os::unix::net::UnixStream;
 use std::process::Command;
 use std::time::Duration;
 
@@ -9,6 +11,7 @@ use crate::Instance;
 use crate::command::{Finished, run};
 
 const LIMIT: Duration = Duration::from_mins(1);
+const SOCKET: &str = "/var/run/docker.sock";
 
 /// The engine, as far as it concerns one installation.
 pub struct Engine {
@@ -53,6 +56,23 @@ impl Engine {
         }
         let list: Value = serde_json::from_slice(&answer.stdout).expect("docker inspect prints JSON");
         list.get(0).cloned().unwrap_or(Value::Null)
+    }
+
+    /// What the engine has counted of a container so far, which its command line only tells rounded.
+    ///
+    /// # Panics
+    /// When the engine does not tell it.
+    #[track_caller]
+    pub fn statistics(id: &str) -> Value {
+        let mut stream = UnixStream::connect(SOCKET).expect("the engine listens");
+        stream.set_read_timeout(Some(LIMIT)).and(stream.set_write_timeout(Some(LIMIT))).expect("are set");
+        // The older form of the protocol has answers in one piece, up to the end of the connection.
+        let request = format!("GET /containers/{id}/stats?stream=false&one-shot=true HTTP/1.0\r\nHost: engine\r\n\r\n");
+        stream.write_all(request.as_bytes()).expect("the engine is asked");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("the engine answers");
+        let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+        serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {answer}"))
     }
 
     /// Containers of an app's process type that run and are not on their way out.

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 use skypanel_e2e::{App, Connection, Engine, Instance, SETTLE_LIMIT, SettingGuard, root, run, until, until_some};
@@ -11,6 +11,8 @@ use skypanel_e2e::{App, Connection, Engine, Instance, SETTLE_LIMIT, SettingGuard
 /// Longest the services may take to start.
 const UP_LIMIT: Duration = Duration::from_mins(3);
 const LIMIT: Duration = Duration::from_mins(1);
+/// For how long the agent tells what it measured again, instead of measuring, and as much for what rounds times.
+const TOLD_AGAIN: Duration = Duration::from_secs(2);
 /// Ports of the services, outside of those that the kernel gives away.
 const PROMETHEUS: u16 = 19_090;
 const ALERTMANAGER: u16 = 19_093;
@@ -126,6 +128,7 @@ fn the_services_beside_the_platform_do_what_they_are_there_for() {
     let limit = until_some("the app's memory limit is known", SETTLE_LIMIT, || query(&wanted));
     let task = &Engine::of(instance).tasks(&app.slug, "web")[0];
     assert_eq!(Some(limit), task["HostConfig"]["Memory"].as_f64());
+    use_agrees(task["Id"].as_str().expect("has one"));
     assert_eq!(query("count(node_cpu_seconds_total{mode=\"idle\"})"), Some(cores()));
 
     // Every name that the dashboards ask for is known.
@@ -162,6 +165,33 @@ fn the_services_beside_the_platform_do_what_they_are_there_for() {
     let _ = run(&mut services.command(&["down"]), LIMIT).success();
     until("its tasks are gone", SETTLE_LIMIT, || tasks().is_empty());
     assert!(instance.data_dir.join("infra/prometheus/data").exists(), "what it kept stays");
+}
+
+/// The CPU time and the memory of a container are for Prometheus what they are for the engine.
+fn use_agrees(id: &str) {
+    let of = |name: &str| format!(r#"{name}{{id="/docker/{id}"}}"#);
+    let cpu = || Engine::statistics(id)["cpu_stats"]["cpu_usage"]["total_usage"].as_f64().expect("is told") / 1e9;
+    let counter = of("container_cpu_usage_seconds_total");
+
+    // CPU time only goes up: what was scraped between two looks at the engine lies between what they found.
+    let before = cpu();
+    let looked = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is after 1970") + TOLD_AGAIN;
+    let told = until_some("it is scraped after the first look", SETTLE_LIMIT, || {
+        query(&format!("timestamp({counter})")).filter(|at| *at > looked.as_secs_f64())?;
+        query(&counter)
+    });
+    let after = cpu();
+    assert!(0.0 < before && before <= told && told <= after, "{told} is not between {before} and {after}");
+
+    // Memory goes up and down, and the kernel counts it in lots of pages for each core.
+    until("its working set agrees with the engine's", SETTLE_LIMIT, || {
+        let memory = &Engine::statistics(id)["memory_stats"];
+        let cached = ["total_inactive_file", "inactive_file"].iter().find_map(|name| memory["stats"][name].as_f64());
+        let used = memory["usage"].as_f64().expect("is told") - cached.unwrap_or(0.0);
+        let told = query(&of("container_memory_working_set_bytes")).expect("is known");
+        println!("working set: {told} for Prometheus, {used} for the engine");
+        told > 4_096.0 && (told - used).abs() <= 1_048_576.0
+    });
 }
 
 /// Names of the metrics that the dashboards ask for.
