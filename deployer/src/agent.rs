@@ -28,6 +28,8 @@ const IDLE: Duration = Duration::from_secs(2);
 const BUSY: Duration = Duration::from_millis(200);
 /// First and longest pause after the engine failed.
 const RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
+/// For how long it is remembered that a container was told to stop, once it is gone: its end is told by an event.
+const FORGET: Duration = Duration::from_mins(1);
 /// How often the firewall is looked after: other programs flush and reload rules.
 const FIREWALL_CHECK: Duration = Duration::from_mins(1);
 
@@ -40,7 +42,7 @@ pub struct Agent {
     /// Routed containers that were seen healthy, by id.
     tasks: HashMap<String, RoutedTask>,
     /// Containers that were told to stop and still run.
-    stopping: HashSet<String>,
+    stopping: HashMap<String, Instant>,
     /// As last read.
     known: Option<Known>,
     firewall_checked: Instant,
@@ -81,7 +83,7 @@ impl Agent {
             store,
             _present: present,
             tasks: HashMap::new(),
-            stopping: HashSet::new(),
+            stopping: HashMap::new(),
             known: None,
             firewall_checked: Instant::now(),
             incidents: Incidents::default(),
@@ -165,7 +167,7 @@ impl Agent {
         let signal = actor.attributes.as_ref().and_then(|attributes| attributes.get("signal")).map(String::as_str);
         let drains = action == "kill" && signal == Some("15");
         let ends = drains || action == "die" || (action == "kill" && signal == Some("9"));
-        if !ends || !self.stopping.insert(id.clone()) || (drains && self.is_last(id)) {
+        if !ends || self.stopping.insert(id.clone(), Instant::now()).is_some() || (drains && self.is_last(id)) {
             return;
         }
         if self.tasks.remove(id).is_some() {
@@ -185,13 +187,13 @@ impl Agent {
         let labels = vec![
             names::pair(names::INSTALLATION, &parts.options.installation),
             names::pair(names::ROLE, names::role::TASK),
-            names::PORT.to_owned(),
         ];
         let running = filters([("label", labels), ("status", vec!["running".to_owned()])]);
         let options = ListContainersOptionsBuilder::new().filters(&running).build();
         let containers = call("Listing the tasks' containers", parts.engine.list_containers(Some(options))).await?;
         let running: HashSet<&String> = containers.iter().filter_map(|container| container.id.as_ref()).collect();
-        self.stopping.retain(|id| running.contains(id));
+        // That it has ended may be told after it is gone from the list.
+        self.stopping.retain(|id, since| running.contains(id) || since.elapsed() < FORGET);
         if containers.is_empty() {
             self.tasks.clear();
             self.write();
@@ -207,7 +209,7 @@ impl Agent {
             let task = label("com.docker.swarm.task.id");
             let stays = meant_to_run.as_ref().is_none_or(|ids| task.is_some_and(|task| ids.contains(task)));
             // One that was healthy before and now fails a check stays: the engine replaces it if that goes on.
-            if !stays || self.stopping.contains(id) || !(is_healthy(container) || self.tasks.contains_key(id)) {
+            if !stays || self.stopping.contains_key(id) || !(is_healthy(container) || self.tasks.contains_key(id)) {
                 continue;
             }
             let Some(address) = addresses.get(id) else { continue };

@@ -1,7 +1,7 @@
 //! What goes wrong with tasks that had started, and that they run again: failed health checks, processes that end though
 //! nobody told them to, memory that ran out. It is counted, and told to the people of their apps.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -60,9 +60,15 @@ enum What {
 
 impl Incidents {
     /// Looks whether an event is an incident. `stopping` are the containers that were told to stop.
-    pub(crate) fn note(&mut self, parts: &Arc<Parts>, store: &Store, event: &EventMessage, stopping: &HashSet<String>) {
+    pub(crate) fn note(
+        &mut self,
+        parts: &Arc<Parts>,
+        store: &Store,
+        event: &EventMessage,
+        stopping: &HashMap<String, Instant>,
+    ) {
         let Some(seen) = read(event) else { return };
-        if seen.what != What::Runs && stopping.contains(&seen.container) {
+        if seen.what != What::Runs && stopping.contains_key(&seen.container) {
             return;
         }
         while self.writing.try_join_next().is_some() {}

@@ -95,6 +95,27 @@ async fn a_crash_loop_is_started_after_pauses_and_given_up_while_the_rest_serves
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_was_told_to_stop_has_not_crashed() {
+    let mut world = World::new().await;
+    let app = world.app().await;
+    let (web, worker) = (command("web"), "sleep 600");
+    let types = [("web", web.as_str()), ("worker", worker), ("clock", "sleep 4; exit 3")];
+    world.release(&app, &types[..2], &[("web", 1), ("worker", 3)]).await.expect("goes live");
+    world.release(&app, &types, &[("web", 1), ("worker", 0), ("clock", 1)]).await.expect("goes live");
+    // What happens is told in the order in which it happened.
+    world.until_told(&app, "crash", "clock.1 ended with exit status 3").await;
+    let begun = Instant::now();
+    while !world.containers(&[("skypanel.process", "worker"), ("skypanel.app", app.slug.as_str())]).await.is_empty() {
+        assert!(begun.elapsed() < LIMIT, "the workers are still there");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    world.until_told(&app, "recover", "clock.1").await;
+    let told = world.told(&app, &["crash", "health"]).await;
+    assert!(told.iter().all(|message| message.starts_with("clock.1 ")), "{told:?}");
+    world.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn running_out_of_memory_reads_so() {
     let mut world = World::new().await;
     let app = world.app().await;
