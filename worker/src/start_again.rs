@@ -12,7 +12,11 @@ impl Job for StartAgain {
         let failed = |error: &(dyn std::error::Error + 'static)| {
             Error::System(format!("starting {} of {} again: {}", self.process, self.app, chain(error)))
         };
-        let Ok(app) = worker.store.app(self.app).await else { return Ok(()) };
+        let app = match worker.store.app(self.app).await {
+            Ok(app) => app,
+            Err(Error::NotFound(_)) => return Ok(()),
+            Err(error) => return Err(error),
+        };
         // Looked at before the store is asked: a rollout that begins in between changes it, and then this does nothing.
         let standing = worker.deployer.standing(&app, &self.process).await.map_err(|error| failed(&error))?;
         let Some(standing) = standing else { return Ok(()) };
