@@ -25,8 +25,9 @@ pub(crate) const SEGMENT_AGE: Duration = Duration::from_hours(6);
 const KEPT_BUFFER: usize = 256 * 1024;
 /// A file that was not written to for so long is closed.
 const CLOSE_AFTER: Duration = Duration::from_secs(60);
-/// Numbers left out when the machine lost what was not on disk yet: readers may have seen lines with those numbers.
-pub(crate) const LEAP: u64 = 1 << 20;
+/// Numbers left out when the machine lost what was not on disk yet: readers may have seen lines with those numbers. More
+/// than lines are ever removed at once, so that the two can be told apart.
+pub(crate) const LEAP: u64 = 1 << 40;
 
 /// An app's log, for its one writer.
 #[derive(Debug)]
