@@ -53,6 +53,32 @@ async fn lines_are_posted_in_batches_until_they_are_taken() {
 }
 
 #[tokio::test]
+async fn what_is_too_much_at_once_is_posted_in_smaller_batches() {
+    let (tls, authority) = certified();
+    let listener = Listener::https(tls).await;
+    let world = World::new(Some(&authority)).await;
+    listener.take_at_most(64 * 1024);
+    world.add(&format!("https://{}/", listener.address)).await;
+    let texts: Vec<String> = (0..200).map(|number| format!("{number} {}", "x".repeat(16_000))).collect();
+    let records = texts.iter().map(|text| record(text)).collect();
+    world.logs.append(world.app.id, records).await.expect("appends");
+    world.append(0..3).await;
+    until("all are there", || listener.texts().len() == 203).await;
+    assert_eq!(listener.texts()[..200], texts);
+    assert_eq!(listener.texts()[200..], lines(0..3));
+    let longest = listener.heard().posts.iter().map(|post| post.lines.len()).max();
+    assert_eq!(longest, Some(32), "no batch is much longer than half a megabyte");
+    // One line that is too long by itself is refused, and counted.
+    listener.take_at_most(8 * 1024);
+    world.logs.append(world.app.id, vec![record(&texts[0])]).await.expect("appends");
+    world.noted(|drain| drain.last_error.as_deref() == Some("It answered 413: Not now")).await;
+    world.append(3..4).await;
+    until("the next is there", || listener.texts().len() == 205).await;
+    assert_eq!(listener.texts()[203..], ["1 lines before this one were refused by this drain.", "line 3"]);
+    world.close().await;
+}
+
+#[tokio::test]
 async fn what_is_refused_is_counted_and_what_follows_goes_on() {
     let (tls, authority) = certified();
     let listener = Listener::https(tls).await;

@@ -30,6 +30,8 @@ pub(crate) struct Heard {
     pub(crate) connections: usize,
     /// What posts are answered.
     status: u16,
+    /// Longest body of a post that is taken, in bytes.
+    most: usize,
     /// Whether it reads nothing.
     is_deaf: bool,
 }
@@ -63,7 +65,7 @@ impl Listener {
 
     async fn start(tls: Option<TlsAcceptor>, is_http: bool) -> Self {
         let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
-        let heard = Heard { status: 200, ..Heard::default() };
+        let heard = Heard { status: 200, most: usize::MAX, ..Heard::default() };
         let mut listener = Self { address, tls, is_http, heard: Arc::new(Mutex::new(heard)), serving: None };
         listener.up().await;
         listener
@@ -92,6 +94,11 @@ impl Listener {
 
     pub(crate) fn answer(&self, status: u16) {
         self.heard().status = status;
+    }
+
+    /// Answers 413 to posts that are longer than that.
+    pub(crate) fn take_at_most(&self, bytes: usize) {
+        self.heard().most = bytes;
     }
 
     pub(crate) fn be_deaf(&self) {
@@ -172,7 +179,7 @@ async fn post(heard: Arc<Mutex<Heard>>, request: Request<Incoming>) -> Result<Re
     let body = request.into_body().collect().await.expect("is read").to_bytes();
     let lines: Vec<Value> = serde_json::from_slice(&body).expect("is a list");
     let mut heard = locked(&heard);
-    let status = heard.status;
+    let status = if body.len() > heard.most { 413 } else { heard.status };
     heard.posts.push(Post { path, authorization, lines, status });
     Ok(Response::builder().status(status).body(Full::from("Not\nnow")).expect("is an answer"))
 }

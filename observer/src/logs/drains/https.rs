@@ -43,7 +43,8 @@ pub(super) async fn post(
     match answer.status {
         200..300 => Outcome::Taken,
         // It understood that it does not want these lines; the same lines are not offered again.
-        400 | 406 | 413 | 415 | 422 => Outcome::Refused(why),
+        400 | 406 | 415 | 422 => Outcome::Refused(why),
+        413 => Outcome::TooMany(why),
         _ => Outcome::Failed(why),
     }
 }

@@ -14,8 +14,9 @@ use super::Parts;
 use super::https;
 use super::syslog::Syslog;
 
-/// Lines handed over at once.
+/// Lines, and bytes of their text, handed over at once; the last line may go beyond that.
 const LINES: usize = 500;
+const BYTES: usize = 512 * 1024;
 /// Longest handing them over may take.
 const LIMIT: Duration = Duration::from_secs(30);
 /// Lines let gather before they are handed over.
@@ -33,6 +34,8 @@ pub(super) enum Outcome {
     Taken,
     /// It will never take them, for this reason.
     Refused(String),
+    /// They are too many at once.
+    TooMany(String),
     /// It may take them later.
     Failed(String),
 }
@@ -52,6 +55,8 @@ struct Forwarding {
     place: Option<u64>,
     /// Lines that were refused since it took some.
     refused: u64,
+    /// Most lines at once that it is thought to take.
+    most: usize,
     is_failing: bool,
     noted: Option<Instant>,
 }
@@ -60,7 +65,8 @@ pub(super) async fn run(parts: Arc<Parts>, drain: OpenDrain, stop: CancellationT
     let Some(mut grown) = parts.logs.appended(drain.app) else { return };
     let place = parts.positions.lock().await.get(drain.id.0);
     let is_failing = drain.is_failing;
-    let mut forwarding = Forwarding { parts, drain, syslog: None, place, refused: 0, is_failing, noted: None };
+    let mut forwarding =
+        Forwarding { parts, drain, syslog: None, place, refused: 0, most: LINES, is_failing, noted: None };
     let work = async {
         let mut pause = AGAIN_AFTER.0;
         loop {
@@ -94,7 +100,8 @@ impl Forwarding {
             // A new one begins with what is written from its making on.
             self.place = self.parts.logs.place_before(app, self.drain.since).await?;
         }
-        let ahead = self.parts.logs.ahead(app, self.place, LINES).await?;
+        let mut ahead = self.parts.logs.ahead(app, self.place, self.most).await?;
+        ahead.cut(BYTES);
         let mut records: Vec<LogRecord> = Vec::with_capacity(ahead.lines.len() + 2);
         if let Some((_, next)) = ahead.lines.first() {
             let mut say = |text| records.push(LogRecord::system(next.record.at, LogLevel::Warn, text));
@@ -109,17 +116,23 @@ impl Forwarding {
                 say(format!("{} lines before this one were refused by this drain.", self.refused));
             }
         }
+        let lines = ahead.lines.len();
         records.extend(ahead.lines.into_iter().map(|(_, line)| line.record));
         if !records.is_empty() {
             let outcome = timeout(LIMIT, self.deliver(&records)).await;
             let outcome = outcome.unwrap_or_else(|_| Ok(Outcome::Failed("It does not take lines in time.".to_owned())));
             match outcome? {
+                Outcome::TooMany(_) if lines > 1 => {
+                    self.most = lines / 2;
+                    return Ok(true);
+                }
                 Outcome::Taken => {
                     self.refused = 0;
+                    self.most = self.most.saturating_mul(2).min(LINES);
                     self.note(None).await?;
                 }
-                Outcome::Refused(why) => {
-                    self.refused = self.refused.saturating_add(records.len() as u64);
+                Outcome::Refused(why) | Outcome::TooMany(why) => {
+                    self.refused = self.refused.saturating_add(lines as u64);
                     self.note(Some(&why)).await?;
                 }
                 Outcome::Failed(why) => {

@@ -28,6 +28,24 @@ pub(in crate::logs) struct Ahead {
     pub(in crate::logs) has_more: bool,
 }
 
+impl Ahead {
+    /// Leaves for later what goes beyond so many bytes of text, but for one line.
+    pub(in crate::logs) fn cut(&mut self, bytes: usize) {
+        let mut all = 0;
+        let kept = self.lines.iter().take_while(|(_, line)| {
+            let fits = all == 0 || all + line.record.text.len() <= bytes;
+            all += line.record.text.len().max(1);
+            fits
+        });
+        let kept = kept.count();
+        if kept < self.lines.len() {
+            self.lines.truncate(kept);
+            self.place = self.lines.last().map(|(number, _)| *number);
+            self.has_more = true;
+        }
+    }
+}
+
 impl EmbeddedLogs {
     /// At most this many lines behind a place, or from the oldest on.
     pub(in crate::logs) async fn ahead(&self, app: AppId, behind: Option<u64>, lines: usize) -> Result<Ahead> {
@@ -46,6 +64,7 @@ impl EmbeddedLogs {
         };
         Ok(Ahead { lines, lost, place: read.seen.max(behind), has_more: read.end != End::Nothing })
     }
+
     /// The place before the first line that is not older than that, or at the end; none where nothing is kept.
     pub(in crate::logs) async fn place_before(&self, app: AppId, since: DateTime<Utc>) -> Result<Option<u64>> {
         let matcher = Matcher::new(LogFilter { since: Some(since), ..LogFilter::default() });
