@@ -13,8 +13,9 @@ use skypanel_core::logs::{LogCursor, LogFilter, LogLevel, LogLine, LogRecord, Lo
 use skypanel_core::model::AppId;
 use skypanel_core::{Error, Result};
 
-/// Times that are closer than this came in the order they were told in. In nanoseconds.
-const TIE: i64 = 1_000_000;
+/// How far behind the line before it a line is kept as if it came right after that, so that whoever goes on from a time
+/// misses none. What is further behind is the leap of a clock. In nanoseconds.
+const TIE: i64 = 5_000_000_000;
 
 /// Lines to hand over, by the labels of their streams.
 #[derive(Debug, Default)]

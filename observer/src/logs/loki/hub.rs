@@ -2,7 +2,7 @@
 //! last. Where it may have left lines out, followers are told to ask for them.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
@@ -42,10 +42,13 @@ pub(super) enum Piece {
     End(String),
 }
 
+/// An app's tail; locked while it is being opened, so that those who come meanwhile wait for it.
+type Slot = Arc<tokio::sync::Mutex<Weak<Hub>>>;
+
 /// The tails of all apps that are followed.
 #[derive(Debug, Default)]
 pub(super) struct Hubs {
-    apps: Mutex<HashMap<AppId, Weak<Hub>>>,
+    apps: Mutex<HashMap<AppId, Slot>>,
 }
 
 /// The tail of one app; ends with its last follower.
@@ -59,8 +62,9 @@ pub(super) struct Hub {
 impl Hub {
     /// The app's tail, open, and what it tells from now on.
     pub(super) async fn join(loki: &Arc<Inner>, app: AppId) -> Result<(Arc<Self>, Receiver<Piece>)> {
-        let running = loki.hubs.lock().get(&app).and_then(Weak::upgrade);
-        if let Some(hub) = running
+        let slot = loki.hubs.slot(app);
+        let mut slot = slot.lock().await;
+        if let Some(hub) = slot.upgrade()
             && let Some(pieces) = hub.pieces.upgrade()
         {
             return Ok((hub, pieces.subscribe()));
@@ -70,16 +74,20 @@ impl Hub {
         let weak = pieces.downgrade();
         let task = tokio::spawn(run(loki.clone(), app, socket, pieces));
         let hub = Arc::new(Self { pieces: weak, _task: AbortOnDropHandle::new(task) });
-        let mut apps = loki.hubs.lock();
-        apps.retain(|_, hub| hub.strong_count() > 0);
-        apps.insert(app, Arc::downgrade(&hub));
+        *slot = Arc::downgrade(&hub);
         Ok((hub, receiver))
     }
 }
 
 impl Hubs {
-    fn lock(&self) -> MutexGuard<'_, HashMap<AppId, Weak<Hub>>> {
-        self.apps.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The app's place, and none any more of apps that nobody follows.
+    fn slot(&self, app: AppId) -> Slot {
+        let mut apps = self.apps.lock().unwrap_or_else(PoisonError::into_inner);
+        // One that cannot be locked is being opened.
+        apps.retain(|_, slot| {
+            slot.try_lock().map_or(true, |hub| hub.strong_count() > 0) || Arc::strong_count(slot) > 1
+        });
+        apps.entry(app).or_default().clone()
     }
 }
 
