@@ -67,12 +67,14 @@ impl Part {
         }
     }
 
-    /// The user, and group, that it runs as in its container.
+    /// The user, and group, that it runs as in its container. Those with secrets have one of their own.
     pub(crate) fn user(self) -> u32 {
         match self {
             Self::Loki => 10_001,
             Self::Grafana => 472,
-            Self::Prometheus | Self::Alertmanager | Self::NodeExporter => 65_534,
+            Self::Prometheus => 10_002,
+            Self::Alertmanager => 10_003,
+            Self::NodeExporter => 65_534,
         }
     }
 }
