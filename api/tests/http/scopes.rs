@@ -20,6 +20,7 @@ const OWN: &[&str] = &[
     "post /api/organizations/{organization}/notifications",
     "post /api/organizations/{organization}/notifications/{id}/rotate",
     "post /api/organizations/{organization}/notifications/{id}/test",
+    "post /api/paas/apps/{app}/transfer",
     "put /api/organizations/{organization}/members/{user}",
 ];
 /// The member that the walk takes out is the developer, and everybody may leave.
