@@ -14,7 +14,7 @@ use crate::engine::find;
 use crate::progress::last_health_output;
 use crate::{DeployError, Parts, names};
 
-/// Of one replica no more is told within this time: one that crashes does so again and again.
+/// That a replica lost one of its processes for its memory is told once within this time: it may start another at once.
 const QUIET: Duration = Duration::from_secs(60);
 /// Longest it may take to find out more and to write it down, while the engine or the store is away.
 const LIMIT: Duration = Duration::from_mins(5);
@@ -30,7 +30,7 @@ const KILLED: i64 = 137;
 /// Notes incidents and writes them down beside the agent's own work. What is being written ends with this.
 #[derive(Default)]
 pub(crate) struct Incidents {
-    /// When something was told of a replica last.
+    /// When it was told last that a replica lost a process for its memory.
     told: HashMap<(AppId, String), Instant>,
     writing: JoinSet<()>,
 }
@@ -76,11 +76,13 @@ impl Incidents {
             tracing::warn!(?seen, "too much happens at once; this is not written down");
             return;
         }
-        let is_told = seen.what != What::Runs && self.may_tell(&seen);
+        if seen.what == What::OutOfMemory && !self.may_tell(&seen) {
+            return;
+        }
         let (parts, store) = (Arc::clone(parts), store.clone());
         self.writing.spawn(async move {
             let work = async {
-                while let Err(error) = write_down(&parts, &store, &seen, is_told).await {
+                while let Err(error) = write_down(&parts, &store, &seen).await {
                     tracing::warn!(?seen, %error, "an incident could not be written down; trying again");
                     tokio::time::sleep(RETRY).await;
                 }
@@ -91,12 +93,10 @@ impl Incidents {
         });
     }
 
-    /// Whether nothing was told of that replica just now. A replica that lost a process for its memory may end of that,
-    /// which is told all the same.
+    /// Whether this was not told of that replica just now.
     fn may_tell(&mut self, seen: &Seen) -> bool {
         self.told.retain(|_, at| at.elapsed() < QUIET);
-        let kind = if seen.what == What::OutOfMemory { " memory" } else { "" };
-        let of = (seen.app, format!("{}.{}{kind}", seen.process, seen.replica));
+        let of = (seen.app, format!("{}.{}", seen.process, seen.replica));
         let is_quiet = self.told.contains_key(&of);
         if !is_quiet {
             self.told.insert(of, Instant::now());
@@ -131,7 +131,7 @@ fn read(event: &EventMessage) -> Option<Seen> {
 
 type Failed = Box<dyn std::error::Error + Send + Sync>;
 
-async fn write_down(parts: &Parts, store: &Store, seen: &Seen, is_told: bool) -> Result<(), Failed> {
+async fn write_down(parts: &Parts, store: &Store, seen: &Seen) -> Result<(), Failed> {
     let crash = |what: String, then, detail, kind| Crash {
         app: seen.app,
         deployment: seen.deployment,
@@ -140,7 +140,7 @@ async fn write_down(parts: &Parts, store: &Store, seen: &Seen, is_told: bool) ->
         what,
         then,
         detail,
-        told_as: is_told.then_some(kind),
+        told_as: kind,
     };
     let crash = match seen.what {
         What::Runs => return Ok(store.record_recovery(seen.app, &seen.process, seen.replica).await?),
@@ -149,7 +149,7 @@ async fn write_down(parts: &Parts, store: &Store, seen: &Seen, is_told: bool) ->
             tokio::time::sleep(LATE).await;
             let found = inspect(parts, seen).await?;
             let runs = found.as_ref().and_then(|found| found.state.as_ref()?.running).unwrap_or(false);
-            if runs && is_told {
+            if runs {
                 let (process, replica, memory) = (&seen.process, seen.replica, memory(found.as_ref()));
                 let message = format!(
                     "A process of {process}.{replica} was killed, for the replica used more memory than {memory}; the rest \
@@ -230,13 +230,12 @@ mod tests {
     }
 
     #[test]
-    fn a_replica_is_told_of_once_in_a_while() {
+    fn that_memory_ran_out_is_told_once_in_a_while() {
         let mut incidents = Incidents::default();
-        let mut tell = |action, process| incidents.may_tell(&read(&event(action, process, "1")).expect("is one"));
-        assert!(tell("oom", "web"));
-        assert!(tell("die", "web"), "it ended of that");
-        assert!(!tell("health_status: unhealthy", "web"));
-        assert!(tell("die", "worker"));
+        let mut tell = |process| incidents.may_tell(&read(&event("oom", process, "")).expect("is one"));
+        assert!(tell("web"));
+        assert!(!tell("web"));
+        assert!(tell("worker"));
     }
 
     #[test]

@@ -63,8 +63,7 @@ impl AlertRule {
             Self::AppCrashes => (
                 Organization,
                 &["alerts.app_crashes", "alerts.app_minutes"],
-                "Processes of an app ended so often within that time though nobody told them to; of one replica, one end \
-                 a minute counts.",
+                "Processes of an app ended so often within that time though nobody told them to.",
             ),
             Self::AppDeploysFailing => (
                 Organization,

@@ -34,8 +34,8 @@ pub struct Crash {
     pub then: &'static str,
     /// More about what it did, such as what it answered to its health check. Its characters are harmless.
     pub detail: Option<String>,
-    /// The kind of the event that tells of it; none where people were told of another one just now.
-    pub told_as: Option<&'static str>,
+    /// The kind of the event that tells of it.
+    pub told_as: &'static str,
 }
 
 /// What follows from a crash.
@@ -73,9 +73,7 @@ impl Store {
             Err(error) => return Err(error),
         };
         if !counts(&mut transaction, &app, crash).await? {
-            if let Some(kind) = crash.told_as {
-                events::record(&mut transaction, app.id, None, kind, &in_words(crash, None), now).await?;
-            }
+            events::record(&mut transaction, app.id, None, crash.told_as, &in_words(crash, None), now).await?;
             transaction.commit().await?;
             return Ok(Crashed::Aside);
         }
@@ -89,9 +87,7 @@ impl Store {
             give_up(&mut transaction, crash, streak, now).await?;
             Crashed::GivenUp
         } else {
-            if let Some(kind) = crash.told_as {
-                events::record(&mut transaction, app.id, None, kind, &in_words(crash, Some(streak)), now).await?;
-            }
+            events::record(&mut transaction, app.id, None, crash.told_as, &in_words(crash, Some(streak)), now).await?;
             let again = StartAgain { app: app.id, process: crash.process.clone(), replica: crash.replica };
             jobs::add_later_within(&mut transaction, &[again], streak.pause()).await?;
             Crashed::Again(streak)
@@ -100,7 +96,7 @@ impl Store {
         Ok(crashed)
     }
 
-    /// Tells the app's people that a replica runs again, if they were told of its last crash.
+    /// Tells the app's people that a replica runs again, once for its crashes since it last did.
     pub async fn record_recovery(&self, app: AppId, process: &ProcessType, replica: i32) -> Result<()> {
         let now = self.clock.now();
         let mut transaction = self.pool.begin().await?;
@@ -215,9 +211,9 @@ async fn count(connection: &mut PgConnection, crash: &Crash, now: DateTime<Utc>,
     let streak = CrashStreak::and_at(before, now, stable);
     sqlx::query(
         "INSERT INTO paas_crashes (application_id, process_type, replica, crashes, first_at, last_at, told)
-         VALUES ($1, $2, $3, $4, $5, $6, $7)
+         VALUES ($1, $2, $3, $4, $5, $6, true)
          ON CONFLICT (application_id, process_type, replica)
-         DO UPDATE SET crashes = $4, first_at = $5, last_at = $6, told = paas_crashes.told OR $7",
+         DO UPDATE SET crashes = $4, first_at = $5, last_at = $6, told = true",
     )
     .bind(crash.app)
     .bind(&crash.process)
@@ -225,7 +221,6 @@ async fn count(connection: &mut PgConnection, crash: &Crash, now: DateTime<Utc>,
     .bind(i32::try_from(streak.crashes).unwrap_or(i32::MAX))
     .bind(streak.first_at)
     .bind(streak.last_at)
-    .bind(crash.told_as.is_some())
     .execute(connection)
     .await?;
     Ok(streak)

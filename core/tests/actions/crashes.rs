@@ -42,7 +42,7 @@ impl World {
             what: "ended with exit status 3".to_owned(),
             then: "is started again",
             detail: None,
-            told_as: Some("crash"),
+            told_as: "crash",
         };
         self.store().record_crash(&crash).await.expect("is written down")
     }

@@ -84,7 +84,7 @@ fn what_crashes_too_often_is_ended_by_a_job_and_started_by_a_restart() {
             what: "ended with exit status 1".to_owned(),
             then: "is started again",
             detail: None,
-            told_as: None,
+            told_as: "crash",
         };
         assert!(matches!(store.record_crash(&crash).await.expect("counts"), Crashed::Again(_)));
         assert_eq!(store.record_crash(&crash).await.expect("counts"), Crashed::GivenUp);
