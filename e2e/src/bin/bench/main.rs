@@ -41,7 +41,7 @@ use crate::platform::{Places, Platform};
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
 /// When no further measurement is begun.
-const LIMIT: Duration = Duration::from_mins(15);
+const LIMIT: Duration = Duration::from_mins(20);
 
 /// Everything a measurement works with.
 struct Bench {
