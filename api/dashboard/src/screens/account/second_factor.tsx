@@ -24,7 +24,8 @@ export function SecondFactor({ on }: { on: boolean }) {
             <Command text={codes.join("\n")} label="Copy the recovery codes" />
           </div>
         ) : null}
-        {on ? <TakeAway onDone={() => setCodes(null)} /> : <SetUp onCodes={setCodes} />}
+        {on ? <TakeAway onDone={() => setCodes(null)} /> : null}
+        {on || codes ? null : <SetUp onCodes={setCodes} />}
       </Stack>
     </section>
   );
