@@ -162,7 +162,8 @@ impl Shipper {
                 self.positions.set(app.0, Position { place: Some(newest), ..from });
                 continue;
             };
-            let ahead = self.logs.ahead(app, from.place, LINES).await?;
+            let mut ahead = self.logs.ahead(app, from.place, LINES).await?;
+            bytes += ahead.cut(BYTES.saturating_sub(bytes));
             let (mut lines, mut end) = (Vec::with_capacity(ahead.lines.len() + 1), from);
             if ahead.lost > 0
                 && let Some((_, next)) = ahead.lines.first()
@@ -176,21 +177,13 @@ impl Shipper {
                 end.at = distinct(nanoseconds(notice.at), end.at);
                 lines.push((end.at, notice));
             }
-            let mut is_whole = true;
-            for (number, line) in ahead.lines {
-                if bytes >= BYTES && !lines.is_empty() {
-                    is_whole = false;
-                    break;
-                }
-                bytes += line.record.text.len() + 64;
-                end = Position { place: Some(number), at: distinct(nanoseconds(line.record.at), end.at) };
+            for (_, line) in ahead.lines {
+                end.at = distinct(nanoseconds(line.record.at), end.at);
                 lines.push((end.at, line.record));
             }
-            has_more |= !is_whole || ahead.has_more;
-            if is_whole {
-                // The newest number may be none of a line.
-                end.place = if ahead.has_more { ahead.place } else { ahead.place.max(Some(newest)) };
-            }
+            has_more |= ahead.has_more;
+            // The newest number may be none of a line.
+            end.place = if ahead.has_more { ahead.place } else { ahead.place.max(Some(newest)) };
             if lines.is_empty() {
                 self.positions.set(app.0, end);
             } else {

@@ -12,6 +12,8 @@ use super::page::{End, GAP, Wanted};
 use super::place;
 use crate::logs::store::{EmbeddedLogs, LEAP};
 
+/// Bytes that a line takes beside its text where it is handed on.
+const BESIDE: usize = 64;
 /// Longest looking for lines may take, where all are wanted.
 const LIMIT: Duration = Duration::from_secs(10);
 
@@ -29,20 +31,22 @@ pub(in crate::logs) struct Ahead {
 }
 
 impl Ahead {
-    /// Leaves for later what goes beyond so many bytes of text, but for one line.
-    pub(in crate::logs) fn cut(&mut self, bytes: usize) {
-        let mut all = 0;
-        let kept = self.lines.iter().take_while(|(_, line)| {
-            let fits = all == 0 || all + line.record.text.len() <= bytes;
-            all += line.record.text.len().max(1);
-            fits
-        });
-        let kept = kept.count();
+    /// Leaves for later what goes beyond so many bytes, but for one line. Answers the bytes of what is left.
+    pub(in crate::logs) fn cut(&mut self, most: usize) -> usize {
+        let (mut bytes, mut kept) = (0, 0);
+        for (_, line) in &self.lines {
+            let with_this = bytes + line.record.text.len() + BESIDE;
+            if kept > 0 && with_this > most {
+                break;
+            }
+            (bytes, kept) = (with_this, kept + 1);
+        }
         if kept < self.lines.len() {
             self.lines.truncate(kept);
             self.place = self.lines.last().map(|(number, _)| *number);
             self.has_more = true;
         }
+        bytes
     }
 }
 
