@@ -1,18 +1,15 @@
 //! Whether services beside Skypanel can be used is found out by using them.
 
+#[path = "../certificates/mod.rs"]
+mod certificates;
 mod stand_ins;
 
-use std::sync::Arc;
-
 use chrono::{DateTime, Utc};
-use rcgen::{CertificateParams, CertifiedIssuer, KeyPair};
-use rustls::ServerConfig;
-use rustls::pki_types::PrivateKeyDer;
 use skypanel_core::mail::MailServer;
 use skypanel_core::probes::{ask_loki, check_loki, check_prometheus};
 use skypanel_core::settings::Settings;
-use tokio_rustls::TlsAcceptor;
 
+use crate::certificates::certified;
 use crate::stand_ins::{Manners, StandIn};
 
 const LOGIN: Option<(&str, &str)> = Some(("paas", "s3cr3t-word"));
@@ -41,29 +38,9 @@ fn server(settings: &Settings) -> MailServer {
     MailServer::of(settings).expect("is described").expect("is set")
 }
 
-/// A certificate for `localhost`, and the authority that issued it.
-fn certified() -> (TlsAcceptor, String) {
-    let mut params = CertificateParams::new(Vec::new()).expect("has no names");
-    // A name of its own: who is certified by somebody of the same name counts as self-signed.
-    params.distinguished_name.push(rcgen::DnType::CommonName, "Skypanel tests");
-    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-    let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().expect("makes a key")).expect("is signed");
-    let key = KeyPair::generate().expect("makes a key");
-    let leaf = CertificateParams::new(vec!["localhost".to_owned()]).expect("has a name");
-    let leaf = leaf.signed_by(&key, &authority).expect("is signed");
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .expect("are versions")
-        .with_no_client_auth()
-        .with_single_cert(vec![leaf.der().clone()], PrivateKeyDer::Pkcs8(key.serialize_der().into()))
-        .expect("fit");
-    (TlsAcceptor::from(Arc::new(config)), authority.pem())
-}
-
 #[tokio::test]
 async fn mail_is_tried_up_to_the_login_and_encrypted_as_told() {
-    let (tls, authority) = certified();
+    let (tls, authority) = certified("localhost");
     for (security, is_wrapped) in [("starttls", false), ("tls", true)] {
         let host =
             StandIn::mail(Manners { tls: Some(tls.clone()), is_wrapped, login: LOGIN, ..Manners::default() }).await;

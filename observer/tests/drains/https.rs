@@ -4,12 +4,13 @@ use chrono::{DateTime, Utc};
 use serde_json::json;
 use skypanel_core::logs::{LogLevel, LogRecord, LogSource};
 
-use crate::listener::{Listener, certified};
+use crate::certificates::certified;
+use crate::listener::Listener;
 use crate::world::{World, lines, record, until};
 
 #[tokio::test]
 async fn lines_are_posted_in_batches_until_they_are_taken() {
-    let (tls, authority) = certified();
+    let (tls, authority) = certified("127.0.0.1");
     let listener = Listener::https(tls).await;
     let world = World::new(Some(&authority)).await;
     listener.answer(503);
@@ -54,7 +55,7 @@ async fn lines_are_posted_in_batches_until_they_are_taken() {
 
 #[tokio::test]
 async fn what_is_too_much_at_once_is_posted_in_smaller_batches() {
-    let (tls, authority) = certified();
+    let (tls, authority) = certified("127.0.0.1");
     let listener = Listener::https(tls).await;
     let world = World::new(Some(&authority)).await;
     listener.take_at_most(64 * 1024);
@@ -80,7 +81,7 @@ async fn what_is_too_much_at_once_is_posted_in_smaller_batches() {
 
 #[tokio::test]
 async fn what_is_refused_is_counted_and_what_follows_goes_on() {
-    let (tls, authority) = certified();
+    let (tls, authority) = certified("127.0.0.1");
     let listener = Listener::https(tls).await;
     let world = World::new(Some(&authority)).await;
     listener.answer(400);

@@ -9,9 +9,6 @@ use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
-use rcgen::{CertificateParams, CertifiedIssuer, KeyPair};
-use rustls::ServerConfig;
-use rustls::pki_types::PrivateKeyDer;
 use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
@@ -182,23 +179,4 @@ async fn post(heard: Arc<Mutex<Heard>>, request: Request<Incoming>) -> Result<Re
     let status = if body.len() > heard.most { 413 } else { heard.status };
     heard.posts.push(Post { path, authorization, lines, status });
     Ok(Response::builder().status(status).body(Full::from("Not\nnow")).expect("is an answer"))
-}
-
-/// A certificate for 127.0.0.1, and the authority that issued it.
-pub(crate) fn certified() -> (TlsAcceptor, String) {
-    let mut params = CertificateParams::new(Vec::new()).expect("has no names");
-    params.distinguished_name.push(rcgen::DnType::CommonName, "Skypanel tests");
-    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-    let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().expect("makes a key")).expect("is signed");
-    let key = KeyPair::generate().expect("makes a key");
-    let leaf = CertificateParams::new(vec!["127.0.0.1".to_owned()]).expect("has a name");
-    let leaf = leaf.signed_by(&key, &authority).expect("is signed");
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .expect("are versions")
-        .with_no_client_auth()
-        .with_single_cert(vec![leaf.der().clone()], PrivateKeyDer::Pkcs8(key.serialize_der().into()))
-        .expect("fit");
-    (TlsAcceptor::from(Arc::new(config)), authority.pem())
 }

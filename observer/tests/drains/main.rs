@@ -1,5 +1,7 @@
 //! Log drains: lines of apps come to real listeners for syslog and HTTPS, whatever those do meanwhile.
 
+#[path = "../../../core/tests/certificates/mod.rs"]
+mod certificates;
 mod listener;
 #[path = "../../../core/tests/ports/mod.rs"]
 mod ports;

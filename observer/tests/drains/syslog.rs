@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use regex::Regex;
 use skypanel_core::logs::{LogLevel, LogRecord};
 
-use crate::listener::{Listener, certified};
+use crate::certificates::certified;
+use crate::listener::Listener;
 use crate::world::{World, lines, old, record, until};
 
 #[tokio::test]
@@ -93,7 +94,7 @@ async fn nothing_is_missing_when_either_side_was_away() {
 
 #[tokio::test]
 async fn over_tls_only_the_right_host_gets_lines() {
-    let (tls, authority) = certified();
+    let (tls, authority) = certified("127.0.0.1");
     let listener = Listener::syslog(Some(tls.clone())).await;
     let world = World::new(Some(&authority)).await;
     world.add(&format!("syslog+tls://{}", listener.address)).await;
