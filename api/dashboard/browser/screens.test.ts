@@ -133,6 +133,19 @@ test("every page of the admin is there", async () => {
     if (words) await page.getByText(words).first().waitFor();
     await visitor.examine(`admin-${path}`);
   }
+  await visitor.goto("/admin/nodes", "Admin");
+  await page.locator("tbody").getByRole("link").first().click();
+  const memory = page.locator(".chart", { hasText: "Memory" });
+  await memory.getByText("there is").waitFor();
+  await page.getByRole("button", { name: "Look closer" }).click();
+  await page.getByRole("button", { name: "Earlier" }).click();
+  await page.getByRole("button", { name: "Look at more" }).click();
+  await page.getByText("7 days", { exact: true }).click();
+  await visitor.loaded();
+  await memory.getByText("used").waitFor();
+  await visitor.examine("admin-node");
+  await visitor.goto("/admin/nodes/none-of-ours", "Admin");
+  await page.getByText('The Swarm has no node "none-of-ours".').waitFor();
   await visitor.goto("/admin/organizations", "Admin");
   await page.getByRole("searchbox").fill(organization);
   await page.getByRole("button", { name: `Top up ${organization}` }).click();

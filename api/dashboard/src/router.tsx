@@ -130,6 +130,12 @@ const adminNodes = createRoute({
   component: lazyRouteComponent(() => import("./screens/admin/nodes"), "AdminNodes"),
 });
 
+const adminNode = createRoute({
+  getParentRoute: () => admin,
+  path: "/nodes/$node",
+  component: lazyRouteComponent(() => import("./screens/admin/node"), "AdminNode"),
+});
+
 const adminSettings = createRoute({
   getParentRoute: () => admin,
   path: "/settings",
@@ -250,6 +256,7 @@ const table = root.addChildren([
       adminOrganizations,
       adminUsers,
       adminNodes,
+      adminNode,
       adminSettings,
       adminPlans,
       adminBilling,

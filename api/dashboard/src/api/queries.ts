@@ -241,6 +241,14 @@ export const nodesQuery = queryOptions({
   refetchInterval: () => every(SOON_MS * 2),
 });
 
+export const nodeMetricsQuery = (node: string, range: MetricsRange) =>
+  queryOptions({
+    queryKey: ["metrics", "node", node, range],
+    queryFn: ({ signal }) =>
+      data(api.GET("/api/admin/paas/nodes/{node}/metrics", { params: { path: { node }, query: { range } }, signal })),
+    refetchInterval: () => every(measuredEvery(range)),
+  });
+
 export const adminAppsQuery = (search: string) =>
   paged(["admin", "apps", search], (cursor, signal) =>
     data(api.GET("/api/admin/paas/apps", { params: { query: { limit: PAGE, ...given({ search, cursor }) } }, signal })),
@@ -346,13 +354,15 @@ export const adminAuditQuery = (action: string) =>
 
 export type MetricsRange = Schemas["MetricsRange"];
 
+/** It is measured every ten seconds; longer ranges come in longer steps. */
+const measuredEvery = (range: MetricsRange) => (range === "1h" ? SOON_MS * 2 : LATER_MS * 2);
+
 export const metricsQuery = (app: string, range: MetricsRange) =>
   queryOptions({
-    queryKey: ["metrics", app, range],
+    queryKey: ["metrics", "app", app, range],
     queryFn: ({ signal }) =>
       data(api.GET("/api/paas/apps/{app}/metrics", { params: { path: { app }, query: { range } }, signal })),
-    // Measured every ten seconds; longer ranges come in longer steps.
-    refetchInterval: () => every(range === "1h" ? SOON_MS * 2 : LATER_MS * 2),
+    refetchInterval: () => every(measuredEvery(range)),
   });
 
 export const tokensQuery = queryOptions({

@@ -7,6 +7,9 @@ interface Change {
   app: string | null;
 }
 
+/** What changes with its own app, never, or by being measured. */
+const ALONE = new Set<unknown>(["app", "platform", "metrics"]);
+
 /** Changes come in bursts, such as the stages of a deployment; they are taken together. */
 const GATHER_MS = 150;
 
@@ -45,7 +48,7 @@ function gather(cache: QueryClient) {
     everything = false;
     if (all) return void cache.invalidateQueries();
     for (const app of of) if (app !== null) void cache.invalidateQueries({ queryKey: ["app", app] });
-    void cache.invalidateQueries({ predicate: ({ queryKey }) => queryKey[0] !== "app" && queryKey[0] !== "platform" });
+    void cache.invalidateQueries({ predicate: ({ queryKey }) => !ALONE.has(queryKey[0]) });
   };
   const later = () => {
     timer ??= setTimeout(tell, GATHER_MS);

@@ -3,9 +3,11 @@ import { Stack, Table, Text } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { nodesQuery } from "../../api/queries";
 import { bytes } from "../../parts/amounts";
+import { LinkTo } from "../../parts/link";
 import { Loaded } from "../../parts/loading";
 import { Status } from "../../parts/status";
 import { WideTable } from "../../parts/wide_table";
+import { used } from "./node_words";
 
 export function AdminNodes() {
   const nodes = useQuery(nodesQuery);
@@ -33,10 +35,10 @@ export function AdminNodes() {
                 {nodes.map((one) => (
                   <Table.Tr key={one.id}>
                     <Table.Td>
-                      <Text fw={600} className="break">
+                      <LinkTo to="/admin/nodes/$node" params={{ node: one.id }} fw={600} className="break">
                         {one.name}
-                      </Text>
-                      <Text size="sm" c="dimmed">
+                      </LinkTo>
+                      <Text size="sm" c="dimmed" className="break">
                         {one.message ?? one.address}
                       </Text>
                     </Table.Td>
@@ -68,8 +70,3 @@ export function AdminNodes() {
 }
 
 const cores = (number: number) => String(Math.round(number * 100) / 100);
-
-/** What is used of what there is; that alone where nothing is measured. */
-function used(now: number | undefined, all: number, words: (number: number) => string): string {
-  return now === undefined ? words(all) : `${words(now)} of ${words(all)}`;
-}
