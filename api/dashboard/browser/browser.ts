@@ -35,8 +35,6 @@ export class Visitor {
   /** What the browser did not get, which some tests want; told where one fails. */
   readonly lost: string[] = [];
 
-  private loadingAgain = false;
-
   private constructor(
     readonly context: BrowserContext,
     readonly page: Page,
@@ -44,9 +42,6 @@ export class Visitor {
     page.setDefaultTimeout(SOON_MS);
     page.on("requestfailed", (request) => {
       this.lost.push(`${request.url()}: ${request.failure()?.errorText}`);
-      if (request.failure()?.errorText === "net::ERR_NETWORK_CHANGED" && request.resourceType() === "script") {
-        this.loadAgain().catch((error) => this.problems.push(String(error)));
-      }
     });
     page.on("crash", () => this.problems.push("the page crashed"));
     page.on("pageerror", (error) => this.problems.push(String(error)));
@@ -56,16 +51,6 @@ export class Visitor {
         this.problems.push(message.text());
       }
     });
-  }
-
-  // Chromium gives up what it is loading when the engine makes a network interface, as it does for each container. A page
-  // that stays empty for that is loaded again, as a person would do; one that shows something already is left alone.
-  private async loadAgain() {
-    if (this.loadingAgain) return;
-    this.loadingAgain = true;
-    await this.page.waitForLoadState("load");
-    if (await this.page.locator("#root:empty").count()) await this.page.reload();
-    this.loadingAgain = false;
   }
 
   static async come(options: { dark?: boolean; phone?: boolean } = {}): Promise<Visitor> {
