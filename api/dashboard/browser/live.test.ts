@@ -58,6 +58,34 @@ test("two browsers see each other's changes, and an app that goes to another org
   colleague.remove();
 });
 
+test("a tab that nobody sees gives its connection back, and shows what it missed once it is seen", async () => {
+  const visitor = await Visitor.signedIn(owner);
+  const { page } = visitor;
+  // Without a window all tabs count as seen.
+  const look = (seen: boolean) =>
+    page.evaluate((seen) => {
+      Object.defineProperty(document, "hidden", { configurable: true, value: !seen });
+      document.dispatchEvent(new Event("visibilitychange"));
+    }, seen);
+  await visitor.goto(`/apps/${slug}/environment`);
+  await page.getByRole("button", { name: "Change OF_OWNER" }).waitFor();
+  let streams = 0;
+  page.on("request", (request) => {
+    if (request.url().includes("/events/stream")) streams += 1;
+  });
+  const given = page.waitForEvent("requestfailed", (request) => request.url().includes("/events/stream"));
+  await look(false);
+  await given;
+  owner.command(`config:set -a ${slug} MISSED=1`);
+  expect(streams, "no tab asks for changes that nobody sees").toBe(0);
+  expect(await page.getByRole("button", { name: "Change MISSED" }).count()).toBe(0);
+  await look(true);
+  await page.getByRole("button", { name: "Change MISSED" }).waitFor();
+  expect(streams).toBe(1);
+  expect(await page.getByText("Skypanel does not answer at the moment.").count()).toBe(0);
+  await visitor.leave();
+});
+
 test("a Skypanel that stops is told of, and what is on the screen comes alive again with it", async () => {
   const visitor = await Visitor.signedIn(owner);
   const { page } = visitor;

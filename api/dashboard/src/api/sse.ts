@@ -16,6 +16,8 @@ export interface Follower {
 
 /** Longest that nothing may come: the server gives a sign of life every 15 s. */
 const SILENCE_MS = 40_000;
+/** A tab that nobody has seen for so long gives its connection back: a browser has six of them for all tabs together. */
+const UNSEEN_MS = 5_000;
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 15_000;
 
@@ -30,6 +32,7 @@ async function run(path: string, follower: Follower, signal: AbortSignal) {
   let lastId: string | null = null;
   let pause = FIRST_PAUSE_MS;
   while (!signal.aborted) {
+    while (document.hidden && !signal.aborted) await wait(signal, document, "visibilitychange");
     follower.onConnection?.("connecting");
     const watch = new Watch(signal);
     try {
@@ -56,22 +59,35 @@ async function run(path: string, follower: Follower, signal: AbortSignal) {
     } finally {
       watch.end();
     }
+    if (watch.unseen) continue;
     follower.onConnection?.("lost");
-    await wait(pause, signal);
+    await wait(signal, window, "online", pause);
     pause = Math.min(pause * 2, LONGEST_PAUSE_MS);
   }
 }
 
-/** Ends one try when its follower leaves, when the network goes, or when nothing came for long. */
+/** Ends one try when its follower leaves, when the network goes, when nothing came for long, or when nobody looks. */
 class Watch {
   readonly #own = new AbortController();
   readonly signal = this.#own.signal;
   readonly #cut = () => this.#own.abort();
+  readonly #look = () => {
+    clearTimeout(this.#leave);
+    if (document.hidden) this.#leave = setTimeout(this.#unseen, UNSEEN_MS);
+  };
+  readonly #unseen = () => {
+    this.unseen = true;
+    this.#cut();
+  };
   #silence = setTimeout(this.#cut, SILENCE_MS);
+  #leave: ReturnType<typeof setTimeout> | undefined;
+  /** Whether it was ended because nobody looked. */
+  unseen = false;
 
   constructor(readonly outer: AbortSignal) {
     outer.addEventListener("abort", this.#cut);
     window.addEventListener("offline", this.#cut);
+    document.addEventListener("visibilitychange", this.#look);
   }
 
   heard() {
@@ -81,23 +97,25 @@ class Watch {
 
   end() {
     clearTimeout(this.#silence);
+    clearTimeout(this.#leave);
     this.outer.removeEventListener("abort", this.#cut);
     window.removeEventListener("offline", this.#cut);
+    document.removeEventListener("visibilitychange", this.#look);
     this.#own.abort();
   }
 }
 
-/** Waits for a while, or until the network is back. */
-function wait(milliseconds: number, signal: AbortSignal): Promise<void> {
+/** Waits for an event, for no longer than so many milliseconds where they are told. */
+function wait(signal: AbortSignal, target: EventTarget, event: string, milliseconds?: number): Promise<void> {
   return new Promise((resolve) => {
     const done = () => {
       clearTimeout(timer);
       signal.removeEventListener("abort", done);
-      window.removeEventListener("online", done);
+      target.removeEventListener(event, done);
       resolve();
     };
-    const timer = setTimeout(done, milliseconds);
+    const timer = milliseconds === undefined ? undefined : setTimeout(done, milliseconds);
     signal.addEventListener("abort", done);
-    window.addEventListener("online", done);
+    target.addEventListener(event, done);
   });
 }
