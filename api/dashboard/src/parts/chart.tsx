@@ -26,9 +26,16 @@ export interface ChartProps {
 }
 
 const HEIGHT_PX = 180;
-const DAY_S = 26 * 3600;
+/** Room for what is written beside the lines, and at least between two times below them. */
+const VALUES_PX = 94;
+const CLOCK_PX = 60;
+const DATED_PX = 96;
+const DAY_S = 24 * 3600;
+/** From when on a time needs its day. */
+const LONG_S = DAY_S + 2 * 3600;
 const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
-const day = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
+const day = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" });
+const dated = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
 const COLOURS = {
   light: ["#2a52be", "#b45309", "#1d7337", "#8a2a8f", "#0b6b74", "#b42318"],
   dark: ["#8fb0ff", "#f3b562", "#86d79f", "#e3a5e8", "#79d3dc", "#ff9c92"],
@@ -47,6 +54,7 @@ export function Chart({ title, lines, format, from, to, marks, group, onZoom }: 
     const box = place.current;
     if (!box) return;
     const colours = COLOURS[scheme];
+    const isLong = to - from > LONG_S;
     const axis = {
       stroke: INK[scheme],
       grid: { stroke: GRID[scheme], width: 1 },
@@ -56,12 +64,19 @@ export function Chart({ title, lines, format, from, to, marks, group, onZoom }: 
       {
         width: box.clientWidth,
         height: HEIGHT_PX,
+        // The last time is as wide on the right of its place as on the left.
+        padding: [null, isLong ? DATED_PX / 2 : CLOCK_PX / 2, null, null],
         legend: { show: false },
         cursor: { sync: { key: group }, drag: { x: true, y: false, setScale: false } },
         scales: { x: { range: () => [from, to] }, y: { range: (_, __, max) => [0, max > 0 ? max * 1.1 : 1] } },
         axes: [
-          { ...axis, values: (_, times) => times.map((at) => (to - from > DAY_S ? day : clock).format(at * 1000)) },
-          { ...axis, size: 84, values: (_, values) => values.map((value) => format(value)) },
+          {
+            ...axis,
+            space: isLong ? DATED_PX : CLOCK_PX,
+            values: (_, times, __, ___, step) =>
+              times.map((at) => (step >= DAY_S ? day : isLong ? dated : clock).format(at * 1000)),
+          },
+          { ...axis, size: VALUES_PX, values: (_, values) => values.map((value) => format(value)) },
         ],
         series: [
           {},

@@ -18,8 +18,8 @@ const RANGES: { value: MetricsRange; label: string }[] = [
   { value: "7d", label: "7 days" },
 ];
 
-export const cores = (value: number) => `${value < 1 ? value.toFixed(3) : value.toFixed(2)} cores`;
-export const perSecond = (value: number) => `${value < 10 ? value.toFixed(2) : Math.round(value)}/s`;
+export const cores = (value: number) => `${value === 0 || value >= 1 ? number(value) : value.toFixed(3)} cores`;
+export const perSecond = (value: number) => `${value < 10 ? number(value) : Math.round(value)}/s`;
 export const traffic = (value: number) => `${bytes(value)}/s`;
 export const duration = (value: number) => (value < 1 ? `${Math.round(value * 1000)} ms` : `${value.toFixed(2)} s`);
 export const number = (value: number) => (Number.isInteger(value) ? String(value) : value.toFixed(2));

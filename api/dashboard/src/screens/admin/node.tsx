@@ -5,7 +5,7 @@ import { getRouteApi } from "@tanstack/react-router";
 import { useState } from "react";
 import type { Schemas } from "../../api/client";
 import { type MetricsRange, nodeMetricsQuery, nodesQuery } from "../../api/queries";
-import { bytes } from "../../parts/amounts";
+import { bytes, count } from "../../parts/amounts";
 import { type ChartOf, Charts, cores, number, traffic } from "../../parts/charts";
 import { Fact } from "../../parts/fact";
 import { LinkTo } from "../../parts/link";
@@ -91,7 +91,7 @@ function Shown({ node }: { node: Schemas["NodeItem"] }) {
         <Fact
           title="Replicas"
           value={String(node.replicas)}
-          more={usage ? `of apps; ${number(usage.containers)} containers run in all` : "of apps"}
+          more={usage ? `of apps; ${count(usage.containers, "container")} in all` : "of apps"}
         />
         <Fact
           title="CPU"
