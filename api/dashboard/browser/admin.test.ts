@@ -35,7 +35,8 @@ test("a plan is made, compared, chosen for an app, and removed once none is on i
   await page.getByRole("button", { name: `Edit the plan ${name}` }).click();
   await dialog.getByLabel("CPU cores").fill("900");
   await dialog.getByRole("button", { name: "Save" }).click();
-  await dialog.locator("[class*=Input-error]").first().waitFor();
+  await dialog.locator("[name=cpu_cores][aria-invalid=true]:focus").waitFor();
+  await visitor.examine("admin-plan-refused", { phone: false });
   await dialog.getByLabel("CPU cores").fill("0.5");
   await dialog.getByRole("button", { name: "Save" }).click();
   await dialog.waitFor({ state: "detached" });

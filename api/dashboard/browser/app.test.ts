@@ -160,7 +160,10 @@ test("a domain says which records it needs, and what is wrong with them", async 
   const domain = `www.${slug}.example.com`;
   await page.getByLabel("Add a domain").fill("*.example.com");
   await page.getByRole("button", { name: "Add", exact: true }).click();
-  await page.locator("[role=alert], [class*=Input-error]").first().waitFor();
+  // Told at the field, where one goes on typing.
+  await page.locator("[class*=Input-error]").first().waitFor();
+  await page.locator("[name=domain][aria-invalid=true]:focus").waitFor();
+  await visitor.examine("domain-refused");
   await page.getByLabel("Add a domain").fill(domain);
   await page.getByRole("button", { name: "Add", exact: true }).click();
   await page.getByRole("heading", { name: domain }).waitFor();

@@ -1,6 +1,7 @@
 // A dialog with a form: what is asked, what was refused, the way back and the way on. Every question of a screen is one.
 import { Button, Group, Modal, Stack } from "@mantine/core";
 import type { ReactNode } from "react";
+import { FormBody } from "./form";
 import { Refused } from "./loading";
 
 interface DialogProps {
@@ -22,25 +23,22 @@ export function Dialog(props: DialogProps) {
   const { title, onClose, onSubmit, action, danger, pending, disabled, error, size = "md", children } = props;
   return (
     <Modal opened onClose={onClose} title={title} size={size}>
-      <form
-        onSubmit={(event) => {
-          event.preventDefault();
-          onSubmit();
-        }}
-      >
-        <Stack>
-          {children}
-          <Refused error={error} />
-          <Group justify="flex-end">
-            <Button variant="default" onClick={onClose}>
-              Leave it
-            </Button>
-            <Button type="submit" color={danger ? "red" : undefined} disabled={disabled} loading={pending}>
-              {action}
-            </Button>
-          </Group>
-        </Stack>
-      </form>
+      <FormBody onSubmit={onSubmit} pending={pending} error={error}>
+        {(rest) => (
+          <Stack>
+            {children}
+            <Refused error={rest} />
+            <Group justify="flex-end">
+              <Button variant="default" onClick={onClose}>
+                Leave it
+              </Button>
+              <Button type="submit" color={danger ? "red" : undefined} disabled={disabled} loading={pending}>
+                {action}
+              </Button>
+            </Group>
+          </Stack>
+        )}
+      </FormBody>
     </Modal>
   );
 }

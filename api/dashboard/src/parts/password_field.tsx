@@ -1,18 +1,20 @@
 // A field for a password: one that is known, or one that is chosen.
 import { PasswordInput, type PasswordInputProps } from "@mantine/core";
+import { useReason } from "./form";
 
 /** Fewest characters of a password that is chosen. */
 const SHORTEST = 12;
 
-interface PasswordFieldProps extends Omit<PasswordInputProps, "value" | "onChange" | "label"> {
+interface PasswordFieldProps extends Omit<PasswordInputProps, "name" | "value" | "onChange" | "label" | "error"> {
   label: string;
+  name: string;
   /** Whether it is chosen here. */
   isNew?: boolean;
   value: string;
   onSet: (value: string) => void;
 }
 
-export function PasswordField({ label, isNew = false, value, onSet, ...more }: PasswordFieldProps) {
+export function PasswordField({ label, isNew = false, onSet, ...more }: PasswordFieldProps) {
   return (
     <PasswordInput
       label={label}
@@ -21,7 +23,7 @@ export function PasswordField({ label, isNew = false, value, onSet, ...more }: P
       visibilityToggleButtonProps={{ "aria-label": `Show: ${label}` }}
       {...(isNew ? { minLength: SHORTEST, description: `${SHORTEST} characters or more.` } : {})}
       {...more}
-      value={value}
+      error={useReason(more.name)}
       onChange={(event) => onSet(event.currentTarget.value)}
     />
   );

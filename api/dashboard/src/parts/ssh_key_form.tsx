@@ -1,9 +1,9 @@
 // Adds a public key to the account: how a push is told whose it is.
-import { Textarea, TextInput } from "@mantine/core";
 import { useState } from "react";
 import { api, data } from "../api/client";
 import { useAction } from "./action";
 import { Command } from "./command";
+import { LinesField, TextField } from "./fields";
 import { Form } from "./form";
 
 export function SshKeyForm() {
@@ -22,7 +22,8 @@ export function SshKeyForm() {
   return (
     <Form onSubmit={() => add.mutate()} action="Add the key" pending={add.isPending} error={add.error}>
       <Command text="cat ~/.ssh/id_ed25519.pub || ssh-keygen -t ed25519" label="Copy the command that shows your key" />
-      <Textarea
+      <LinesField
+        name="public_key"
         label="Public key"
         description="The line that the command above shows; it begins with ssh-ed25519 or another kind."
         required
@@ -30,14 +31,9 @@ export function SshKeyForm() {
         rows={3}
         classNames={{ input: "mono" }}
         value={key}
-        onChange={(event) => setKey(event.currentTarget.value)}
+        onSet={setKey}
       />
-      <TextInput
-        label="Name"
-        description="The key's comment without."
-        value={name}
-        onChange={(event) => setName(event.currentTarget.value)}
-      />
+      <TextField name="name" label="Name" description="The key's comment without." value={name} onSet={setName} />
     </Form>
   );
 }

@@ -3,11 +3,12 @@
 import { Alert, Button, Stack, Text, Title } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
-import { type FormEvent, useState } from "react";
+import { useState } from "react";
 import { cache } from "../api/cache";
 import { api, data, type Schemas } from "../api/client";
 import { meQuery } from "../api/queries";
 import { useAction } from "../parts/action";
+import { Form } from "../parts/form";
 import { LinkTo } from "../parts/link";
 import { Refused, Waiting } from "../parts/loading";
 import { useTitle } from "../parts/page";
@@ -77,23 +78,19 @@ function SignUp({ token }: { token: string }) {
     },
     quiet: true,
   });
-  const submit = (event: FormEvent) => {
-    event.preventDefault();
-    signUp.mutate();
-  };
   return (
-    <form onSubmit={submit}>
-      <Stack>
-        <Text size="sm" c="dimmed">
-          Choose a password for your account. Do you have one already? Then <LinkTo to="/sign-in">sign in</LinkTo>, and
-          open the link once more.
-        </Text>
-        <PasswordField label="Password" name="password" isNew value={password} onSet={setPassword} />
-        <Refused error={signUp.error} />
-        <Button type="submit" loading={signUp.isPending}>
-          Make the account
-        </Button>
-      </Stack>
-    </form>
+    <Form
+      onSubmit={() => signUp.mutate()}
+      action="Make the account"
+      wide
+      pending={signUp.isPending}
+      error={signUp.error}
+    >
+      <Text size="sm" c="dimmed">
+        Choose a password for your account. Do you have one already? Then <LinkTo to="/sign-in">sign in</LinkTo>, and
+        open the link once more.
+      </Text>
+      <PasswordField label="Password" name="password" isNew value={password} onSet={setPassword} />
+    </Form>
   );
 }

@@ -1,13 +1,13 @@
 // Makes an app, and leads to its page, where the commands for the first push are.
-import { Group, NativeSelect, Radio, Stack, Text, TextInput } from "@mantine/core";
+import { Group, Radio, Stack, Text } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
 import { api, data, type Schemas } from "../api/client";
-import { Problem } from "../api/problem";
 import { meQuery, plansQuery } from "../api/queries";
 import { useAction } from "../parts/action";
 import { money } from "../parts/amounts";
+import { ChoiceField, TextField } from "../parts/fields";
 import { Form } from "../parts/form";
 import { ButtonTo, LinkTo } from "../parts/link";
 import { Loaded } from "../parts/loading";
@@ -59,7 +59,6 @@ function Fields({ plans, chosen, organizations }: FieldsProps) {
     onDone: (app) => void navigate({ to: "/apps/$app", params: { app: app.slug } }),
     quiet: true,
   });
-  const fields = create.error instanceof Problem ? create.error.fields : {};
   return (
     <Form
       onSubmit={() => create.mutate()}
@@ -72,22 +71,23 @@ function Fields({ plans, chosen, organizations }: FieldsProps) {
         </ButtonTo>
       }
     >
-      <TextInput
+      <TextField
+        name="slug"
         label="Name"
         description="1 to 30 lower-case letters, digits and single dashes; part of its address. A friendly one is made up without."
         placeholder="my-app"
         maxLength={30}
         data-autofocus
-        error={fields.slug}
         value={slug}
-        onChange={(event) => setSlug(event.currentTarget.value.toLowerCase())}
+        onSet={(typed) => setSlug(typed.toLowerCase())}
       />
       {organizations.length > 1 ? (
-        <NativeSelect
+        <ChoiceField
+          name="organization"
           label="Organisation"
           data={organizations}
           value={organization}
-          onChange={(event) => setOrganization(event.currentTarget.value)}
+          onSet={setOrganization}
         />
       ) : null}
       <Radio.Group
@@ -122,13 +122,13 @@ function Fields({ plans, chosen, organizations }: FieldsProps) {
           ))}
         </Stack>
       </Radio.Group>
-      <TextInput
+      <TextField
+        name="git_url"
         label="Git repository"
         description="Only if it is not pushed to: a public HTTPS address that Skypanel fetches from. Private ones can be set later."
         placeholder="https://github.com/you/my-app.git"
-        error={fields.git_url}
         value={gitUrl}
-        onChange={(event) => setGitUrl(event.currentTarget.value)}
+        onSet={setGitUrl}
       />
     </Form>
   );

@@ -1,14 +1,16 @@
 // The person's organisations, each with its people, invitations and alerts.
-import { Button, Group, NativeSelect, Stack, Switch, Text, TextInput, Title } from "@mantine/core";
+import { Button, Group, NativeSelect, Stack, Switch, Text, Title } from "@mantine/core";
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
-import { type FormEvent, useState } from "react";
+import { useState } from "react";
 import { api, data, type Schemas } from "../api/client";
 import { invitationsQuery, membersQuery, meQuery, organizationEventsQuery, organizationsQuery } from "../api/queries";
 import { useAction } from "../parts/action";
 import { Command } from "../parts/command";
 import { Dialog } from "../parts/dialog";
+import { ChoiceField, TextField } from "../parts/fields";
+import { Form } from "../parts/form";
 import { Happened } from "../parts/happened";
-import { Loaded, Refused } from "../parts/loading";
+import { Loaded } from "../parts/loading";
 import { Head } from "../parts/page";
 import { Paged } from "../parts/paged";
 import { Status } from "../parts/status";
@@ -83,13 +85,7 @@ function Make({ onClose, onMade }: { onClose: () => void; onMade: (name: string)
       pending={make.isPending}
       error={make.error}
     >
-      <TextInput
-        label="Name"
-        required
-        data-autofocus
-        value={name}
-        onChange={(event) => setName(event.currentTarget.value)}
-      />
+      <TextField name="name" label="Name" required data-autofocus value={name} onSet={setName} />
     </Dialog>
   );
 }
@@ -262,38 +258,24 @@ function Invitations({ of }: { of: Schemas["OrganizationItem"] }) {
     done: "The invitation is taken back.",
     changes,
   });
-  const submit = (event: FormEvent) => {
-    event.preventDefault();
-    invite.mutate();
-  };
   return (
     <section aria-labelledby="invitations">
       <Title order={3} size="h4" id="invitations" mb="sm">
         Invitations
       </Title>
       <Stack>
-        <form onSubmit={submit}>
-          <Group align="end" gap="sm">
-            <TextInput
-              className="grow"
-              label="E-mail address"
-              type="email"
-              required
-              value={email}
-              onChange={(event) => setEmail(event.currentTarget.value)}
-            />
-            <NativeSelect
-              label="Role"
-              data={ROLES}
-              value={role}
-              onChange={(event) => setRole(event.currentTarget.value as Role)}
-            />
-            <Button type="submit" loading={invite.isPending}>
-              Invite
-            </Button>
-          </Group>
-        </form>
-        <Refused error={invite.error} />
+        <Form row onSubmit={() => invite.mutate()} action="Invite" pending={invite.isPending} error={invite.error}>
+          <TextField
+            name="email"
+            className="grow"
+            label="E-mail address"
+            type="email"
+            required
+            value={email}
+            onSet={setEmail}
+          />
+          <ChoiceField name="role" label="Role" data={ROLES} value={role} onSet={setRole} />
+        </Form>
         {link ? (
           <div className="save-bar">
             <Text size="sm">

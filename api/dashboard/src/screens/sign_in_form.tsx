@@ -1,11 +1,11 @@
 // E-mail address, password, and the second factor where the account has one.
-import { Button, Stack, TextInput } from "@mantine/core";
 import { useMutation } from "@tanstack/react-query";
-import { type FormEvent, useEffect, useRef, useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import { api, data } from "../api/client";
 import { Problem } from "../api/problem";
 import { setSession } from "../api/session";
-import { Refused } from "../parts/loading";
+import { TextField } from "../parts/fields";
+import { Form } from "../parts/form";
 import { PasswordField } from "../parts/password_field";
 
 export function SignInForm({ email: known, onDone }: { email?: string; onDone: () => void }) {
@@ -31,51 +31,47 @@ export function SignInForm({ email: known, onDone }: { email?: string; onDone: (
     if (asksCode) codeField.current?.focus();
   }, [asksCode]);
 
-  const submit = (event: FormEvent) => {
-    event.preventDefault();
-    login.mutate();
-  };
   const wanted = login.error instanceof Problem && login.error.code === "SECOND_FACTOR_REQUIRED";
 
   return (
-    <form onSubmit={submit}>
-      <Stack>
-        {wanted ? null : <Refused error={login.error} />}
-        <TextInput
-          label="E-mail address"
-          name="email"
-          type="email"
-          autoComplete="username"
+    <Form
+      onSubmit={() => login.mutate()}
+      action="Sign in"
+      wide
+      pending={login.isPending}
+      error={wanted ? null : login.error}
+    >
+      <TextField
+        label="E-mail address"
+        name="email"
+        type="email"
+        autoComplete="username"
+        required
+        readOnly={known !== undefined}
+        data-autofocus={known === undefined || undefined}
+        value={email}
+        onSet={setEmail}
+      />
+      <PasswordField
+        label="Password"
+        name="password"
+        data-autofocus={known !== undefined || undefined}
+        value={password}
+        onSet={setPassword}
+      />
+      {asksCode ? (
+        <TextField
+          ref={codeField}
+          label="Code"
+          name="code"
+          description="Of your authenticator app, or a recovery code."
+          autoComplete="one-time-code"
+          inputMode="numeric"
           required
-          readOnly={known !== undefined}
-          data-autofocus={known === undefined || undefined}
-          value={email}
-          onChange={(event) => setEmail(event.currentTarget.value)}
+          value={code}
+          onSet={setCode}
         />
-        <PasswordField
-          label="Password"
-          name="password"
-          data-autofocus={known !== undefined || undefined}
-          value={password}
-          onSet={setPassword}
-        />
-        {asksCode ? (
-          <TextInput
-            ref={codeField}
-            label="Code"
-            name="code"
-            description="Of your authenticator app, or a recovery code."
-            autoComplete="one-time-code"
-            inputMode="numeric"
-            required
-            value={code}
-            onChange={(event) => setCode(event.currentTarget.value)}
-          />
-        ) : null}
-        <Button type="submit" loading={login.isPending} fullWidth>
-          Sign in
-        </Button>
-      </Stack>
-    </form>
+      ) : null}
+    </Form>
   );
 }

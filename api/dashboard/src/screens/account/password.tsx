@@ -37,8 +37,8 @@ export function Password() {
         pending={change.isPending}
         error={change.error}
       >
-        <PasswordField label="Password of now" value={current} onSet={setCurrent} />
-        <PasswordField label="New password" isNew value={wanted} onSet={setWanted} />
+        <PasswordField name="current_password" label="Password of now" value={current} onSet={setCurrent} />
+        <PasswordField name="new_password" label="New password" isNew value={wanted} onSet={setWanted} />
         <Switch
           label="End all my API tokens, too"
           description="Where somebody else may have known the password."

@@ -1,9 +1,10 @@
 // The second factor: set up with an authenticator app, put in force by its first code, taken away with both.
-import { Stack, Text, TextInput, Title } from "@mantine/core";
+import { Stack, Text, Title } from "@mantine/core";
 import { useState } from "react";
 import { api, data, type Schemas } from "../../api/client";
 import { useAction } from "../../parts/action";
 import { Command } from "../../parts/command";
+import { TextField } from "../../parts/fields";
 import { Form } from "../../parts/form";
 import { PasswordField } from "../../parts/password_field";
 
@@ -58,13 +59,14 @@ function SetUp({ onCodes }: { onCodes: (codes: string[]) => void }) {
         <>
           <Text size="sm">Add this secret to your authenticator app, and enter the code that it shows.</Text>
           <Command text={begin.data.secret} label="Copy the secret" />
-          <TextInput
+          <TextField
+            name="code"
             label="First code"
             inputMode="numeric"
             autoComplete="one-time-code"
             required
             value={code}
-            onChange={(event) => setCode(event.currentTarget.value)}
+            onSet={setCode}
           />
         </>
       ) : (
@@ -72,7 +74,7 @@ function SetUp({ onCodes }: { onCodes: (codes: string[]) => void }) {
           <Text size="sm" c="dimmed">
             With it a login needs a code of your authenticator app, too.
           </Text>
-          <PasswordField label="Your password" value={password} onSet={setPassword} />
+          <PasswordField name="password" label="Your password" value={password} onSet={setPassword} />
         </>
       )}
     </Form>
@@ -98,14 +100,15 @@ function TakeAway({ onDone }: { onDone: () => void }) {
       error={remove.error}
     >
       <Text size="sm">It is in force: a login needs a code of your authenticator app.</Text>
-      <PasswordField label="Your password" value={password} onSet={setPassword} />
-      <TextInput
+      <PasswordField name="password" label="Your password" value={password} onSet={setPassword} />
+      <TextField
+        name="code"
         label="Code"
         description="Of the app, or a recovery code."
         autoComplete="one-time-code"
         required
         value={code}
-        onChange={(event) => setCode(event.currentTarget.value)}
+        onSet={setCode}
       />
     </Form>
   );

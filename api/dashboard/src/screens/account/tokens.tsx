@@ -1,12 +1,14 @@
 // Tokens by which programs call the API for their owner.
-import { Button, Group, NativeSelect, Stack, Text, TextInput, Title } from "@mantine/core";
+import { Button, Stack, Text, Title } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
-import { type FormEvent, useState } from "react";
+import { useState } from "react";
 import { api, data, type Schemas } from "../../api/client";
 import { tokensQuery } from "../../api/queries";
 import { useAction } from "../../parts/action";
 import { Command } from "../../parts/command";
-import { Loaded, Refused } from "../../parts/loading";
+import { ChoiceField, TextField } from "../../parts/fields";
+import { Form } from "../../parts/form";
+import { Loaded } from "../../parts/loading";
 import { Ago } from "../../parts/time";
 
 const SCOPES: { value: Schemas["Scope"]; label: string }[] = [
@@ -54,47 +56,41 @@ function Make() {
     onDone: () => setName(""),
     quiet: true,
   });
-  const submit = (event: FormEvent) => {
-    event.preventDefault();
-    make.mutate();
-  };
   return (
-    <form onSubmit={submit}>
-      <Stack gap="sm">
-        <Group align="end" gap="sm">
-          <TextInput
-            className="grow"
-            label="What it is for"
-            required
-            maxLength={100}
-            value={name}
-            onChange={(event) => setName(event.currentTarget.value)}
-          />
-          <NativeSelect
-            label="Scope"
-            data={SCOPES}
-            value={scope}
-            onChange={(event) => setScope(event.currentTarget.value as Schemas["Scope"])}
-          />
-          <NativeSelect
-            label="Ends after"
-            data={[...DAYS.map((value) => ({ value, label: `${value} days` })), { value: "", label: "never" }]}
-            value={days}
-            onChange={(event) => setDays(event.currentTarget.value)}
-          />
-          <Button type="submit" variant="default" loading={make.isPending}>
-            Make a token
-          </Button>
-        </Group>
-        <Refused error={make.error} />
-        {make.data ? (
-          <div className="save-bar">
-            <Text size="sm">This is the token. It is shown this once.</Text>
-            <Command text={make.data.token} label="Copy the token" />
-          </div>
-        ) : null}
-      </Stack>
-    </form>
+    <Stack gap="sm">
+      <Form
+        row
+        onSubmit={() => make.mutate()}
+        action="Make a token"
+        main={false}
+        pending={make.isPending}
+        error={make.error}
+      >
+        <TextField
+          name="name"
+          className="grow"
+          label="What it is for"
+          required
+          maxLength={100}
+          value={name}
+          onSet={setName}
+        />
+        <ChoiceField name="scope" label="Scope" data={SCOPES} value={scope} onSet={setScope} />
+        <ChoiceField
+          name="expires_in_days"
+          label="Ends after"
+          data={[...DAYS.map((value) => ({ value, label: `${value} days` })), { value: "", label: "never" }]}
+          value={days}
+          onSet={setDays}
+        />
+      </Form>
+      {make.data ? (
+        <div className="save-bar">
+          <Text size="sm">This is the token. It is shown this once.</Text>
+          <Command text={make.data.token} label="Copy the token" />
+        </div>
+      ) : null}
+    </Stack>
   );
 }
 

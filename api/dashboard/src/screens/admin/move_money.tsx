@@ -1,11 +1,11 @@
 // A movement of an organisation's wallet by an admin: a top-up, a refund, or an adjustment.
-import { NativeSelect, Text, TextInput } from "@mantine/core";
+import { Text } from "@mantine/core";
 import { useState } from "react";
 import { api, data, type Schemas } from "../../api/client";
-import { Problem } from "../../api/problem";
 import { useAction } from "../../parts/action";
 import { money } from "../../parts/amounts";
 import { Dialog } from "../../parts/dialog";
+import { ChoiceField, TextField } from "../../parts/fields";
 
 type Kind = Schemas["WantedMovement"]["kind"];
 const KINDS: { value: Kind; label: string; action: string; more: string }[] = [
@@ -47,7 +47,6 @@ export function MoveMoney({ of, onClose }: MoveMoneyProps) {
     onDone: onClose,
     quiet: true,
   });
-  const fields = move.error instanceof Problem ? move.error.fields : {};
   const chosen = KINDS.find(({ value }) => value === kind);
   const sign = kind === "adjustment" ? "-?" : "";
   return (
@@ -57,39 +56,35 @@ export function MoveMoney({ of, onClose }: MoveMoneyProps) {
       onSubmit={() => move.mutate()}
       action={chosen?.action ?? ""}
       pending={move.isPending}
-      error={Object.keys(fields).length === 0 ? move.error : null}
+      error={move.error}
     >
-      <NativeSelect
+      <ChoiceField
+        name="kind"
         label="Kind"
         data={KINDS.map(({ value, label }) => ({ value, label }))}
         description={chosen?.more}
         value={kind}
-        onChange={(event) => setKind(event.currentTarget.value as Kind)}
+        onSet={setKind}
       />
-      <TextInput
+      <TextField
+        name="amount"
         label="Amount in dollars"
         required
         inputMode="decimal"
         pattern={`${sign}[0-9]+(\\.[0-9]+)?`}
         data-autofocus
-        error={fields.amount}
         value={amount}
-        onChange={(event) => setAmount(event.currentTarget.value)}
+        onSet={setAmount}
       />
-      <TextInput
+      <TextField
+        name="reference"
         label="Reference of the payment"
         description="One reference is credited once only, so that nothing is credited twice."
         required={kind !== "adjustment"}
-        error={fields.reference}
         value={reference}
-        onChange={(event) => setReference(event.currentTarget.value)}
+        onSet={setReference}
       />
-      <TextInput
-        label="Note"
-        value={note}
-        error={fields.note}
-        onChange={(event) => setNote(event.currentTarget.value)}
-      />
+      <TextField name="note" label="Note" value={note} onSet={setNote} />
       {kind === "adjustment" ? (
         <Text size="sm" c="dimmed">
           With less than nothing in the wallet, its apps are suspended.

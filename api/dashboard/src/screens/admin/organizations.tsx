@@ -1,14 +1,15 @@
 // All organisations, with what they have and cost; limited, suspended and resumed, topped up, and deleted.
-import { Button, Group, Menu, NumberInput, Radio, Stack, Switch, Text, TextInput } from "@mantine/core";
+import { Button, Group, Menu, Radio, Stack, Switch, Text } from "@mantine/core";
 import { IconDots } from "@tabler/icons-react";
 import { keepPreviousData, useInfiniteQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { api, data, type Schemas } from "../../api/client";
-import { Problem } from "../../api/problem";
 import { adminOrganizationsQuery } from "../../api/queries";
 import { useAction } from "../../parts/action";
 import { count, money } from "../../parts/amounts";
 import { Dialog } from "../../parts/dialog";
+import { TextField } from "../../parts/fields";
+import { NumberField } from "../../parts/number_field";
 import { Paged } from "../../parts/paged";
 import { useSearch } from "../../parts/search_field";
 import { Status } from "../../parts/status";
@@ -132,12 +133,13 @@ function Suspend({ of, onClose }: Asked) {
       error={suspend.error}
     >
       <Text size="sm">All its apps stop, and nothing is deployed, until it is resumed.</Text>
-      <TextInput
+      <TextField
+        name="reason"
         label="Why"
         description="For the audit log."
         data-autofocus
         value={reason}
-        onChange={(event) => setReason(event.currentTarget.value)}
+        onSet={setReason}
       />
     </Dialog>
   );
@@ -177,14 +179,14 @@ function Limit({ of, onClose }: Asked) {
       error={limit.error}
     >
       {LIMITS.map(([name, label]) => (
-        <NumberInput
+        <NumberField
           key={name}
+          name={name}
           label={label}
           placeholder="As the platform's settings say"
           min={0}
-          allowDecimal={false}
-          value={limits[name] ?? ""}
-          onChange={(value) => setLimits((before) => ({ ...before, [name]: value === "" ? null : Number(value) }))}
+          value={limits[name] ?? null}
+          onSet={(value) => setLimits((before) => ({ ...before, [name]: value }))}
         />
       ))}
       <Switch
@@ -217,7 +219,6 @@ function Delete({ of, onClose }: Asked) {
     onDone: onClose,
     quiet: true,
   });
-  const fields = remove.error instanceof Problem ? remove.error.fields : {};
   return (
     <Dialog
       title={`Delete ${of.name}?`}
@@ -227,7 +228,7 @@ function Delete({ of, onClose }: Asked) {
       danger
       disabled={typed.trim() !== of.name}
       pending={remove.isPending}
-      error={Object.keys(fields).length === 0 ? remove.error : null}
+      error={remove.error}
     >
       <Text size="sm">Its members lose it at once. Ledger, usage and audit log stay.</Text>
       {of.apps > 0 ? (
@@ -243,23 +244,17 @@ function Delete({ of, onClose }: Asked) {
             </Stack>
           </Radio.Group>
           {fate === "reassign" ? (
-            <TextInput
-              label="Organisation that gets them"
-              required
-              error={fields.reassign_to}
-              value={heir}
-              onChange={(event) => setHeir(event.currentTarget.value)}
-            />
+            <TextField name="reassign_to" label="Organisation that gets them" required value={heir} onSet={setHeir} />
           ) : null}
         </>
       ) : null}
-      <TextInput
+      <TextField
+        name="confirm"
         label={`Type ${of.name} to go on`}
         autoComplete="off"
         data-autofocus
-        error={fields.confirm}
         value={typed}
-        onChange={(event) => setTyped(event.currentTarget.value)}
+        onSet={setTyped}
       />
     </Dialog>
   );

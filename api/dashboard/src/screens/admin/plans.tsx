@@ -1,14 +1,15 @@
 // The plans: made, changed, and removed where no app is on them.
-import { Button, Group, NumberInput, Stack, Table, Text, Textarea, TextInput } from "@mantine/core";
+import { Button, Group, Stack, Table, Text } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { api, data, type Schemas } from "../../api/client";
-import { Problem } from "../../api/problem";
 import { adminPlansQuery } from "../../api/queries";
 import { useAction } from "../../parts/action";
 import { count, money, perMonth } from "../../parts/amounts";
 import { Dialog } from "../../parts/dialog";
+import { LinesField, TextField } from "../../parts/fields";
 import { Loaded } from "../../parts/loading";
+import { NumberField } from "../../parts/number_field";
 import { WideTable } from "../../parts/wide_table";
 import { featureLines, featuresOf } from "../features";
 
@@ -135,7 +136,6 @@ function Edit({ of, last, onClose }: { of: Plan | null; last: number; onClose: (
     onDone: onClose,
     quiet: true,
   });
-  const fields = save.error instanceof Problem ? save.error.fields : {};
   return (
     <Dialog
       title={of ? `Edit the plan ${of.name}` : "New plan"}
@@ -143,59 +143,50 @@ function Edit({ of, last, onClose }: { of: Plan | null; last: number; onClose: (
       onSubmit={() => save.mutate()}
       action={of ? "Save" : "Make it"}
       pending={save.isPending}
-      error={Object.keys(fields).length === 0 ? save.error : null}
+      error={save.error}
       size="lg"
     >
-      <TextInput
-        label="Name"
-        required
-        maxLength={40}
-        data-autofocus
-        error={fields.name}
-        value={name}
-        onChange={(event) => setName(event.currentTarget.value)}
-      />
+      <TextField name="name" label="Name" required maxLength={40} data-autofocus value={name} onSet={setName} />
       <div className="cards">
-        <TextInput
+        <TextField
+          name="cpu_cores"
           label="CPU cores"
           required
           inputMode="decimal"
           pattern="[0-9]+(\.[0-9]{1,2})?"
-          error={fields.cpu_cores}
           value={cores}
-          onChange={(event) => setCores(event.currentTarget.value)}
+          onSet={setCores}
         />
-        <TextInput
+        <TextField
+          name="price_per_hour"
           label="Price of a replica an hour"
           description={Number(price) > 0 ? `${perMonth(price)} a month` : "In dollars."}
           required
           inputMode="decimal"
           pattern="[0-9]+(\.[0-9]+)?"
-          error={fields.price_per_hour}
           value={price}
-          onChange={(event) => setPrice(event.currentTarget.value)}
+          onSet={setPrice}
         />
         {NUMBERS.map(([field, label, usual]) => (
-          <NumberInput
+          <NumberField
             key={field}
+            name={field}
             label={label}
             required
             min={field === "position" ? 0 : 1}
-            allowDecimal={false}
-            error={fields[field]}
             value={numbers[field]}
-            onChange={(value) => setNumbers((before) => ({ ...before, [field]: value === "" ? usual : Number(value) }))}
+            onSet={(value) => setNumbers((before) => ({ ...before, [field]: value ?? usual }))}
           />
         ))}
       </div>
-      <Textarea
+      <LinesField
+        name="features"
         label="Features"
         description="A line each, as name: value, such as support: e-mail; a name alone is a yes."
         rows={4}
         classNames={{ input: "mono" }}
-        error={fields.features}
         value={features}
-        onChange={(event) => setFeatures(event.currentTarget.value)}
+        onSet={setFeatures}
       />
       {of && of.apps > 0 ? (
         <Text size="sm" c="dimmed">

@@ -1,15 +1,15 @@
 // Whom alerts are told to, with a try, and what became of each message: for owners of an organisation, or for admins of
 // the platform.
-import { Alert, Button, Group, Menu, NativeSelect, Stack, Text, TextInput, Title } from "@mantine/core";
+import { Alert, Button, Group, Menu, Stack, Text, Title } from "@mantine/core";
 import { IconDots } from "@tabler/icons-react";
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import type { Schemas } from "../../api/client";
-import { Problem } from "../../api/problem";
 import { messagesQuery, targetsQuery } from "../../api/queries";
 import { useAction } from "../../parts/action";
 import { Command } from "../../parts/command";
 import { Dialog } from "../../parts/dialog";
+import { ChoiceField, TextField } from "../../parts/fields";
 import { Loaded } from "../../parts/loading";
 import { Paged } from "../../parts/paged";
 import { Status } from "../../parts/status";
@@ -97,7 +97,6 @@ function Add({
     },
     quiet: true,
   });
-  const fields = add.error instanceof Problem ? add.error.fields : {};
   return (
     <Dialog
       title="Add a target"
@@ -105,36 +104,32 @@ function Add({
       onSubmit={() => add.mutate()}
       action="Add it"
       pending={add.isPending}
-      error={fields.address || fields.rules ? null : add.error}
+      error={add.error}
     >
-      <NativeSelect
+      <ChoiceField
+        name="kind"
         label="Kind"
         data={KINDS.map(({ value, label }) => ({ value, label }))}
         value={kind}
-        onChange={(event) => setKind(event.currentTarget.value as Kind)}
+        onSet={setKind}
       />
-      <TextInput
+      <TextField
+        name="address"
         label={of?.address}
         placeholder={of?.example}
         type={kind === "email" ? "email" : "url"}
         required
         data-autofocus
-        error={fields.address}
         value={address}
-        onChange={(event) => setAddress(event.currentTarget.value)}
+        onSet={setAddress}
       />
-      <NativeSelect
-        label="Is told"
-        data={SEVERITIES}
-        value={least}
-        onChange={(event) => setLeast(event.currentTarget.value as Schemas["Severity"])}
-      />
-      <TextInput
+      <ChoiceField name="min_severity" label="Is told" data={SEVERITIES} value={least} onSet={setLeast} />
+      <TextField
+        name="rules"
         label="Only of these rules"
         description="Separated by commas, such as app_deploys_failing; of all without."
-        error={fields.rules}
         value={rules}
-        onChange={(event) => setRules(event.currentTarget.value)}
+        onSet={setRules}
       />
     </Dialog>
   );

@@ -1,11 +1,13 @@
 // A one-off process of the app, such as a shell, in the browser.
-import { Alert, Button, Group, Stack, Text, TextInput } from "@mantine/core";
+import { Alert, Button, Stack, Text } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi } from "@tanstack/react-router";
 import { useEffect, useRef, useState } from "react";
 import { api, data } from "../../api/client";
 import { words } from "../../api/problem";
 import { appQuery } from "../../api/queries";
+import { TextField } from "../../parts/fields";
+import { Form } from "../../parts/form";
 import { Waiting } from "../../parts/loading";
 import { LOOK_ONLY, useMay } from "../../parts/roles";
 
@@ -30,33 +32,33 @@ export function Console() {
         A process of its own, in a container of v{app.version} with the config vars of now. It ends with this page, and
         costs nothing.
       </Text>
-      <form
-        onSubmit={(event) => {
-          event.preventDefault();
+      <Form
+        row
+        onSubmit={() => {
           setEnd(null);
           setRuns({ command: command.trim(), number: (runs?.number ?? 0) + 1 });
         }}
-      >
-        <Group align="end" gap="sm">
-          <TextInput
-            className="grow"
-            label="Command"
-            required
-            maxLength={8000}
-            readOnly={open}
-            classNames={{ input: "mono" }}
-            value={command}
-            onChange={(event) => setCommand(event.currentTarget.value)}
-          />
-          {open ? (
+        action={open ? undefined : "Run"}
+        more={
+          open ? (
             <Button variant="default" onClick={() => setEnd({ words: "You ended it.", failed: false })}>
               End it
             </Button>
-          ) : (
-            <Button type="submit">Run</Button>
-          )}
-        </Group>
-      </form>
+          ) : null
+        }
+      >
+        <TextField
+          name="command"
+          className="grow"
+          label="Command"
+          required
+          maxLength={8000}
+          readOnly={open}
+          classNames={{ input: "mono" }}
+          value={command}
+          onSet={setCommand}
+        />
+      </Form>
       {end ? (
         <Alert color={end.failed ? "red" : "gray"} p="sm" role="status">
           {end.words}

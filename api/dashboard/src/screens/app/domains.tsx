@@ -1,15 +1,16 @@
 // The app's names: the platform's, and those of its own with the DNS records they need.
-import { Alert, Button, Group, Stack, Switch, Table, Text, TextInput, Title } from "@mantine/core";
+import { Alert, Button, Group, Stack, Switch, Table, Text, Title } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi } from "@tanstack/react-router";
-import { type FormEvent, useState } from "react";
+import { useState } from "react";
 import { api, data, type Schemas } from "../../api/client";
-import { Problem } from "../../api/problem";
 import { appQuery, domainsQuery } from "../../api/queries";
 import { useAction } from "../../parts/action";
 import { Command } from "../../parts/command";
 import { Dialog } from "../../parts/dialog";
-import { Loaded, Refused } from "../../parts/loading";
+import { TextField } from "../../parts/fields";
+import { Form } from "../../parts/form";
+import { Loaded } from "../../parts/loading";
 import { LOOK_ONLY, useMay } from "../../parts/roles";
 import { Status } from "../../parts/status";
 import { Ago } from "../../parts/time";
@@ -58,31 +59,18 @@ function Add({ slug }: { slug: string }) {
     onDone: () => setName(""),
     quiet: true,
   });
-  const submit = (event: FormEvent) => {
-    event.preventDefault();
-    add.mutate();
-  };
-  const reason = add.error instanceof Problem ? add.error.fields.domain : undefined;
   return (
-    <form onSubmit={submit}>
-      <Stack gap="xs">
-        <Group align="end" gap="sm">
-          <TextInput
-            className="grow"
-            label="Add a domain"
-            placeholder="www.example.com"
-            required
-            error={reason}
-            value={name}
-            onChange={(event) => setName(event.currentTarget.value)}
-          />
-          <Button type="submit" loading={add.isPending}>
-            Add
-          </Button>
-        </Group>
-        {reason ? null : <Refused error={add.error} />}
-      </Stack>
-    </form>
+    <Form row onSubmit={() => add.mutate()} action="Add" pending={add.isPending} error={add.error}>
+      <TextField
+        name="domain"
+        className="grow"
+        label="Add a domain"
+        placeholder="www.example.com"
+        required
+        value={name}
+        onSet={setName}
+      />
+    </Form>
   );
 }
 

@@ -1,16 +1,19 @@
 // Config vars: their names and ages. Values go in and are never told again. All changes are saved at once, so that the
 // app rolls out once.
-import { ActionIcon, Button, Group, PasswordInput, Stack, Switch, Text, Textarea, TextInput } from "@mantine/core";
+import { ActionIcon, Button, Group, PasswordInput, Stack, Switch, Text } from "@mantine/core";
 import { IconTrash } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi } from "@tanstack/react-router";
-import { type FormEvent, useState } from "react";
+import { type FormEvent, useRef, useState } from "react";
 import { api, data, type Schemas } from "../../api/client";
 import { appQuery, envQuery } from "../../api/queries";
 import { useAction } from "../../parts/action";
 import { count } from "../../parts/amounts";
 import { Dialog } from "../../parts/dialog";
+import { LinesField, TextField } from "../../parts/fields";
+import { Form } from "../../parts/form";
 import { Loaded, Refused } from "../../parts/loading";
+import { PasswordField } from "../../parts/password_field";
 import { LOOK_ONLY, useMay } from "../../parts/roles";
 import { Ago } from "../../parts/time";
 
@@ -61,41 +64,46 @@ export function Environment() {
 function Add({ onAdd }: { onAdd: (key: string, value: string) => void }) {
   const [key, setKey] = useState("");
   const [value, setValue] = useState("");
-  const submit = (event: FormEvent) => {
-    event.preventDefault();
-    onAdd(key.trim(), value);
-    setKey("");
-    setValue("");
-  };
+  const name = useRef<HTMLInputElement>(null);
   return (
-    <form onSubmit={submit} aria-label="Add a config var">
-      <Group align="end" gap="sm">
-        <TextInput
-          label="Name"
-          className="grow"
-          classNames={{ input: "mono" }}
-          placeholder="DATABASE_URL"
-          required
-          pattern="[A-Z_][A-Z0-9_]*"
-          title="Capital letters, digits and underscores"
-          autoComplete="off"
-          spellCheck={false}
-          value={key}
-          onChange={(event) => setKey(event.currentTarget.value.toUpperCase())}
-        />
-        <PasswordInput
-          label="Value"
-          className="grow"
-          autoComplete="new-password"
-          visibilityToggleButtonProps={{ "aria-label": "Show the value" }}
-          value={value}
-          onChange={(event) => setValue(event.currentTarget.value)}
-        />
-        <Button type="submit" variant="default">
-          Add
-        </Button>
-      </Group>
-    </form>
+    <Form
+      row
+      label="Add a config var"
+      onSubmit={() => {
+        onAdd(key.trim(), value);
+        setKey("");
+        setValue("");
+        name.current?.focus();
+      }}
+      action="Add"
+      main={false}
+    >
+      <TextField
+        ref={name}
+        name="key"
+        label="Name"
+        className="grow"
+        classNames={{ input: "mono" }}
+        placeholder="DATABASE_URL"
+        required
+        pattern="[A-Z_][A-Z0-9_]*"
+        title="Capital letters, digits and underscores"
+        autoComplete="off"
+        spellCheck={false}
+        value={key}
+        onSet={(typed) => setKey(typed.toUpperCase())}
+      />
+      <PasswordField
+        name="value"
+        label="Value"
+        className="grow"
+        required={false}
+        autoComplete="new-password"
+        visibilityToggleButtonProps={{ "aria-label": "Show the value" }}
+        value={value}
+        onSet={setValue}
+      />
+    </Form>
   );
 }
 
@@ -271,14 +279,15 @@ function Paste({ slug, onClose }: { slug: string; onClose: () => void }) {
       error={load.error}
       size="lg"
     >
-      <Textarea
+      <LinesField
+        name="text"
         label="Lines of NAME=value"
         rows={10}
         classNames={{ input: "mono" }}
         spellCheck={false}
         data-autofocus
         value={text}
-        onChange={(event) => setText(event.currentTarget.value)}
+        onSet={setText}
       />
       <Switch
         label="Remove all vars that are not in it"

@@ -1,16 +1,17 @@
 // What an app is built from, how its health is checked, and its end.
-import { Button, NativeSelect, NumberInput, Stack, Switch, Text, TextInput, Title } from "@mantine/core";
+import { Button, Stack, Switch, Text, Title } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
 import { api, data, type Schemas } from "../../api/client";
-import { Problem } from "../../api/problem";
 import { appQuery, repositoryQuery } from "../../api/queries";
 import { useAction } from "../../parts/action";
 import { Command } from "../../parts/command";
 import { Dialog } from "../../parts/dialog";
+import { ChoiceField, TextField } from "../../parts/fields";
 import { Form } from "../../parts/form";
 import { Loaded } from "../../parts/loading";
+import { NumberField } from "../../parts/number_field";
 import { LOOK_ONLY, useMay } from "../../parts/roles";
 import { Transfer } from "./transfer";
 import { Webhooks } from "./webhooks";
@@ -73,7 +74,6 @@ function Git({ app, repository }: { app: Schemas["AppAnswer"]; repository: Schem
     done: "There is a new deploy key. Give it to the host of the repository.",
     changes,
   });
-  const fields = save.error instanceof Problem ? save.error.fields : {};
   return (
     <section aria-labelledby="git">
       <Title order={2} size="h4" id="git" mb="sm">
@@ -85,37 +85,40 @@ function Git({ app, repository }: { app: Schemas["AppAnswer"]; repository: Schem
         pending={save.isPending}
         error={save.error}
         more={
-          <>
-            {repository.git_url ? (
-              <Button variant="default" loading={check.isPending} onClick={() => check.mutate()}>
-                Check it
+          may.change ? (
+            <>
+              {repository.git_url ? (
+                <Button variant="default" loading={check.isPending} onClick={() => check.mutate()}>
+                  Check it
+                </Button>
+              ) : null}
+              <Button variant="default" loading={makeKey.isPending} onClick={() => makeKey.mutate()}>
+                {repository.deploy_key ? "New deploy key" : "Make a deploy key"}
               </Button>
-            ) : null}
-            <Button variant="default" loading={makeKey.isPending} onClick={() => makeKey.mutate()}>
-              {repository.deploy_key ? "New deploy key" : "Make a deploy key"}
-            </Button>
-          </>
+            </>
+          ) : null
         }
       >
-        <TextInput
+        <TextField
+          name="git_url"
           label="Repository"
           description="That Skypanel fetches from. Leave it empty for an app that is only pushed to."
           placeholder="https://github.com/you/my-app.git"
           disabled={!may.change}
-          error={fields.git_url}
           value={url}
-          onChange={(event) => setUrl(event.currentTarget.value)}
+          onSet={setUrl}
         />
-        <TextInput
+        <TextField
+          name="git_branch"
           label="Branch"
           description="The branch that is released, by a push as well."
           required
           disabled={!may.change}
-          error={fields.git_branch}
           value={branch}
-          onChange={(event) => setBranch(event.currentTarget.value)}
+          onSet={setBranch}
         />
-        <TextInput
+        <TextField
+          name="token"
           label="Token"
           type="password"
           autoComplete="new-password"
@@ -123,9 +126,8 @@ function Git({ app, repository }: { app: Schemas["AppAnswer"]; repository: Schem
             repository.has_token ? "There is one; another replaces it." : "For a private repository over HTTPS."
           }
           disabled={!may.change}
-          error={fields.token}
           value={token}
-          onChange={(event) => setToken(event.currentTarget.value)}
+          onSet={setToken}
         />
         <Switch
           label="Deploy by itself when the host tells of a push"
@@ -177,7 +179,6 @@ function Health({ app }: { app: Schemas["AppAnswer"] }) {
     changes: [["app", app.slug]],
     quiet: true,
   });
-  const fields = save.error instanceof Problem ? save.error.fields : {};
   return (
     <section aria-labelledby="health">
       <Title order={2} size="h4" id="health" mb="sm">
@@ -189,49 +190,48 @@ function Health({ app }: { app: Schemas["AppAnswer"] }) {
         pending={save.isPending}
         error={save.error}
       >
-        <TextInput
+        <TextField
+          name="health_check_path"
           label="Path"
           description="That a healthy replica answers; without, /health if it answers, else whether the port is open."
           placeholder="/health"
           disabled={!may.change}
-          error={fields.health_check_path}
           value={path}
-          onChange={(event) => setPath(event.currentTarget.value)}
+          onSet={setPath}
         />
-        <NativeSelect
+        <ChoiceField
+          name="health_check_protocol"
           label="Protocol"
           description="TCP only looks whether the port is open."
           disabled={!may.change}
-          error={fields.health_check_protocol}
           data={[
             { value: "", label: "The usual" },
             { value: "http", label: "HTTP" },
             { value: "tcp", label: "TCP" },
           ]}
           value={protocol}
-          onChange={(event) => setProtocol(event.currentTarget.value)}
+          onSet={setProtocol}
         />
-        <TextInput
+        <TextField
+          name="health_check_expected_status"
           label="Healthy statuses"
           description="Numbers and ranges with commas between; without, 200 to 399."
           placeholder="200-299,401"
           disabled={!may.change}
-          error={fields.health_check_expected_status}
           value={statuses}
-          onChange={(event) => setStatuses(event.currentTarget.value)}
+          onSet={setStatuses}
         />
         <div className="cards">
           {CHECKS.map(([name, label, most]) => (
-            <NumberInput
+            <NumberField
               key={name}
+              name={name}
               label={label}
               min={0}
               max={most}
-              allowDecimal={false}
               disabled={!may.change}
-              error={fields[name]}
-              value={numbers[name]}
-              onChange={(value) => setNumbers((before) => ({ ...before, [name]: Number(value) || 0 }))}
+              value={numbers[name] ?? 0}
+              onSet={(value) => setNumbers((before) => ({ ...before, [name]: value ?? 0 }))}
             />
           ))}
         </div>
@@ -304,12 +304,13 @@ function Destroy({ app }: { app: Schemas["AppAnswer"] }) {
           error={destroy.error}
         >
           <Text size="sm">Everything of it is removed for good.</Text>
-          <TextInput
+          <TextField
+            name="confirm"
             label={`Type ${app.slug} to go on`}
             autoComplete="off"
             data-autofocus
             value={typed}
-            onChange={(event) => setTyped(event.currentTarget.value)}
+            onSet={setTyped}
           />
         </Dialog>
       ) : null}

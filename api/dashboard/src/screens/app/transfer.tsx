@@ -1,11 +1,12 @@
 // Moves the app to another organisation of which the person is an owner as well.
-import { Button, NativeSelect, Text, Title } from "@mantine/core";
+import { Button, Text, Title } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { api, data, type Schemas } from "../../api/client";
 import { meQuery } from "../../api/queries";
 import { useAction } from "../../parts/action";
 import { Dialog } from "../../parts/dialog";
+import { ChoiceField } from "../../parts/fields";
 import { useMay } from "../../parts/roles";
 
 export function Transfer({ app }: { app: Schemas["AppAnswer"] }) {
@@ -59,13 +60,7 @@ function Move({ app, heirs, onClose }: { app: Schemas["AppAnswer"]; heirs: strin
       pending={move.isPending}
       error={move.error}
     >
-      <NativeSelect
-        label="To"
-        data={heirs}
-        data-autofocus
-        value={heir}
-        onChange={(event) => setHeir(event.currentTarget.value)}
-      />
+      <ChoiceField name="organization" label="To" data={heirs} data-autofocus value={heir} onSet={setHeir} />
       <Text size="sm">
         It runs on. Who is only in {app.organization} sees it no more, what is being built is cancelled, and from now on{" "}
         {heir} pays for it.

@@ -1,5 +1,5 @@
 // The addresses that Git hosts call when somebody pushes there, and what came of their calls.
-import { Button, Group, NativeSelect, Stack, Text, Title } from "@mantine/core";
+import { Button, Group, Stack, Text, Title } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { api, data, type Schemas } from "../../api/client";
@@ -7,7 +7,9 @@ import { deliveriesQuery, webhooksQuery } from "../../api/queries";
 import { useAction } from "../../parts/action";
 import { Command } from "../../parts/command";
 import { Dialog } from "../../parts/dialog";
-import { Loaded, Refused } from "../../parts/loading";
+import { ChoiceField } from "../../parts/fields";
+import { Form } from "../../parts/form";
+import { Loaded } from "../../parts/loading";
 import { Status } from "../../parts/status";
 import { Ago } from "../../parts/time";
 
@@ -37,18 +39,16 @@ export function Webhooks({ slug, may }: { slug: string; may: boolean }) {
         <Text size="sm" c="dimmed">
           A host that calls one deploys what was pushed there, where "Deploy by itself" is on.
         </Text>
-        <Group align="end" gap="sm">
-          <NativeSelect
-            label="Host"
-            data={PROVIDERS}
-            value={provider}
-            onChange={(event) => setProvider(event.currentTarget.value as Provider)}
-          />
-          <Button variant="default" loading={make.isPending} onClick={() => make.mutate()}>
-            Make a webhook
-          </Button>
-        </Group>
-        <Refused error={make.error} />
+        <Form
+          row
+          onSubmit={() => make.mutate()}
+          action="Make a webhook"
+          main={false}
+          pending={make.isPending}
+          error={make.error}
+        >
+          <ChoiceField name="provider" label="Host" data={PROVIDERS} value={provider} onSet={setProvider} />
+        </Form>
         {make.data ? <Secret of={make.data} /> : null}
         <Loaded query={webhooks} lines={1}>
           {(webhooks) =>
@@ -168,7 +168,12 @@ function Deliveries({ slug, webhook }: { slug: string; webhook: string }) {
                   </Text>
                 </div>
                 <Status of={one.outcome} />
-                <Button size="xs" variant="default" onClick={() => replay.mutate(one.id)}>
+                <Button
+                  size="xs"
+                  variant="default"
+                  loading={replay.isPending && replay.variables === one.id}
+                  onClick={() => replay.mutate(one.id)}
+                >
                   Again
                 </Button>
               </li>
