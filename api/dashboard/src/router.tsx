@@ -12,10 +12,10 @@ import { Problem } from "./api/problem";
 import { meQuery } from "./api/queries";
 import { Failed, Waiting } from "./parts/loading";
 import { filtersOf } from "./screens/app/log_filters";
-import { NotFound } from "./screens/not_found";
+import { NoSuchPage } from "./screens/not_found";
 import { Shell } from "./screens/shell";
 
-const root = createRootRoute({ component: Outlet, notFoundComponent: NotFound });
+const root = createRootRoute({ component: Outlet, notFoundComponent: NoSuchPage });
 
 const signIn = createRoute({
   getParentRoute: () => root,

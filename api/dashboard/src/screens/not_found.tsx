@@ -1,17 +1,28 @@
 // For addresses that mean nothing.
 import { Stack, Text, Title } from "@mantine/core";
 import { ButtonTo } from "../parts/link";
+import { useTitle } from "../parts/page";
 
+/** Within what surrounds every screen. */
 export function NotFound() {
+  useTitle("Nothing here");
+  return (
+    <Stack align="start">
+      <Title order={1} size="h2">
+        There is nothing here
+      </Title>
+      <Text c="dimmed">
+        Is the address spelt right? Or was the thing removed, or moved to an organisation that you are not in?
+      </Text>
+      <ButtonTo to="/apps">Your apps</ButtonTo>
+    </Stack>
+  );
+}
+
+export function NoSuchPage() {
   return (
     <main className="main">
-      <Stack align="start">
-        <Title order={1} size="h2">
-          There is nothing here
-        </Title>
-        <Text c="dimmed">The dashboard has no page at this address. Is it spelt right, or was the thing removed?</Text>
-        <ButtonTo to="/apps">Your apps</ButtonTo>
-      </Stack>
+      <NotFound />
     </main>
   );
 }
