@@ -1,23 +1,27 @@
 // Times: how long ago, with the exact one on hover; and how long something took.
 import { useSyncExternalStore } from "react";
 
-const TICK_MS = 5_000;
+const TICK_MS = 1_000;
 
 let now = Date.now();
 let timer: ReturnType<typeof setInterval> | undefined;
 const listeners = new Set<() => void>();
 
-/** The time of now, again every few seconds; one clock for the whole page. */
-export function useNow(): number {
-  return useSyncExternalStore(subscribe, () => now);
+/** The time of now, again after every step; one clock for the whole page. */
+export function useNow(step_ms = 5_000): number {
+  return useSyncExternalStore(subscribe, () => now - (now % step_ms));
 }
 
 function subscribe(listener: () => void) {
   listeners.add(listener);
-  timer ??= setInterval(() => {
+  if (timer === undefined) {
+    // It stood still while nobody looked.
     now = Date.now();
-    for (const listener of listeners) listener();
-  }, TICK_MS);
+    timer = setInterval(() => {
+      now = Date.now();
+      for (const listener of listeners) listener();
+    }, TICK_MS);
+  }
   return () => {
     listeners.delete(listener);
     if (listeners.size === 0) {

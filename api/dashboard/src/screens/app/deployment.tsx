@@ -97,7 +97,7 @@ const STAGE_WORDS: Record<Schemas["Stage"], string> = {
 };
 
 function Stages({ one }: { one: Schemas["DeploymentAnswer"] }) {
-  const now = useNow();
+  const now = useNow(1_000);
   const of = new Map(one.stages.map((stage) => [stage.stage, stage]));
   return (
     <ol className="stages" aria-label="Stages">
