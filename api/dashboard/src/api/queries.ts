@@ -4,7 +4,7 @@ import { api, data, type Schemas } from "./client";
 import { problemOf } from "./problem";
 import { hasEnded, setSession } from "./session";
 
-/** How often what may change is read again by itself, for the case that its change was not told. */
+/** How often what is under way is read again, and what is not: for the case that its change was not told. */
 const SOON_MS = 5_000;
 const LATER_MS = 30_000;
 const BUSY = new Set(["building", "deploying", "deleting", "queued", "packaging", "releasing"]);
@@ -121,7 +121,6 @@ export const eventsQuery = (app: string) =>
     queryFn: async ({ signal }) =>
       (await data(api.GET("/api/paas/apps/{app}/events", { params: { path: { app }, query: { limit: 8 } }, signal })))
         .items,
-    refetchInterval: () => every(LATER_MS),
   });
 
 export const envQuery = (app: string) =>
@@ -129,14 +128,12 @@ export const envQuery = (app: string) =>
     queryKey: ["app", app, "env"],
     queryFn: async ({ signal }) =>
       (await data(api.GET("/api/paas/apps/{app}/env", { params: { path: { app } }, signal }))).items,
-    refetchInterval: () => every(LATER_MS),
   });
 
 export const domainsQuery = (app: string) =>
   queryOptions({
     queryKey: ["app", app, "domains"],
     queryFn: ({ signal }) => data(api.GET("/api/paas/apps/{app}/domains", { params: { path: { app } }, signal })),
-    refetchInterval: () => every(LATER_MS),
   });
 
 export const repositoryQuery = (app: string) =>
