@@ -35,9 +35,7 @@ export function Failed({ error, retry }: { error: unknown; retry?: () => void })
     <Alert color="red" title="This could not be loaded" role="alert">
       <Stack gap="sm" align="start">
         <span>{words(error)}</span>
-        {error instanceof Problem && error.requestId ? (
-          <span className="mono">Request {error.requestId}: Skypanel's log says more under it.</span>
-        ) : null}
+        <Traced error={error} />
         {retry ? (
           <Button size="xs" variant="default" onClick={retry}>
             Try again
@@ -52,8 +50,15 @@ export function Failed({ error, retry }: { error: unknown; retry?: () => void })
 export function Refused({ error }: { error: unknown }) {
   if (!error) return null;
   return (
-    <Alert color="red" role="alert" p="sm">
+    <Alert color="red" role="alert" p="sm" className="break">
       {words(error)}
+      <Traced error={error} />
     </Alert>
   );
+}
+
+/** By what an admin finds why Skypanel itself failed. */
+function Traced({ error }: { error: unknown }) {
+  if (!(error instanceof Problem) || !error.requestId || error.status < 500) return null;
+  return <div className="mono">Request {error.requestId}: Skypanel's log says more under it.</div>;
 }
