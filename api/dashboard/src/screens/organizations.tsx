@@ -302,6 +302,7 @@ function Invitations({ of }: { of: Schemas["OrganizationItem"] }) {
                       size="xs"
                       variant="default"
                       aria-label={`Take back the invitation of ${one.email}`}
+                      loading={takeBack.isPending && takeBack.variables === one.id}
                       onClick={() => takeBack.mutate(one.id)}
                     >
                       Take back
