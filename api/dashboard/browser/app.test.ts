@@ -82,6 +82,7 @@ test("several config vars are one rollout, and no value is shown again", async (
     await form.getByRole("button", { name: "Add" }).click();
   }
   await page.getByText("2 changes not saved.").waitFor();
+  await page.getByText("Adds GREETING, SECRET").waitFor();
   await visitor.examine("environment");
   await page.getByRole("button", { name: "Save" }).click();
   await page.getByText("The app is being rolled out with it.").waitFor();
@@ -89,14 +90,17 @@ test("several config vars are one rollout, and no value is shown again", async (
   expect(await page.content()).not.toContain("a-secret-value");
 
   await page.getByRole("button", { name: "Paste a .env file" }).click();
-  await page.getByLabel("Lines of NAME=value").fill("ONE=1\nTWO=2\n# a comment\n");
+  await page.getByLabel("Lines of NAME=value").fill("ONE=1\nTWO=2\nSECRET=another\n# a comment\n");
+  await page.getByText("Adds ONE, TWO").waitFor();
+  await page.getByText("Changes SECRET").waitFor();
   await visitor.examine("environment-paste", { phone: false });
   await page.getByRole("button", { name: "Set them" }).click();
   await page.getByText("TWO", { exact: true }).waitFor();
   await page.getByRole("button", { name: "Remove SECRET" }).click();
   await page.getByText("will be removed").waitFor();
   await page.getByRole("button", { name: "Save" }).click();
-  await page.getByText("SECRET", { exact: true }).waitFor({ state: "detached" });
+  const vars = page.getByRole("list", { name: "Config vars" });
+  await vars.getByText("SECRET", { exact: true }).waitFor({ state: "detached" });
   await visitor.leave();
 });
 

@@ -16,6 +16,7 @@ import { Loaded, Refused } from "../../parts/loading";
 import { PasswordField } from "../../parts/password_field";
 import { LOOK_ONLY, useMay } from "../../parts/roles";
 import { Ago } from "../../parts/time";
+import { type Preview, previewOf, previewOfChanges } from "./env_preview";
 
 const route = getRouteApi("/shell/apps/$app");
 
@@ -29,6 +30,8 @@ export function Environment() {
   const may = useMay(app?.organization_id);
   const [changes, setChanges] = useState<Changes>({});
   const [pasting, setPasting] = useState(false);
+  const runs = app?.status === "running";
+  const there = vars.data?.map(({ key }) => key) ?? [];
   const set = (key: string, value: string | null) => setChanges((before) => ({ ...before, [key]: value }));
   const drop = (key: string) => setChanges(({ [key]: _, ...rest }) => rest);
   return (
@@ -54,9 +57,9 @@ export function Environment() {
         {(vars) => <Vars vars={vars} changes={changes} may={may.change} onSet={set} onDrop={drop} />}
       </Loaded>
       {Object.keys(changes).length > 0 ? (
-        <Save slug={slug} runs={app?.status === "running"} changes={changes} onDone={() => setChanges({})} />
+        <Save slug={slug} runs={runs} changes={changes} there={there} onDone={() => setChanges({})} />
       ) : null}
-      {pasting ? <Paste slug={slug} onClose={() => setPasting(false)} /> : null}
+      {pasting ? <Paste slug={slug} runs={runs} there={there} onClose={() => setPasting(false)} /> : null}
     </Stack>
   );
 }
@@ -222,7 +225,37 @@ function said(since: string | undefined, change: string | null | undefined): str
   return since ? "will be changed" : "will be added";
 }
 
-function Save({ slug, runs, changes, onDone }: { slug: string; runs: boolean; changes: Changes; onDone: () => void }) {
+const whenItCounts = (runs: boolean) =>
+  runs ? "Saving rolls the app out once, without a gap." : "They count from the next release on.";
+
+function Previewed({ of }: { of: Preview }) {
+  const parts = [
+    ["Adds", of.added],
+    ["Changes", of.changed],
+    ["Removes", of.removed],
+  ] as const;
+  return (
+    <ul className="plain-list" aria-label="What changes" aria-live="polite">
+      {parts.map(([does, names]) =>
+        names.length === 0 ? null : (
+          <Text component="li" size="sm" key={does} className="break">
+            {does} <span className="mono">{names.join(", ")}</span>
+          </Text>
+        ),
+      )}
+    </ul>
+  );
+}
+
+interface SaveProps {
+  slug: string;
+  runs: boolean;
+  changes: Changes;
+  there: string[];
+  onDone: () => void;
+}
+
+function Save({ slug, runs, changes, there, onDone }: SaveProps) {
   const save = useAction({
     run: () =>
       data(api.PATCH("/api/paas/apps/{app}/env", { params: { path: { app: slug } }, body: { vars: changes } })),
@@ -235,10 +268,10 @@ function Save({ slug, runs, changes, onDone }: { slug: string; runs: boolean; ch
   return (
     <div className="save-bar">
       <Refused error={save.error} />
+      <Previewed of={previewOfChanges(changes, there)} />
       <Group justify="space-between">
         <Text size="sm">
-          {count(number, "change")} not saved.{" "}
-          {runs ? "Saving rolls the app out once, without a gap." : "They count from the next release on."}
+          {count(number, "change")} not saved. {whenItCounts(runs)}
         </Text>
         <Group gap="xs">
           <Button variant="default" onClick={onDone}>
@@ -257,9 +290,17 @@ function rolledOut(answer: Schemas["ConfigAnswer"]): string {
   return answer.deployment_id ? "Saved. The app is being rolled out with it." : "Saved.";
 }
 
-function Paste({ slug, onClose }: { slug: string; onClose: () => void }) {
+interface PasteProps {
+  slug: string;
+  runs: boolean;
+  there: string[];
+  onClose: () => void;
+}
+
+function Paste({ slug, runs, there, onClose }: PasteProps) {
   const [text, setText] = useState("");
   const [replace, setReplace] = useState(false);
+  const preview = previewOf(text, there, replace);
   const load = useAction({
     run: () =>
       data(api.POST("/api/paas/apps/{app}/env/import", { params: { path: { app: slug } }, body: { text, replace } })),
@@ -294,6 +335,14 @@ function Paste({ slug, onClose }: { slug: string; onClose: () => void }) {
         checked={replace}
         onChange={(event) => setReplace(event.currentTarget.checked)}
       />
+      {text.trim() === "" ? null : (
+        <div>
+          <Previewed of={preview} />
+          <Text size="sm" c="dimmed">
+            {whenItCounts(runs)}
+          </Text>
+        </div>
+      )}
     </Dialog>
   );
 }
