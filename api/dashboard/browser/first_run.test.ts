@@ -2,7 +2,7 @@
 import { afterAll, expect, test } from "vitest";
 import { TALKING } from "./apps";
 import { closeBrowser, SOON_MS, Visitor } from "./browser";
-import { instance, Person, unique } from "./instance";
+import { instance, Person, unique, visit } from "./instance";
 
 afterAll(closeBrowser);
 
@@ -50,6 +50,17 @@ test("a newcomer signs in, adds a key, makes an app, and sees the push arrive", 
     .waitFor({ timeout: 2 * SOON_MS });
   await page.getByText("v1", { exact: true }).waitFor();
   await page.getByText("web.1").waitFor();
+  // What it uses now, and what it answers.
+  await page
+    .locator(".card", { hasText: "Memory" })
+    .getByText(/^[\d.]+ [KM]B$/)
+    .waitFor({ timeout: 4 * SOON_MS });
+  const requests = page.locator(".card", { hasText: "Requests" });
+  const answered = async () => {
+    await visit(slug);
+    return requests.textContent();
+  };
+  await expect.poll(answered, { timeout: 4 * SOON_MS }).toContain("none of them fails");
   await visitor.examine("app-overview");
   const address = await page.getByRole("link", { name: `${slug}.localhost` }).getAttribute("href");
   expect(address).toBe(`http://${slug}.localhost:${instance.http_port}`);

@@ -98,6 +98,17 @@ export const deploymentsQuery = (app: string) =>
     refetchInterval: (query) => every(query.state.data?.items.some((one) => isBusy(one.status)) ? SOON_MS : LATER_MS),
   });
 
+/** All of them, page by page. */
+export const allDeploymentsQuery = (app: string) =>
+  infiniteQueryOptions({
+    ...paged(["app", app, "deployments", "all"], (cursor, signal) => {
+      const params = { path: { app }, query: { limit: 50, ...given({ cursor }) } };
+      return data(api.GET("/api/paas/apps/{app}/deployments", { params, signal }));
+    }),
+    refetchInterval: (query) =>
+      every(query.state.data?.pages[0]?.items.some((one) => isBusy(one.status)) ? SOON_MS : LATER_MS),
+  });
+
 export const deploymentQuery = (app: string, deployment: string) =>
   queryOptions({
     queryKey: ["app", app, "deployments", deployment],

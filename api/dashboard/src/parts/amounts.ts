@@ -1,4 +1,4 @@
-// Money and sizes in words. Amounts come as decimal text and are only rounded where they are shown.
+// Money, sizes and rates in words. Amounts come as decimal text and are only rounded where they are shown.
 
 /** An amount of money, such as "$0.0069"; small ones keep what makes them different. */
 export function money(amount: string, digits?: number): string {
@@ -29,6 +29,18 @@ export function bytes(count: number): string {
   }
   return `${value < 10 && unit > 0 ? value.toFixed(1) : Math.round(value)} ${units[unit]}`;
 }
+
+/** A number with up to two decimals. */
+export const number = (value: number) => (Number.isInteger(value) ? String(value) : value.toFixed(2));
+
+export const cores = (value: number) => `${value === 0 || value >= 1 ? number(value) : value.toFixed(3)} cores`;
+
+export const perSecond = (value: number) => `${value < 10 ? number(value) : Math.round(value)}/s`;
+
+export const traffic = (value: number) => `${bytes(value)}/s`;
+
+/** How long an answer took, of seconds. */
+export const duration = (value: number) => (value < 1 ? `${Math.round(value * 1000)} ms` : `${value.toFixed(2)} s`);
 
 export function count(number: number, one: string, many = `${one}s`): string {
   return `${number} ${number === 1 ? one : many}`;

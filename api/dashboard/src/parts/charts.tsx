@@ -6,7 +6,6 @@ import type { UseQueryResult } from "@tanstack/react-query";
 import { type ReactNode, useMemo, useState } from "react";
 import type { Schemas } from "../api/client";
 import type { MetricsRange } from "../api/queries";
-import { bytes } from "./amounts";
 import { Chart, type ChartLine } from "./chart";
 import { Loaded } from "./loading";
 import { closer, farther, moved, type Span } from "./span";
@@ -17,12 +16,6 @@ const RANGES: { value: MetricsRange; label: string }[] = [
   { value: "24h", label: "24 hours" },
   { value: "7d", label: "7 days" },
 ];
-
-export const cores = (value: number) => `${value === 0 || value >= 1 ? number(value) : value.toFixed(3)} cores`;
-export const perSecond = (value: number) => `${value < 10 ? number(value) : Math.round(value)}/s`;
-export const traffic = (value: number) => `${bytes(value)}/s`;
-export const duration = (value: number) => (value < 1 ? `${Math.round(value * 1000)} ms` : `${value.toFixed(2)} s`);
-export const number = (value: number) => (Number.isInteger(value) ? String(value) : value.toFixed(2));
 
 /** A chart: its series by name, and what a line of each is called. */
 export interface ChartOf {

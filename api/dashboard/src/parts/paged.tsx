@@ -11,8 +11,8 @@ export interface PageOf<T> {
 
 interface PagedProps<T> {
   query: UseInfiniteQueryResult<InfiniteData<PageOf<T>>>;
-  /** What is said in place of items. */
-  empty: string;
+  /** What is said in place of items, or shown. */
+  empty: ReactNode;
   children: (items: T[]) => ReactNode;
 }
 
@@ -21,7 +21,7 @@ export function Paged<T>({ query, empty, children }: PagedProps<T>) {
     return query.isError ? <Failed error={query.error} retry={() => void query.refetch()} /> : <Waiting />;
   }
   const items = query.data.pages.flatMap((page) => page.items);
-  if (items.length === 0) return <Text c="dimmed">{empty}</Text>;
+  if (items.length === 0) return typeof empty === "string" ? <Text c="dimmed">{empty}</Text> : empty;
   return (
     <>
       {children(items)}

@@ -4,19 +4,22 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { getRouteApi } from "@tanstack/react-router";
 import { useEffect, useState } from "react";
 import { api, data, type Schemas } from "../../api/client";
+import type { Problem } from "../../api/problem";
 import { appQuery, deploymentQuery } from "../../api/queries";
 import { type Connection, follow } from "../../api/sse";
 import { LineCutter, useLines } from "../../live/lines";
 import { useAction } from "../../parts/action";
 import { bytes } from "../../parts/amounts";
 import { LinkTo } from "../../parts/link";
-import { Loaded } from "../../parts/loading";
+import { Loaded, Refused } from "../../parts/loading";
 import { LogView } from "../../parts/log_view";
 import { useMay } from "../../parts/roles";
 import { Status } from "../../parts/status";
 import { Ago, lasted, useNow } from "../../parts/time";
 import { CommitRange } from "./commit_range";
-import { about, hasEnded, stateOf, who } from "./deployment_words";
+import { Deploy } from "./deploy";
+import { about, canRunAgain, hasEnded, stateOf, who } from "./deployment_words";
+import { RollBack } from "./roll_back";
 
 const route = getRouteApi("/shell/apps/$app/deployments/$deployment");
 
@@ -34,7 +37,8 @@ export function Deployment() {
 }
 
 function Shown({ slug, one }: { slug: string; one: Schemas["DeploymentAnswer"] }) {
-  const may = useMay(useQuery(appQuery(slug)).data?.organization_id);
+  const app = useQuery(appQuery(slug)).data;
+  const may = useMay(app?.organization_id);
   const state = stateOf(one);
   const cancel = useAction({
     run: () =>
@@ -73,6 +77,12 @@ function Shown({ slug, one }: { slug: string; one: Schemas["DeploymentAnswer"] }
           <Button variant="default" loading={cancel.isPending} onClick={() => cancel.mutate()}>
             Cancel
           </Button>
+        ) : null}
+        {may.change && app && hasEnded(one) ? (
+          <Group gap="xs">
+            {one.git_commit ? <Deploy app={app} commit={one.git_commit} /> : null}
+            {canRunAgain(one) ? <RollBack slug={slug} to={one} disabled={app.status === "suspended"} /> : null}
+          </Group>
         ) : null}
       </div>
       <Stages one={one} />
@@ -125,13 +135,18 @@ function Stages({ one }: { one: Schemas["DeploymentAnswer"] }) {
 function Log({ slug, id }: { slug: string; id: string }) {
   const { lines, add, clear } = useLines();
   const [connection, setConnection] = useState<Connection | "ended">("connecting");
+  const [problem, setProblem] = useState<Problem | null>(null);
   const cache = useQueryClient();
 
   useEffect(() => {
     const cutter = new LineCutter();
     clear();
+    setProblem(null);
     return follow(`/api/paas/apps/${encodeURIComponent(slug)}/deployments/${id}/log/stream`, {
-      onConnection: setConnection,
+      onConnection: (now, refused) => {
+        setConnection(now);
+        setProblem(refused && refused.status !== 401 ? refused : null);
+      },
       onEvent: (event) => {
         if (event.name === "output") {
           const { text } = JSON.parse(event.data) as { text: string };
@@ -153,8 +168,9 @@ function Log({ slug, id }: { slug: string; id: string }) {
         <Title order={3} size="h4" id="log">
           Log
         </Title>
-        <ConnectionBadge of={connection} />
+        {problem ? null : <ConnectionBadge of={connection} />}
       </Group>
+      <Refused error={problem} />
       <LogView
         lines={lines}
         label="Log of the deployment"

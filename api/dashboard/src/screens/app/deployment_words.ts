@@ -27,3 +27,12 @@ export function stateOf(one: Item): { of: string; words?: string } {
   if (one.status === "succeeded") return { of: "inactive", words: "was live" };
   return { of: one.status };
 }
+
+/** Whether it can be gone back to: it went live once, is kept, and does not run now. */
+export const canRunAgain = (one: Item) => one.is_kept && !one.is_current && hasEnded(one);
+
+/** The newest release before the one that runs that can be gone back to; of the newest first. */
+export function releaseBefore(newestFirst: readonly Item[]): Item | undefined {
+  const current = newestFirst.findIndex((one) => one.is_current);
+  return current < 0 ? undefined : newestFirst.slice(current + 1).find(canRunAgain);
+}

@@ -1,20 +1,19 @@
 // All deployments of an app, newest first, with the way back to those that are kept.
-import { Button, Stack, Text } from "@mantine/core";
-import { useQuery } from "@tanstack/react-query";
-import { getRouteApi, useNavigate } from "@tanstack/react-router";
-import { useState } from "react";
-import { api, data, type Schemas } from "../../api/client";
-import { appQuery, deploymentsQuery } from "../../api/queries";
-import { useAction } from "../../parts/action";
+import { Stack, Text } from "@mantine/core";
+import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
+import { getRouteApi } from "@tanstack/react-router";
+import type { Schemas } from "../../api/client";
+import { allDeploymentsQuery, appQuery } from "../../api/queries";
 import { bytes } from "../../parts/amounts";
-import { Dialog } from "../../parts/dialog";
 import { LinkTo } from "../../parts/link";
-import { Loaded } from "../../parts/loading";
+import { Paged } from "../../parts/paged";
 import { useMay } from "../../parts/roles";
 import { Status } from "../../parts/status";
 import { Ago, lasted } from "../../parts/time";
 import { PushCommands } from "../first_steps";
-import { about, hasEnded, stateOf, who } from "./deployment_words";
+import { Deploy } from "./deploy";
+import { about, canRunAgain, stateOf, who } from "./deployment_words";
+import { ROLL_BACK_WORDS, RollBack } from "./roll_back";
 
 const route = getRouteApi("/shell/apps/$app");
 
@@ -22,34 +21,41 @@ type Item = Schemas["DeploymentItem"];
 
 export function Deployments() {
   const { app: slug } = route.useParams();
-  const deployments = useQuery(deploymentsQuery(slug));
+  const deployments = useInfiniteQuery(allDeploymentsQuery(slug));
   const app = useQuery(appQuery(slug)).data;
   const may = useMay(app?.organization_id);
-  const [back, setBack] = useState<Item | null>(null);
   return (
-    <Loaded query={deployments}>
-      {({ items }) =>
-        items.length === 0 ? (
+    <Stack gap="sm">
+      {app && may.change ? <Deploy app={app} /> : null}
+      <Paged
+        query={deployments}
+        empty={
           <Stack maw={720}>
             <Text c="dimmed">Nothing was deployed yet. Push to it:</Text>
             <PushCommands app={slug} branch={app?.git_branch ?? "main"} />
           </Stack>
-        ) : (
+        }
+      >
+        {(items) => (
           <>
             <ul className="plain-list rows" aria-label="Deployments">
               {items.map((one) => (
-                <Row key={one.id} slug={slug} one={one} onBack={may.change ? () => setBack(one) : undefined} />
+                <Row key={one.id} slug={slug} one={one} may={may.change} />
               ))}
             </ul>
-            {back ? <RollBack slug={slug} to={back} onClose={() => setBack(null)} /> : null}
+            {may.change && items.some(canRunAgain) ? (
+              <Text size="sm" c="dimmed">
+                {ROLL_BACK_WORDS}
+              </Text>
+            ) : null}
           </>
-        )
-      }
-    </Loaded>
+        )}
+      </Paged>
+    </Stack>
   );
 }
 
-function Row({ slug, one, onBack }: { slug: string; one: Item; onBack?: (() => void) | undefined }) {
+function Row({ slug, one, may }: { slug: string; one: Item; may: boolean }) {
   const state = stateOf(one);
   return (
     <li>
@@ -83,50 +89,11 @@ function Row({ slug, one, onBack }: { slug: string; one: Item; onBack?: (() => v
         ) : null}
       </div>
       <Status of={state.of} words={state.words} />
-      {onBack && one.is_kept && !one.is_current && hasEnded(one) ? (
-        <Button size="xs" variant="default" onClick={onBack} aria-label={`Roll back to v${one.version}`}>
-          Roll back
-        </Button>
-      ) : null}
+      {may && canRunAgain(one) ? <RollBack slug={slug} to={one} inList /> : null}
     </li>
   );
 }
 
 function took(one: Item): string {
   return lasted(Date.parse(one.finished_at ?? one.created_at) - Date.parse(one.created_at));
-}
-
-function RollBack({ slug, to, onClose }: { slug: string; to: Item; onClose: () => void }) {
-  const navigate = useNavigate();
-  const rollback = useAction({
-    run: () =>
-      data(
-        api.POST("/api/paas/apps/{app}/rollback", {
-          params: { path: { app: slug } },
-          body: { version: to.version ?? null },
-        }),
-      ),
-    changes: [["app", slug], ["apps"]],
-    onDone: (queued) =>
-      void navigate({
-        to: "/apps/$app/deployments/$deployment",
-        params: { app: slug, deployment: queued.deployment_id },
-      }),
-    quiet: true,
-  });
-  return (
-    <Dialog
-      title={`Roll back to v${to.version}?`}
-      onClose={onClose}
-      onSubmit={() => rollback.mutate()}
-      action="Roll back"
-      pending={rollback.isPending}
-      error={rollback.error}
-    >
-      <Text size="sm">
-        v{to.version} ({about(to)}) runs again, with the config vars of now and without a build. It becomes a release of
-        its own.
-      </Text>
-    </Dialog>
-  );
 }

@@ -3,8 +3,8 @@ import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { getRouteApi } from "@tanstack/react-router";
 import { useMemo, useState } from "react";
 import { deploymentsQuery, type MetricsRange, metricsQuery } from "../../api/queries";
-import { bytes } from "../../parts/amounts";
-import { type ChartOf, Charts, cores, duration, perSecond, traffic } from "../../parts/charts";
+import { bytes, cores, duration, perSecond, traffic } from "../../parts/amounts";
+import { type ChartOf, Charts } from "../../parts/charts";
 
 const route = getRouteApi("/shell/apps/$app");
 

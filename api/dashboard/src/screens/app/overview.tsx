@@ -1,43 +1,67 @@
 // An app at a glance: whether it runs, since when and from what, what it costs, and what can be done with it.
 import { Button, Group, Stack, Text, Title } from "@mantine/core";
-import { IconPlayerPlay, IconPlayerStop, IconRefresh, IconRocket } from "@tabler/icons-react";
-import { useQuery } from "@tanstack/react-query";
+import { IconPlayerPlay, IconPlayerStop, IconRefresh } from "@tabler/icons-react";
+import { type UseQueryResult, useQuery } from "@tanstack/react-query";
 import { getRouteApi } from "@tanstack/react-router";
 import { api, data, type Schemas } from "../../api/client";
-import { appQuery, deploymentsQuery, eventsQuery, isBusy, processesQuery } from "../../api/queries";
+import { appQuery, deploymentsQuery, eventsQuery, isBusy, metricsQuery, processesQuery } from "../../api/queries";
 import { useAction } from "../../parts/action";
-import { count, money, perMonth } from "../../parts/amounts";
+import { bytes, cores, count, duration, money, perMonth, perSecond } from "../../parts/amounts";
+import { Fact } from "../../parts/fact";
 import { Happened } from "../../parts/happened";
 import { LinkTo } from "../../parts/link";
-import { Loaded } from "../../parts/loading";
+import { Loaded, Waiting } from "../../parts/loading";
 import { LOOK_ONLY, useMay } from "../../parts/roles";
 import { Status } from "../../parts/status";
 import { Ago } from "../../parts/time";
 import { PushCommands } from "../first_steps";
-import { who } from "./deployment_words";
+import { Deploy } from "./deploy";
+import { releaseBefore, who } from "./deployment_words";
+import { failedWords, ofNow } from "./live_numbers";
+import { RollBack } from "./roll_back";
 
 const route = getRouteApi("/shell/apps/$app");
 
 export function Overview() {
   const { app: slug } = route.useParams();
   const app = useQuery(appQuery(slug));
+  const deployments = useQuery(deploymentsQuery(slug));
+  const processes = useQuery(processesQuery(slug));
+  const events = useQuery(eventsQuery(slug));
+  // All of it comes at once, so that nothing moves when the last of it is there.
+  const waits = [deployments, processes, events].some((query) => query.isPending);
   return (
     <Loaded query={app}>
       {(app) => (
         <Stack gap="xl">
-          <Actions app={app} />
-          {app.version ? <Facts app={app} /> : <FirstPush app={app} />}
-          <Processes slug={slug} />
-          <Events slug={slug} />
+          <Actions app={app} deployments={deployments.data?.items ?? []} />
+          {waits ? (
+            <Waiting />
+          ) : (
+            <>
+              {app.version ? (
+                <Facts app={app} deployments={deployments.data?.items ?? []} />
+              ) : (
+                <FirstPush app={app} deployments={deployments.data?.items ?? []} />
+              )}
+              {app.version ? <Processes app={app} query={processes} /> : null}
+              <Events query={events} />
+            </>
+          )}
         </Stack>
       )}
     </Loaded>
   );
 }
 
-function FirstPush({ app }: { app: Schemas["AppAnswer"] }) {
-  const deployments = useQuery(deploymentsQuery(app.slug));
-  const under = deployments.data?.items.find((one) => isBusy(one.status));
+interface OfApp {
+  app: Schemas["AppAnswer"];
+  /** The newest first. */
+  deployments: readonly Schemas["DeploymentItem"][];
+}
+
+function FirstPush({ app, deployments }: OfApp) {
+  const under = deployments.find((one) => isBusy(one.status));
   return (
     <section aria-labelledby="first-push">
       <Title order={2} size="h4" id="first-push" mb="xs">
@@ -64,9 +88,8 @@ function FirstPush({ app }: { app: Schemas["AppAnswer"] }) {
   );
 }
 
-function Facts({ app }: { app: Schemas["AppAnswer"] }) {
-  const deployments = useQuery(deploymentsQuery(app.slug));
-  const current = deployments.data?.items.find((one) => one.is_current);
+function Facts({ app, deployments }: OfApp) {
+  const current = deployments.find((one) => one.is_current);
   const replicas = Object.values(app.formation).reduce((sum, one) => sum + one, 0);
   return (
     <dl className="cards plain-list">
@@ -91,30 +114,56 @@ function Facts({ app }: { app: Schemas["AppAnswer"] }) {
           )}
         </dd>
       </div>
-      <div className="card">
-        <dt>Processes</dt>
-        <dd>{count(replicas, "replica")}</dd>
-        <dd className="card-more">
-          {Object.entries(app.formation)
+      <Now slug={app.slug} />
+      <Fact
+        title="Processes"
+        value={count(replicas, "replica")}
+        more={
+          Object.entries(app.formation)
             .map(([type, number]) => `${type} × ${number}`)
-            .join(", ")}
-        </dd>
-      </div>
-      <div className="card">
-        <dt>Plan</dt>
-        <dd>{app.plan}</dd>
-        <dd className="card-more">{money(app.price_per_hour)} a replica and hour</dd>
-      </div>
-      <div className="card">
-        <dt>Cost</dt>
-        <dd>{money(app.cost_per_hour)} an hour</dd>
-        <dd className="card-more">{perMonth(app.cost_per_hour)} a month at that</dd>
-      </div>
+            .join(", ") || "none"
+        }
+      />
+      <Fact
+        title="Cost"
+        value={`${money(app.cost_per_hour)} an hour`}
+        more={`plan ${app.plan}, ${perMonth(app.cost_per_hour)} a month at that`}
+      />
     </dl>
   );
 }
 
-function Actions({ app }: { app: Schemas["AppAnswer"] }) {
+/** What it uses and answers at this moment. */
+function Now({ slug }: { slug: string }) {
+  const metrics = useQuery(metricsQuery(slug, "1h"));
+  const measured = metrics.data;
+  const unknown = metrics.isPending ? "\u00a0" : metrics.isError ? "cannot be read now" : "not measured now";
+  const cpu = measured && ofNow(measured, "cpu");
+  const memory = measured && ofNow(measured, "memory");
+  const limit = measured && ofNow(measured, "memory_limit");
+  const slow = measured && ofNow(measured, "response_time_p95");
+  return (
+    <>
+      <Fact
+        title="Requests"
+        value={measured ? perSecond(ofNow(measured, "requests") ?? 0) : "…"}
+        more={measured ? `${failedWords(measured)}${slow === undefined ? "" : `; p95 ${duration(slow)}`}` : unknown}
+      />
+      <Fact
+        title="CPU"
+        value={cpu === undefined ? "…" : cores(cpu)}
+        more={cpu === undefined ? unknown : "all replicas"}
+      />
+      <Fact
+        title="Memory"
+        value={memory === undefined ? "…" : bytes(memory)}
+        more={memory === undefined ? unknown : limit ? `of ${bytes(limit)}, all replicas` : "all replicas"}
+      />
+    </>
+  );
+}
+
+function Actions({ app, deployments }: OfApp) {
   const may = useMay(app.organization_id);
   const path = { app: app.slug };
   const changes = [["app", app.slug], ["apps"]];
@@ -133,11 +182,7 @@ function Actions({ app }: { app: Schemas["AppAnswer"] }) {
     done: "The app is being started.",
     changes,
   });
-  const deploy = useAction({
-    run: () => data(api.POST("/api/paas/apps/{app}/deploy", { params: { path }, body: {} })),
-    done: "The repository is being deployed.",
-    changes,
-  });
+  const before = releaseBefore(deployments);
   if (!may.change) {
     return (
       <Text size="sm" c="dimmed">
@@ -148,16 +193,7 @@ function Actions({ app }: { app: Schemas["AppAnswer"] }) {
   if (!app.version && !app.git_url) return null;
   return (
     <Group gap="sm">
-      {app.git_url ? (
-        <Button
-          leftSection={<IconRocket size={16} />}
-          loading={deploy.isPending}
-          disabled={app.status === "suspended"}
-          onClick={() => deploy.mutate()}
-        >
-          Deploy {app.git_branch}
-        </Button>
-      ) : null}
+      <Deploy app={app} />
       {app.version && app.status !== "stopped" ? (
         <>
           <Button
@@ -185,51 +221,70 @@ function Actions({ app }: { app: Schemas["AppAnswer"] }) {
           Start
         </Button>
       ) : null}
+      {before ? <RollBack slug={app.slug} to={before} disabled={app.status === "suspended"} /> : null}
     </Group>
   );
 }
 
-function Processes({ slug }: { slug: string }) {
-  const processes = useQuery(processesQuery(slug));
-  if (!processes.data || processes.data.length === 0) return null;
+function Processes({ app, query }: { app: Schemas["AppAnswer"]; query: UseQueryResult<Schemas["ProcessItem"][]> }) {
   return (
     <section aria-labelledby="processes">
       <Title order={2} size="h4" id="processes" mb="xs">
         Processes
       </Title>
-      <ul className="plain-list rows">
-        {processes.data.map((one) => (
-          <li key={`${one.process}.${one.replica}`}>
-            <span className="mono grow">
-              {one.process}.{one.replica}
-            </span>
-            {one.error ? (
-              <Text size="sm" c="red" className="break">
-                {one.error}
-              </Text>
-            ) : null}
-            <Status of={one.state} />
-            {one.since ? (
-              <Text size="sm" c="dimmed">
-                since <Ago at={one.since} />
-              </Text>
-            ) : null}
-          </li>
-        ))}
-      </ul>
+      <Loaded query={query} lines={1}>
+        {(processes) =>
+          processes.length === 0 ? (
+            <Text c="dimmed">
+              Nothing runs now. {app.status === "stopped" ? "Start it above, or " : "Look at its logs, or "}
+              <LinkTo to="/apps/$app/scale" params={{ app: app.slug }}>
+                at how many replicas are meant to
+              </LinkTo>
+              .
+            </Text>
+          ) : (
+            <ul className="plain-list rows">
+              {processes.map((one) => (
+                <Process key={`${one.process}.${one.replica}`} of={one} />
+              ))}
+            </ul>
+          )
+        }
+      </Loaded>
     </section>
   );
 }
 
-function Events({ slug }: { slug: string }) {
-  const events = useQuery(eventsQuery(slug));
-  if (!events.data || events.data.length === 0) return null;
+function Process({ of }: { of: Schemas["ProcessItem"] }) {
+  return (
+    <li>
+      <span className="mono grow">
+        {of.process}.{of.replica}
+      </span>
+      {of.error ? (
+        <Text size="sm" c="red" className="break">
+          {of.error}
+        </Text>
+      ) : null}
+      <Status of={of.state} />
+      {of.since ? (
+        <Text size="sm" c="dimmed">
+          since <Ago at={of.since} />
+        </Text>
+      ) : null}
+    </li>
+  );
+}
+
+function Events({ query }: { query: UseQueryResult<Schemas["EventItem"][]> }) {
   return (
     <section aria-labelledby="happened">
       <Title order={2} size="h4" id="happened" mb="xs">
         What happened
       </Title>
-      <Happened events={events.data} />
+      <Loaded query={query} lines={1}>
+        {(events) => (events.length === 0 ? <Text c="dimmed">Nothing yet.</Text> : <Happened events={events} />)}
+      </Loaded>
     </section>
   );
 }
