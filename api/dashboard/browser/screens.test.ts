@@ -51,7 +51,8 @@ test("usage, account and keyboard work for somebody who has nothing yet", async 
   await page.getByRole("button", { name: "Make a token" }).click();
   const token = (await page.locator(".save-bar code").textContent()) ?? "";
   expect(token).toMatch(/^skp_/);
-  await page.getByRole("button", { name: "Revoke the token CI" }).waitFor();
+  await page.getByRole("button", { name: "Revoke the token CI" }).click();
+  await page.getByRole("dialog", { name: 'Revoke the token "CI"?' }).getByRole("button", { name: "Leave it" }).click();
   await page.getByText("this one").waitFor();
   await visitor.examine("account");
   await visitor.goto("/no/such/page", "There is nothing here");
@@ -68,7 +69,20 @@ test("usage, account and keyboard work for somebody who has nothing yet", async 
   await page.keyboard.press("?");
   await page.getByRole("dialog", { name: "Keyboard" }).waitFor();
   await visitor.examine("keyboard", { phone: false });
+  // Keys that do something by themselves can be switched off, and on again by the menu.
+  await page.getByText("Keys without Ctrl").click();
   await page.keyboard.press("Escape");
+  await page.getByRole("dialog", { name: "Keyboard" }).waitFor({ state: "detached" });
+  await page.keyboard.press("?");
+  await page.keyboard.press("g");
+  await page.keyboard.press("a");
+  await page.getByRole("heading", { name: "Usage and billing" }).waitFor();
+  await page.getByRole("button", { name: `Account of ${owner.email}` }).click();
+  await page.getByRole("menuitem", { name: "Keyboard" }).click();
+  await page.getByText("Only Ctrl K does something now.").waitFor();
+  await page.getByText("Keys without Ctrl").click();
+  await page.keyboard.press("Escape");
+  await page.getByRole("dialog", { name: "Keyboard" }).waitFor({ state: "detached" });
   await page.keyboard.press("Control+k");
   await page.getByRole("combobox", { name: "Where to" }).fill("new");
   await page.getByRole("option", { name: "New app" }).waitFor();

@@ -8,8 +8,15 @@ export function useTitle(title: string) {
   }, [title]);
 }
 
-export function Head({ title, children }: { title: string; children?: ReactNode }) {
-  useTitle(title);
+interface HeadProps {
+  title: string;
+  /** Which page of several that have this title. */
+  page?: string;
+  children?: ReactNode;
+}
+
+export function Head({ title, page, children }: HeadProps) {
+  useTitle(page ? `${page} · ${title}` : title);
   return (
     <div className="title-row">
       <Title order={1} size="h2">

@@ -1,8 +1,9 @@
 // A field that searches in what is shown, and that the key / leads to.
 import { Kbd, TextInput, type TextInputProps } from "@mantine/core";
-import { useDebouncedValue, useHotkeys } from "@mantine/hooks";
+import { useDebouncedValue } from "@mantine/hooks";
 import { IconSearch } from "@tabler/icons-react";
 import { useRef, useState } from "react";
+import { useSingleHotkeys, useSingleKeys } from "./keys";
 
 /** How long somebody may type before the API is asked. */
 const SETTLED_MS = 250;
@@ -15,7 +16,8 @@ interface SearchFieldProps extends Omit<TextInputProps, "value" | "onChange" | "
 
 export function SearchField({ label, value, onSet, ...more }: SearchFieldProps) {
   const field = useRef<HTMLInputElement>(null);
-  useHotkeys([["/", () => field.current?.focus()]]);
+  const [keys] = useSingleKeys();
+  useSingleHotkeys([["/", () => field.current?.focus()]]);
   return (
     <TextInput
       ref={field}
@@ -23,7 +25,7 @@ export function SearchField({ label, value, onSet, ...more }: SearchFieldProps) 
       aria-label={label}
       placeholder={label}
       leftSection={<IconSearch size={16} />}
-      rightSection={<Kbd size="xs">/</Kbd>}
+      rightSection={keys ? <Kbd size="xs">/</Kbd> : null}
       {...more}
       value={value}
       onChange={(event) => onSet(event.currentTarget.value)}

@@ -1,8 +1,15 @@
-// The way between the pages of an app, or of the admins. On a narrow screen the one that is shown is scrolled to.
+// The way between the main pages, the pages of an app, or those of the admins. On a narrow screen the one that is shown is
+// scrolled to.
 import { useLocation } from "@tanstack/react-router";
 import { type ReactNode, useEffect, useRef } from "react";
 
-export function Tabs({ label, children }: { label: string; children: ReactNode }) {
+interface TabsProps {
+  label: string;
+  className?: string;
+  children: ReactNode;
+}
+
+export function Tabs({ label, className = "tabs", children }: TabsProps) {
   const nav = useRef<HTMLElement>(null);
   const { pathname } = useLocation();
   // biome-ignore lint/correctness/useExhaustiveDependencies: another page is another tab
@@ -11,7 +18,7 @@ export function Tabs({ label, children }: { label: string; children: ReactNode }
     if (box && tab) box.scrollLeft = tab.offsetLeft - box.offsetLeft - (box.clientWidth - tab.offsetWidth) / 2;
   }, [pathname]);
   return (
-    <nav className="tabs" ref={nav} aria-label={label}>
+    <nav className={className} ref={nav} aria-label={label}>
       {children}
     </nav>
   );

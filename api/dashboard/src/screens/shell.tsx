@@ -1,14 +1,16 @@
 // What surrounds every screen of a person who is signed in: the way around, the account, and the dialog that lets
 // them sign in again when the session ended in mid-work.
 import { ActionIcon, Menu, useComputedColorScheme, useMantineColorScheme } from "@mantine/core";
-import { IconLogout, IconMoon, IconSun, IconUserCircle } from "@tabler/icons-react";
+import { IconKeyboard, IconLogout, IconMoon, IconSun, IconUserCircle } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import { Link, Outlet, useNavigate } from "@tanstack/react-router";
+import { useState } from "react";
 import { cache } from "../api/cache";
 import { api } from "../api/client";
 import { meQuery } from "../api/queries";
 import { useSessionEnded } from "../api/session";
 import { useChanges } from "../live/changes";
+import { Tabs } from "../parts/tabs";
 import { Shortcuts } from "./shortcuts";
 import { SignInAgain } from "./sign_in_again";
 
@@ -16,6 +18,7 @@ export function Shell() {
   const me = useQuery(meQuery);
   const ended = useSessionEnded();
   const connection = useChanges();
+  const [shortcuts, showShortcuts] = useState<"palette" | "help" | null>(null);
   return (
     <>
       <a className="skip" href="#content">
@@ -29,7 +32,7 @@ export function Shell() {
           </Link>
           <Navigation admin={me.data?.is_admin === true} />
           <Scheme />
-          <Person email={me.data?.email ?? ""} />
+          <Person email={me.data?.email ?? ""} onKeys={() => showShortcuts("help")} />
         </div>
       </header>
       <div role="status">
@@ -42,7 +45,7 @@ export function Shell() {
       <main className="main" id="content" tabIndex={-1}>
         <Outlet />
       </main>
-      <Shortcuts />
+      <Shortcuts shown={shortcuts} onShow={showShortcuts} />
       {ended && me.data ? <SignInAgain email={me.data.email} /> : null}
     </>
   );
@@ -50,14 +53,14 @@ export function Shell() {
 
 function Navigation({ admin }: { admin: boolean }) {
   return (
-    <nav className="nav" aria-label="Dashboard">
+    <Tabs className="nav" label="Dashboard">
       <Link to="/apps">Apps</Link>
       <Link to="/plans">Plans</Link>
       <Link to="/organizations">Organisation</Link>
       <Link to="/usage">Usage</Link>
       <Link to="/account">Account</Link>
       {admin ? <Link to="/admin">Admin</Link> : null}
-    </nav>
+    </Tabs>
   );
 }
 
@@ -79,7 +82,7 @@ function Scheme() {
   );
 }
 
-function Person({ email }: { email: string }) {
+function Person({ email, onKeys }: { email: string; onKeys: () => void }) {
   const navigate = useNavigate();
   const signOut = async () => {
     await api.POST("/api/auth/logout").catch(() => {});
@@ -97,6 +100,9 @@ function Person({ email }: { email: string }) {
         <Menu.Label className="break">{email}</Menu.Label>
         <Menu.Item onClick={() => void navigate({ to: "/account" })} leftSection={<IconUserCircle size={16} />}>
           Account and SSH keys
+        </Menu.Item>
+        <Menu.Item onClick={onKeys} leftSection={<IconKeyboard size={16} />}>
+          Keyboard
         </Menu.Item>
         <Menu.Item onClick={() => void signOut()} leftSection={<IconLogout size={16} />}>
           Sign out

@@ -1,10 +1,11 @@
 // The keyboard: a palette that leads everywhere, two-key ways to the main pages, and a page that says which there are.
-import { Kbd, Modal, Stack, Table, Text, TextInput } from "@mantine/core";
+import { Kbd, Modal, Stack, Switch, Table, Text, TextInput } from "@mantine/core";
 import { useHotkeys } from "@mantine/hooks";
 import { useQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { type KeyboardEvent, useEffect, useRef, useState } from "react";
 import { appsQuery, meQuery } from "../api/queries";
+import { useSingleHotkeys, useSingleKeys } from "../parts/keys";
 
 /** Longest between the two keys of a way. */
 const SECOND_KEY_MS = 1_000;
@@ -32,12 +33,16 @@ const ADMIN = [
 /** Most results that the palette shows. */
 const MOST = 8;
 
-export function Shortcuts() {
-  const [shown, setShown] = useState<"palette" | "help" | null>(null);
+interface ShortcutsProps {
+  shown: "palette" | "help" | null;
+  onShow: (what: "palette" | "help" | null) => void;
+}
+
+export function Shortcuts({ shown, onShow: setShown }: ShortcutsProps) {
   const navigate = useNavigate();
   const pressed = useRef(0);
-  useHotkeys([
-    ["mod+K", () => setShown("palette")],
+  useHotkeys([["mod+K", () => setShown("palette")]]);
+  useSingleHotkeys([
     ["shift+?", () => setShown("help")],
     ["?", () => setShown("help")],
     [
@@ -59,6 +64,7 @@ export function Shortcuts() {
 }
 
 function Help({ onClose }: { onClose: () => void }) {
+  const [single, setSingle] = useSingleKeys();
   const keys: [string[], string][] = [
     [["Ctrl", "K"], "Go anywhere"],
     [["/"], "Search in what is shown"],
@@ -83,6 +89,17 @@ function Help({ onClose }: { onClose: () => void }) {
           ))}
         </Table.Tbody>
       </Table>
+      <Switch
+        mt="md"
+        label="Keys without Ctrl"
+        description={
+          single
+            ? "Switch them off where they get in your way; the account's menu leads back here."
+            : "Only Ctrl K does something now. The account's menu leads back here."
+        }
+        checked={single}
+        onChange={(event) => setSingle(event.currentTarget.checked)}
+      />
     </Modal>
   );
 }

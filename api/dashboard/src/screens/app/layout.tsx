@@ -2,7 +2,7 @@
 import { Anchor, Group, Text, Title } from "@mantine/core";
 import { IconExternalLink } from "@tabler/icons-react";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { getRouteApi, Link, Outlet } from "@tanstack/react-router";
+import { getRouteApi, Link, Outlet, useLocation } from "@tanstack/react-router";
 import { useEffect } from "react";
 import { Problem } from "../../api/problem";
 import { appQuery } from "../../api/queries";
@@ -37,7 +37,9 @@ export function AppLayout() {
     if (updated)
       void cache.invalidateQueries({ queryKey: ["app", slug], predicate: (query) => query.queryKey.length > 2 });
   }, [cache, slug, updated]);
-  useTitle(slug);
+  const { pathname } = useLocation();
+  const [, page] = PAGES.findLast(([to]) => pathname.startsWith(to.replace("$app", slug))) ?? PAGES[0];
+  useTitle(`${page} · ${slug}`);
   if (app.data === undefined) {
     if (app.error instanceof Problem && app.error.status === 404) return <NotFound />;
     return app.isError ? <Failed error={app.error} retry={() => void app.refetch()} /> : <Waiting />;
