@@ -47,6 +47,8 @@ export function FormBody({ onSubmit, pending = false, error, label, children }: 
       aria-label={label}
       onSubmit={(event) => {
         event.preventDefault();
+        // A dialog's form stands outside of a form in the page, and yet within it.
+        event.stopPropagation();
         if (!pending) onSubmit();
       }}
     >

@@ -14,6 +14,7 @@ import { Loaded } from "../parts/loading";
 import { Head } from "../parts/page";
 import { Paged } from "../parts/paged";
 import { Status } from "../parts/status";
+import { Sure } from "../parts/sure";
 import { Ago } from "../parts/time";
 import { Alerts } from "./alerts/alerts";
 import { Targets } from "./alerts/targets";
@@ -166,7 +167,6 @@ interface MemberProps {
 }
 
 function Member({ of, one, owns, self }: MemberProps) {
-  const [asked, setAsked] = useState(false);
   const path = { organization: of.id, user: one.user_id };
   const changes = [["organizations"], ["me"]];
   const setRole = useAction({
@@ -179,7 +179,6 @@ function Member({ of, one, owns, self }: MemberProps) {
     run: () => data(api.DELETE("/api/organizations/{organization}/members/{user}", { params: { path } })),
     done: `${one.email} is no member any more.`,
     changes,
-    onDone: () => setAsked(false),
     quiet: true,
   });
   return (
@@ -200,28 +199,13 @@ function Member({ of, one, owns, self }: MemberProps) {
             value={setRole.isPending ? setRole.variables : one.role}
             onChange={(event) => setRole.mutate(event.currentTarget.value as Role)}
           />
-          <Button size="xs" variant="default" aria-label={`Remove ${one.email}`} onClick={() => setAsked(true)}>
-            Remove
-          </Button>
+          <Sure label="Remove" of={`Remove ${one.email}`} title={`Remove ${one.email}?`} action="Remove" does={remove}>
+            They see nothing of {of.name} any more, at once. To come back they need a new invitation.
+          </Sure>
         </>
       ) : (
         <Text size="sm">{one.role}</Text>
       )}
-      {asked ? (
-        <Dialog
-          title={`Remove ${one.email}?`}
-          onClose={() => setAsked(false)}
-          onSubmit={() => remove.mutate()}
-          action="Remove"
-          danger
-          pending={remove.isPending}
-          error={remove.error}
-        >
-          <Text size="sm">
-            They see nothing of {of.name} any more, at once. To come back they need a new invitation.
-          </Text>
-        </Dialog>
-      ) : null}
     </li>
   );
 }

@@ -1,5 +1,5 @@
 // Tokens by which programs call the API for their owner.
-import { Button, Stack, Text, Title } from "@mantine/core";
+import { Stack, Text, Title } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { api, data, type Schemas } from "../../api/client";
@@ -9,6 +9,7 @@ import { Command } from "../../parts/command";
 import { ChoiceField, TextField } from "../../parts/fields";
 import { Form } from "../../parts/form";
 import { Loaded } from "../../parts/loading";
+import { Sure } from "../../parts/sure";
 import { Ago } from "../../parts/time";
 
 const SCOPES: { value: Schemas["Scope"]; label: string }[] = [
@@ -99,6 +100,7 @@ function Row({ of }: { of: Schemas["TokenItem"] }) {
     run: () => data(api.DELETE("/api/me/tokens/{id}", { params: { path: { id: of.id } } })),
     done: `The token "${of.name}" is good for nothing any more.`,
     changes: [["tokens"]],
+    quiet: true,
   });
   return (
     <li>
@@ -123,15 +125,15 @@ function Row({ of }: { of: Schemas["TokenItem"] }) {
           ) : null}
         </Text>
       </div>
-      <Button
-        size="xs"
-        variant="default"
-        loading={revoke.isPending}
-        onClick={() => revoke.mutate()}
-        aria-label={`Revoke the token ${of.name}`}
+      <Sure
+        label="Revoke"
+        of={`Revoke the token ${of.name}`}
+        title={`Revoke the token "${of.name}"?`}
+        action="Revoke"
+        does={revoke}
       >
-        Revoke
-      </Button>
+        Programs that have it are refused from now on, and it cannot be had again: they need another.
+      </Sure>
     </li>
   );
 }

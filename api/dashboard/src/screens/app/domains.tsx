@@ -7,12 +7,12 @@ import { api, data, type Schemas } from "../../api/client";
 import { appQuery, domainsQuery } from "../../api/queries";
 import { useAction } from "../../parts/action";
 import { Command } from "../../parts/command";
-import { Dialog } from "../../parts/dialog";
 import { TextField } from "../../parts/fields";
 import { Form } from "../../parts/form";
 import { Loaded } from "../../parts/loading";
 import { LOOK_ONLY, useMay } from "../../parts/roles";
 import { Status } from "../../parts/status";
+import { Sure } from "../../parts/sure";
 import { Ago } from "../../parts/time";
 
 const route = getRouteApi("/shell/apps/$app");
@@ -75,7 +75,6 @@ function Add({ slug }: { slug: string }) {
 }
 
 function Domain({ slug, one, may }: { slug: string; one: Schemas["DomainItem"]; may: boolean }) {
-  const [removing, setRemoving] = useState(false);
   const path = { app: slug, domain: one.domain };
   const changes = [["app", slug, "domains"]];
   const verify = useAction({
@@ -105,9 +104,9 @@ function Domain({ slug, one, may }: { slug: string; one: Schemas["DomainItem"]; 
               <Button size="xs" variant="default" loading={verify.isPending} onClick={() => verify.mutate()}>
                 Verify now
               </Button>
-              <Button size="xs" variant="default" onClick={() => setRemoving(true)}>
-                Remove
-              </Button>
+              <Sure label="Remove" title={`Remove ${one.display_name}?`} action="Remove" does={remove}>
+                It is routed no more within seconds. It can be added again.
+              </Sure>
             </Group>
           ) : null}
         </Group>
@@ -159,19 +158,6 @@ function Domain({ slug, one, may }: { slug: string; one: Schemas["DomainItem"]; 
         </Text>
         {one.ssl_problem ? <Alert color="yellow">{one.ssl_problem}</Alert> : null}
       </Stack>
-      {removing ? (
-        <Dialog
-          title={`Remove ${one.display_name}?`}
-          onClose={() => setRemoving(false)}
-          onSubmit={() => remove.mutate()}
-          action="Remove"
-          danger
-          pending={remove.isPending}
-          error={remove.error}
-        >
-          <Text size="sm">It is routed no more within seconds. It can be added again.</Text>
-        </Dialog>
-      ) : null}
     </section>
   );
 }

@@ -30,7 +30,7 @@ export function Environment() {
   const may = useMay(app?.organization_id);
   const [changes, setChanges] = useState<Changes>({});
   const [pasting, setPasting] = useState(false);
-  const runs = app?.status === "running";
+  const runs = Boolean(app?.version) && app?.status !== "stopped" && app?.status !== "suspended";
   const there = vars.data?.map(({ key }) => key) ?? [];
   const set = (key: string, value: string | null) => setChanges((before) => ({ ...before, [key]: value }));
   const drop = (key: string) => setChanges(({ [key]: _, ...rest }) => rest);

@@ -28,6 +28,8 @@ export interface LogLines {
   /** What the API wants to be known about these lines. */
   notice: string | null;
   problem: Problem | null;
+  /** Reads all of it once more, after a problem. */
+  again: () => void;
   /** Which end is being read. */
   reading: "older" | "newer" | "first" | null;
   readOlder: () => void;
@@ -41,6 +43,7 @@ export function useLogLines(slug: string, filters: LogFilters, opened: string | 
   const [problem, setProblem] = useState<Problem | null>(null);
   const [notice, setNotice] = useState<string | null>(null);
   const [ends, setEnds] = useState<Ends>({ older: true, newer: false });
+  const [tries, setTries] = useState(0);
   const [reading, setReading] = useState<LogLines["reading"]>(null);
   const busy = useRef(false);
   const asked = JSON.stringify(queryOf(filters));
@@ -61,6 +64,7 @@ export function useLogLines(slug: string, filters: LogFilters, opened: string | 
     [slug, asked],
   );
 
+  // biome-ignore lint/correctness/useExhaustiveDependencies: another try begins anew
   useEffect(() => {
     clear();
     setProblem(null);
@@ -109,7 +113,7 @@ export function useLogLines(slug: string, filters: LogFilters, opened: string | 
       .catch((error) => stop.signal.aborted || setProblem(asProblem(error)))
       .finally(() => stop.signal.aborted || setReading(null));
     return () => stop.abort();
-  }, [slug, asked, past, opened, add, clear, page]);
+  }, [slug, asked, past, opened, add, clear, page, tries]);
 
   const more = useCallback(
     async (which: "older" | "newer") => {
@@ -121,6 +125,7 @@ export function useLogLines(slug: string, filters: LogFilters, opened: string | 
       try {
         const direction = which === "older" ? "backward" : "forward";
         const { items, next_cursor } = await page({ cursor: edge, direction, lines: PAGE });
+        setProblem(null);
         const room = MOST_LINES - lines.length;
         const found = items.flatMap(shown);
         if (which === "older") addBefore(found.slice(-room));
@@ -142,6 +147,7 @@ export function useLogLines(slug: string, filters: LogFilters, opened: string | 
     connection,
     notice,
     problem,
+    again: useCallback(() => setTries((before) => before + 1), []),
     reading,
     readOlder: useCallback(() => void more("older"), [more]),
     readNewer: useCallback(() => void more("newer"), [more]),

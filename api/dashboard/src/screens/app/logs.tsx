@@ -47,12 +47,12 @@ export function Logs() {
   const { problem } = log;
   const wrongInput = problem?.status === 422;
   if (problem && problem.status !== 401 && !wrongInput && log.lines.length === 0) {
-    return <Failed error={problem} />;
+    return <Failed error={problem} retry={log.again} />;
   }
   return (
     <Stack gap="sm" className="log-page">
       <Filters filters={filters} app={app} onSet={set} />
-      <Refused error={wrongInput ? problem : null} />
+      <Refused error={problem?.status === 401 ? null : problem} />
       {log.notice ? (
         <Alert color="yellow" p="sm" role="status">
           {log.notice}

@@ -13,6 +13,7 @@ import { Form } from "../../parts/form";
 import { Loaded } from "../../parts/loading";
 import { NumberField } from "../../parts/number_field";
 import { LOOK_ONLY, useMay } from "../../parts/roles";
+import { Sure } from "../../parts/sure";
 import { Transfer } from "./transfer";
 import { Webhooks } from "./webhooks";
 
@@ -92,9 +93,16 @@ function Git({ app, repository }: { app: Schemas["AppAnswer"]; repository: Schem
                   Check it
                 </Button>
               ) : null}
-              <Button variant="default" loading={makeKey.isPending} onClick={() => makeKey.mutate()}>
-                {repository.deploy_key ? "New deploy key" : "Make a deploy key"}
-              </Button>
+              {repository.deploy_key ? (
+                <Sure label="New deploy key" size="sm" title="Make a new deploy key?" action="Make it" does={makeKey}>
+                  The key of now is of no use any more: nothing can be fetched until the host of the repository has the
+                  new one.
+                </Sure>
+              ) : (
+                <Button variant="default" loading={makeKey.isPending} onClick={() => makeKey.mutate()}>
+                  Make a deploy key
+                </Button>
+              )}
             </>
           ) : null
         }

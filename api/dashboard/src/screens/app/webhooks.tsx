@@ -6,11 +6,11 @@ import { api, data, type Schemas } from "../../api/client";
 import { deliveriesQuery, webhooksQuery } from "../../api/queries";
 import { useAction } from "../../parts/action";
 import { Command } from "../../parts/command";
-import { Dialog } from "../../parts/dialog";
 import { ChoiceField } from "../../parts/fields";
 import { Form } from "../../parts/form";
 import { Loaded } from "../../parts/loading";
 import { Status } from "../../parts/status";
+import { Sure } from "../../parts/sure";
 import { Ago } from "../../parts/time";
 
 type Provider = Schemas["WebhookProvider"];
@@ -82,7 +82,6 @@ function Webhook({ slug, of }: { slug: string; of: Schemas["WebhookItem"] }) {
     done: "There is a new secret; the old one holds for a while.",
     changes,
   });
-  const [removing, setRemoving] = useState(false);
   const remove = useAction({
     run: () => data(api.DELETE("/api/paas/apps/{app}/webhooks/{webhook}", { params: { path } })),
     done: "The webhook is removed.",
@@ -113,25 +112,12 @@ function Webhook({ slug, of }: { slug: string; of: Schemas["WebhookItem"] }) {
           <Button size="xs" variant="default" loading={rotate.isPending} onClick={() => rotate.mutate()}>
             New secret
           </Button>
-          <Button size="xs" variant="default" onClick={() => setRemoving(true)}>
-            Remove
-          </Button>
+          <Sure label="Remove" title="Remove the webhook?" action="Remove" does={remove}>
+            What calls its address is answered that there is nothing, and deploys no more.
+          </Sure>
         </Group>
         {open ? <Deliveries slug={slug} webhook={of.id} /> : null}
       </Stack>
-      {removing ? (
-        <Dialog
-          title="Remove the webhook?"
-          onClose={() => setRemoving(false)}
-          onSubmit={() => remove.mutate()}
-          action="Remove"
-          danger
-          pending={remove.isPending}
-          error={remove.error}
-        >
-          <Text size="sm">What calls its address is answered that there is nothing, and deploys no more.</Text>
-        </Dialog>
-      ) : null}
     </div>
   );
 }
