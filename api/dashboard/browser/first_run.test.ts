@@ -60,7 +60,7 @@ test("a newcomer signs in, adds a key, makes an app, and sees the push arrive", 
     await visit(slug);
     return requests.textContent();
   };
-  await expect.poll(answered, { timeout: 4 * SOON_MS }).toContain("none of them fails");
+  await expect.poll(answered, { timeout: 4 * SOON_MS, interval: 3_000 }).toContain("none of them fails");
   await visitor.examine("app-overview");
   const address = await page.getByRole("link", { name: `${slug}.localhost` }).getAttribute("href");
   expect(address).toBe(`http://${slug}.localhost:${instance.http_port}`);

@@ -1,4 +1,4 @@
-// What an app is built from, how its health is checked, and its end.
+// What an app is built from and how, how its health is checked, what it is called, and its end.
 import { Button, Stack, Switch, Text, Title } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, useNavigate } from "@tanstack/react-router";
@@ -30,8 +30,9 @@ export function Settings() {
         <Stack gap="xl" maw={720}>
           <Loaded query={repository}>{(repository) => <Git app={app} repository={repository} />}</Loaded>
           <Webhooks slug={slug} may={may.change} />
+          <Build app={app} />
           <Health app={app} />
-          <Cache app={app} />
+          <Names app={app} />
           <Transfer app={app} />
           <Destroy app={app} />
         </Stack>
@@ -251,24 +252,104 @@ function Health({ app }: { app: Schemas["AppAnswer"] }) {
   );
 }
 
-function Cache({ app }: { app: Schemas["AppAnswer"] }) {
+function Build({ app }: { app: Schemas["AppAnswer"] }) {
   const may = useMay(app.organization_id);
-  const purge = useAction({
-    run: () => data(api.DELETE("/api/paas/apps/{app}/cache", { params: { path: { app: app.slug } } })),
-    done: "The build cache is being thrown away.",
+  const [buildpack, setBuildpack] = useState(app.buildpack ?? "");
+  const path = { app: app.slug };
+  const save = useAction({
+    run: () => data(api.PATCH("/api/paas/apps/{app}", { params: { path }, body: { buildpack: buildpack.trim() } })),
+    done: "Saved. It counts from the next build on.",
+    changes: [["app", app.slug]],
+    quiet: true,
   });
-  if (!may.change) return null;
+  const purge = useAction({
+    run: () => data(api.DELETE("/api/paas/apps/{app}/cache", { params: { path } })),
+    done: "The build cache is being thrown away. The next build starts from nothing.",
+  });
   return (
-    <section aria-labelledby="cache">
-      <Title order={2} size="h4" id="cache" mb="xs">
-        Build cache
+    <section aria-labelledby="build">
+      <Title order={2} size="h4" id="build" mb="sm">
+        Build
       </Title>
-      <Text size="sm" c="dimmed" mb="sm">
-        Without it the next build starts from nothing. What runs is not touched.
-      </Text>
-      <Button variant="default" loading={purge.isPending} onClick={() => purge.mutate()}>
-        Purge the cache
-      </Button>
+      <Form
+        onSubmit={() => save.mutate()}
+        action={may.change ? "Save" : undefined}
+        pending={save.isPending}
+        error={save.error}
+        more={
+          may.change ? (
+            <Button
+              variant="default"
+              loading={purge.isPending}
+              title="Without it the next build starts from nothing. What runs is not touched."
+              onClick={() => purge.mutate()}
+            >
+              Purge the cache
+            </Button>
+          ) : null
+        }
+      >
+        <TextField
+          name="buildpack"
+          label="Buildpack"
+          description="A name such as nodejs, or a Git URL with an optional #branch; without, the first that fits the code."
+          placeholder="found by itself"
+          disabled={!may.change}
+          value={buildpack}
+          onSet={setBuildpack}
+        />
+      </Form>
+    </section>
+  );
+}
+
+function Names({ app }: { app: Schemas["AppAnswer"] }) {
+  const may = useMay(app.organization_id);
+  const [name, setName] = useState(app.name);
+  const [subdomain, setSubdomain] = useState(app.subdomain);
+  const save = useAction({
+    run: () =>
+      data(
+        api.PATCH("/api/paas/apps/{app}", {
+          params: { path: { app: app.slug } },
+          body: { name: name.trim(), subdomain: subdomain.trim() },
+        }),
+      ),
+    done: "Saved.",
+    changes: [["app", app.slug], ["apps"]],
+    quiet: true,
+  });
+  return (
+    <section aria-labelledby="names">
+      <Title order={2} size="h4" id="names" mb="sm">
+        Names
+      </Title>
+      <Form
+        onSubmit={() => save.mutate()}
+        action={may.change ? "Save" : undefined}
+        pending={save.isPending}
+        error={save.error}
+      >
+        <TextField
+          name="name"
+          label="Name for people"
+          required
+          maxLength={60}
+          disabled={!may.change}
+          value={name}
+          onSet={setName}
+        />
+        <TextField
+          name="subdomain"
+          label="Subdomain"
+          description={`Its address is ${app.host} now. Requests to the one before are answered no more.`}
+          required
+          maxLength={30}
+          disabled={!may.change}
+          value={subdomain}
+          onSet={(typed) => setSubdomain(typed.toLowerCase())}
+        />
+      </Form>
     </section>
   );
 }
