@@ -19,12 +19,15 @@ export function perMonth(anHour: string): string {
   return money(String(Number(anHour) * HOURS_OF_A_MONTH), 2);
 }
 
-export function bytes(count: number): string {
+/** Memory, counted as plans count it: a plan of 512 MB has 512 of them. */
+export const memory = (count: number) => bytes(count, 1024);
+
+export function bytes(count: number, step = 1000): string {
   const units = ["B", "KB", "MB", "GB", "TB"];
   let value = count;
   let unit = 0;
-  while (value >= 1000 && unit < units.length - 1) {
-    value /= 1000;
+  while (value >= step && unit < units.length - 1) {
+    value /= step;
     unit += 1;
   }
   return `${value < 10 && unit > 0 ? value.toFixed(1) : Math.round(value)} ${units[unit]}`;
@@ -33,7 +36,8 @@ export function bytes(count: number): string {
 /** A number with up to two decimals. */
 export const number = (value: number) => (Number.isInteger(value) ? String(value) : value.toFixed(2));
 
-export const cores = (value: number) => `${value === 0 || value >= 1 ? number(value) : value.toFixed(3)} cores`;
+export const cores = (value: number) =>
+  `${value === 0 || value >= 1 ? number(value) : value.toFixed(3)} ${value === 1 ? "core" : "cores"}`;
 
 export const perSecond = (value: number) => `${value < 10 ? number(value) : Math.round(value)}/s`;
 

@@ -15,6 +15,8 @@ export interface ChartProps {
   lines: readonly ChartLine[];
   /** A value in words. */
   format: (value: number) => string;
+  /** Whether its units go up by powers of two. */
+  binary?: boolean | undefined;
   /** What is shown, in seconds since 1970. */
   from: number;
   to: number;
@@ -43,7 +45,9 @@ const COLOURS = {
 const INK = { light: "#586074", dark: "#a0aabd" };
 const GRID = { light: "#e4e8f0", dark: "#2b3345" };
 
-export function Chart({ title, lines, format, from, to, marks, group, onZoom }: ChartProps) {
+const POWERS_OF_TWO = Array.from({ length: 48 }, (_, power) => 2 ** power);
+
+export function Chart({ title, lines, format, binary, from, to, marks, group, onZoom }: ChartProps) {
   const place = useRef<HTMLDivElement>(null);
   const scheme = useComputedColorScheme("light");
   const data = useMemo(() => aligned(lines), [lines]);
@@ -76,7 +80,12 @@ export function Chart({ title, lines, format, from, to, marks, group, onZoom }: 
             values: (_, times, __, ___, step) =>
               times.map((at) => (step >= DAY_S ? day : isLong ? dated : clock).format(at * 1000)),
           },
-          { ...axis, size: VALUES_PX, values: (_, values) => values.map((value) => format(value)) },
+          {
+            ...axis,
+            size: VALUES_PX,
+            ...(binary ? { incrs: POWERS_OF_TWO } : {}),
+            values: (_, values) => values.map((value) => format(value)),
+          },
         ],
         series: [
           {},
@@ -108,7 +117,7 @@ export function Chart({ title, lines, format, from, to, marks, group, onZoom }: 
       fit.disconnect();
       chart.destroy();
     };
-  }, [data, lines, format, from, to, marks, group, scheme]);
+  }, [data, lines, format, binary, from, to, marks, group, scheme]);
 
   return (
     <figure className="chart">

@@ -22,6 +22,8 @@ export interface ChartOf {
   title: string;
   series: Record<string, string>;
   format: (value: number) => string;
+  /** Whether its units go up by powers of two. */
+  binary?: boolean;
 }
 
 interface ChartsProps {
@@ -132,6 +134,7 @@ function Lines({ series, charts, marks, shown: [from, to], onZoom }: LinesProps)
           title={chart.title}
           lines={chart.lines}
           format={chart.format}
+          binary={chart.binary}
           from={from}
           to={to}
           marks={marks}

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { problemOf } from "../api/problem";
 import { csrfToken } from "../api/session";
-import { bytes, money, perMonth } from "./amounts";
+import { bytes, cores, duration, memory, money, perMonth, perSecond } from "./amounts";
 import { ago, lasted } from "./time";
 
 test("times are told as people say them", () => {
@@ -23,6 +23,14 @@ test("amounts keep what makes them different", () => {
   expect(perMonth("0.0069")).toBe("$5.04");
   expect(bytes(700_406)).toBe("700 KB");
   expect(bytes(1_530_000)).toBe("1.5 MB");
+  // As many as the plan of 512 MB says.
+  expect(memory(512 * 1024 * 1024)).toBe("512 MB");
+});
+
+test("rates and shares of a machine are as exact as they are small", () => {
+  expect([cores(0), cores(0.0123), cores(1), cores(1.256)]).toEqual(["0 cores", "0.012 cores", "1 core", "1.26 cores"]);
+  expect([perSecond(0), perSecond(0.128), perSecond(12.8)]).toEqual(["0/s", "0.13/s", "13/s"]);
+  expect([duration(0.0042), duration(1.5)]).toEqual(["4 ms", "1.50 s"]);
 });
 
 test("refusals of the API are told as they are, and others by their status", () => {

@@ -5,7 +5,7 @@ import { getRouteApi } from "@tanstack/react-router";
 import { useState } from "react";
 import type { Schemas } from "../../api/client";
 import { type MetricsRange, nodeMetricsQuery, nodesQuery } from "../../api/queries";
-import { bytes, cores, count, number, traffic } from "../../parts/amounts";
+import { bytes, cores, count, memory, number, traffic } from "../../parts/amounts";
 import { type ChartOf, Charts } from "../../parts/charts";
 import { Fact } from "../../parts/fact";
 import { LinkTo } from "../../parts/link";
@@ -19,7 +19,7 @@ const route = getRouteApi("/shell/admin/nodes/$node");
 const CHARTS: ChartOf[] = [
   { title: "CPU", series: { cpu: "" }, format: cores },
   { title: "Load", series: { load: "over a minute" }, format: number },
-  { title: "Memory", series: { memory: "used", memory_limit: "there is" }, format: bytes },
+  { title: "Memory", series: { memory: "used", memory_limit: "there is" }, format: memory, binary: true },
   { title: "Disk", series: { disk: "used", disk_limit: "there is" }, format: bytes },
   { title: "Network", series: { network_received: "received", network_sent: "sent" }, format: traffic },
   { title: "Reads and writes", series: { block_read: "read", block_written: "written" }, format: traffic },
@@ -100,7 +100,7 @@ function Shown({ node }: { node: Schemas["NodeItem"] }) {
         />
         <Fact
           title="Memory"
-          value={used(usage?.memory_bytes, node.memory_bytes, bytes)}
+          value={used(usage?.memory_bytes, node.memory_bytes, memory)}
           more={share(usage?.memory_bytes, node.memory_bytes)}
         />
         <Fact

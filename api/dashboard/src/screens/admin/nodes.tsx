@@ -2,7 +2,7 @@
 import { Stack, Table, Text } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { nodesQuery } from "../../api/queries";
-import { bytes } from "../../parts/amounts";
+import { bytes, memory } from "../../parts/amounts";
 import { LinkTo } from "../../parts/link";
 import { Loaded } from "../../parts/loading";
 import { Status } from "../../parts/status";
@@ -51,7 +51,7 @@ export function AdminNodes() {
                       {used(one.usage?.cpu_cores, one.cpu_millicores / 1000, cores)}
                     </Table.Td>
                     <Table.Td className="numeric wide">
-                      {used(one.usage?.memory_bytes, one.memory_bytes, bytes)}
+                      {used(one.usage?.memory_bytes, one.memory_bytes, memory)}
                     </Table.Td>
                     <Table.Td className="numeric wide">
                       {one.usage ? used(one.usage.disk_bytes, one.usage.disk_limit_bytes, bytes) : "–"}

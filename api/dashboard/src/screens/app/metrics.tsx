@@ -3,14 +3,14 @@ import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { getRouteApi } from "@tanstack/react-router";
 import { useMemo, useState } from "react";
 import { deploymentsQuery, type MetricsRange, metricsQuery } from "../../api/queries";
-import { bytes, cores, duration, perSecond, traffic } from "../../parts/amounts";
+import { cores, duration, memory, perSecond, traffic } from "../../parts/amounts";
 import { type ChartOf, Charts } from "../../parts/charts";
 
 const route = getRouteApi("/shell/apps/$app");
 
 const CHARTS: ChartOf[] = [
   { title: "CPU", series: { cpu: "" }, format: cores },
-  { title: "Memory", series: { memory: "" }, format: bytes },
+  { title: "Memory", series: { memory: "" }, format: memory, binary: true },
   {
     title: "Requests",
     series: { requests_2xx: "2xx", requests_3xx: "3xx", requests_4xx: "4xx", requests_5xx: "5xx" },

@@ -6,7 +6,7 @@ import { getRouteApi } from "@tanstack/react-router";
 import { api, data, type Schemas } from "../../api/client";
 import { appQuery, deploymentsQuery, eventsQuery, isBusy, metricsQuery, processesQuery } from "../../api/queries";
 import { useAction } from "../../parts/action";
-import { bytes, cores, count, duration, money, perMonth, perSecond } from "../../parts/amounts";
+import { cores, count, duration, memory, money, perMonth, perSecond } from "../../parts/amounts";
 import { Fact } from "../../parts/fact";
 import { Happened } from "../../parts/happened";
 import { LinkTo } from "../../parts/link";
@@ -139,7 +139,7 @@ function Now({ slug }: { slug: string }) {
   const measured = metrics.data;
   const unknown = metrics.isPending ? "\u00a0" : metrics.isError ? "cannot be read now" : "not measured now";
   const cpu = measured && ofNow(measured, "cpu");
-  const memory = measured && ofNow(measured, "memory");
+  const used = measured && ofNow(measured, "memory");
   const limit = measured && ofNow(measured, "memory_limit");
   const slow = measured && ofNow(measured, "response_time_p95");
   return (
@@ -156,8 +156,8 @@ function Now({ slug }: { slug: string }) {
       />
       <Fact
         title="Memory"
-        value={memory === undefined ? "…" : bytes(memory)}
-        more={memory === undefined ? unknown : limit ? `of ${bytes(limit)}, all replicas` : "all replicas"}
+        value={used === undefined ? "…" : memory(used)}
+        more={used === undefined ? unknown : limit ? `of ${memory(limit)}, all replicas` : "all replicas"}
       />
     </>
   );
