@@ -70,7 +70,7 @@ test("usage, account and keyboard work for somebody who has nothing yet", async 
   await page.getByRole("dialog", { name: "Keyboard" }).waitFor();
   await visitor.examine("keyboard", { phone: false });
   // Keys that do something by themselves can be switched off, and on again by the menu.
-  await page.getByText("Keys without Ctrl").click();
+  await page.getByRole("switch", { name: "Keys without Ctrl" }).click();
   await page.keyboard.press("Escape");
   await page.getByRole("dialog", { name: "Keyboard" }).waitFor({ state: "detached" });
   await page.keyboard.press("?");
@@ -80,7 +80,7 @@ test("usage, account and keyboard work for somebody who has nothing yet", async 
   await page.getByRole("button", { name: `Account of ${owner.email}` }).click();
   await page.getByRole("menuitem", { name: "Keyboard" }).click();
   await page.getByText("Only Ctrl K does something now.").waitFor();
-  await page.getByText("Keys without Ctrl").click();
+  await page.getByRole("switch", { name: "Keys without Ctrl" }).click();
   await page.keyboard.press("Escape");
   await page.getByRole("dialog", { name: "Keyboard" }).waitFor({ state: "detached" });
   await page.keyboard.press("Control+k");

@@ -34,7 +34,7 @@ const SCREENS: [path: string, words: string][] = [
   [`/apps/${slug}/metrics`, "Draw over a part"],
   [`/apps/${slug}/environment`, "No config var yet."],
   [`/apps/${slug}/domains`, "No domain of its own yet."],
-  [`/apps/${slug}/scale`, "node server.js"],
+  [`/apps/${slug}/scale`, "npm start"],
   [`/apps/${slug}/console`, "A process of its own"],
   [`/apps/${slug}/settings`, "No webhook yet."],
   ["/plans", "An hour of a replica"],

@@ -1,4 +1,4 @@
-// Lines over time, drawn on a canvas. Charts of one group share their cursor and their zoom.
+// Lines over time, drawn on a canvas and kept up to date there. Charts of one group share their cursor and their zoom.
 import "uplot/dist/uPlot.min.css";
 import { useComputedColorScheme } from "@mantine/core";
 import { useEffect, useMemo, useRef } from "react";
@@ -51,34 +51,41 @@ export function Chart({ title, lines, format, binary, from, to, marks, group, on
   const place = useRef<HTMLDivElement>(null);
   const scheme = useComputedColorScheme("light");
   const data = useMemo(() => aligned(lines), [lines]);
-  const zoom = useRef(onZoom);
-  zoom.current = onZoom;
+  const drawn = useRef<uPlot | null>(null);
+  // What changes while it is drawn. Another chart in its place would lose the cursor of who looks at it.
+  const now = useRef({ data, from, to, marks, onZoom });
+  now.current = { data, from, to, marks, onZoom };
+  const names = lines.map((line) => line.name).join("\n");
 
   useEffect(() => {
     const box = place.current;
     if (!box) return;
     const colours = COLOURS[scheme];
-    const isLong = to - from > LONG_S;
     const axis = {
       stroke: INK[scheme],
       grid: { stroke: GRID[scheme], width: 1 },
       ticks: { stroke: GRID[scheme], width: 1 },
     };
+    const isLong = () => now.current.to - now.current.from > LONG_S;
+    const timePx = () => (isLong() ? DATED_PX : CLOCK_PX);
     const chart = new uPlot(
       {
         width: box.clientWidth,
         height: HEIGHT_PX,
         // The last time is as wide on the right of its place as on the left.
-        padding: [null, isLong ? DATED_PX / 2 : CLOCK_PX / 2, null, null],
+        padding: [null, () => timePx() / 2, null, null],
         legend: { show: false },
         cursor: { sync: { key: group }, drag: { x: true, y: false, setScale: false } },
-        scales: { x: { range: () => [from, to] }, y: { range: (_, __, max) => [0, max > 0 ? max * 1.1 : 1] } },
+        scales: {
+          x: { range: () => [now.current.from, now.current.to] },
+          y: { range: (_, __, max) => [0, max > 0 ? max * 1.1 : 1] },
+        },
         axes: [
           {
             ...axis,
-            space: isLong ? DATED_PX : CLOCK_PX,
+            space: timePx,
             values: (_, times, __, ___, step) =>
-              times.map((at) => (step >= DAY_S ? day : isLong ? dated : clock).format(at * 1000)),
+              times.map((at) => (step >= DAY_S ? day : isLong() ? dated : clock).format(at * 1000)),
           },
           {
             ...axis,
@@ -89,35 +96,40 @@ export function Chart({ title, lines, format, binary, from, to, marks, group, on
         ],
         series: [
           {},
-          ...lines.map((line, index) => ({
-            label: line.name,
+          ...names.split("\n").map((label, index) => ({
+            label,
             stroke: colours[index % colours.length] ?? "gray",
             width: 1.5,
             // A line needs two.
-            points: { show: line.points.length < 2 },
+            points: { show: (of: uPlot) => (of.data[index + 1] ?? []).filter((value) => value !== null).length < 2 },
           })),
         ],
         hooks: {
-          draw: [(chart) => mark(chart, marks, INK[scheme])],
+          draw: [(chart) => mark(chart, now.current.marks, INK[scheme])],
           setSelect: [
             (chart) => {
               const { left, width } = chart.select;
-              if (width > 4) zoom.current([chart.posToVal(left, "x"), chart.posToVal(left + width, "x")]);
+              if (width > 4) now.current.onZoom([chart.posToVal(left, "x"), chart.posToVal(left + width, "x")]);
               chart.setSelect({ left: 0, width: 0, top: 0, height: 0 }, false);
             },
           ],
         },
       },
-      data,
+      now.current.data,
       box,
     );
+    drawn.current = chart;
     const fit = new ResizeObserver(() => chart.setSize({ width: box.clientWidth, height: HEIGHT_PX }));
     fit.observe(box);
     return () => {
       fit.disconnect();
       chart.destroy();
+      drawn.current = null;
     };
-  }, [data, lines, format, binary, from, to, marks, group, scheme]);
+  }, [names, format, binary, group, scheme]);
+
+  // biome-ignore lint/correctness/useExhaustiveDependencies: it is drawn by them
+  useEffect(() => drawn.current?.setData(data), [data, from, to, marks]);
 
   return (
     <figure className="chart">
