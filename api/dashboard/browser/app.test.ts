@@ -236,6 +236,24 @@ test("an access token that ran out is renewed without a word", async () => {
   await page.getByText("It was not called yet.").waitFor();
   await visitor.loaded();
   await visitor.examine("settings");
+  const drains = page.getByRole("region", { name: "Log drains" });
+  await drains.getByLabel("Address").fill("gopher://logs.example.com");
+  await drains.getByRole("button", { name: "Add a drain" }).click();
+  await drains.locator("[name=url][aria-invalid=true]:focus").waitFor();
+  await drains.getByLabel("Address").fill("syslog+tls://93.184.216.34:6514");
+  await drains.getByRole("button", { name: "Add a drain" }).click();
+  await drains.getByRole("button", { name: "Remove the drain to syslog+tls://93.184.216.34:6514" }).click();
+  await page.getByRole("dialog").getByText("The app's own log stays.").waitFor();
+  await visitor.examine("settings-drain", { phone: false });
+  await page.getByRole("dialog").getByRole("button", { name: "Remove" }).click();
+  await drains.getByText("No drain yet.").waitFor();
+  const build = page.getByRole("region", { name: "Build" });
+  await build.getByLabel("Buildpack").fill("no such buildpack");
+  await build.getByRole("button", { name: "Save" }).click();
+  await build.locator("[name=buildpack][aria-invalid=true]:focus").waitFor();
+  await build.getByLabel("Buildpack").fill("nodejs");
+  await build.getByRole("button", { name: "Save" }).click();
+  await page.getByText("It counts from the next build on.").waitFor();
   await visitor.leave();
 });
 

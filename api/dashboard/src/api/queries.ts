@@ -383,6 +383,13 @@ export const sessionsQuery = queryOptions({
   queryFn: async ({ signal }) => (await data(api.GET("/api/me/sessions", { signal }))).items,
 });
 
+export const drainsQuery = (app: string) =>
+  queryOptions({
+    queryKey: ["app", app, "drains"],
+    queryFn: async ({ signal }) =>
+      (await data(api.GET("/api/paas/apps/{app}/drains", { params: { path: { app } }, signal }))).items,
+  });
+
 export const webhooksQuery = (app: string) =>
   queryOptions({
     queryKey: ["app", app, "webhooks"],

@@ -89,6 +89,9 @@ function Shown({ slug, one }: { slug: string; one: Schemas["DeploymentAnswer"] }
       {one.error ? (
         <Alert color="red" title="It failed, and what ran before goes on" className="break">
           {one.error}
+          <Text size="sm" mt="xs">
+            Its log is below. Mend what it says, and push again.
+          </Text>
         </Alert>
       ) : null}
       <CommitRange slug={slug} one={one} />
