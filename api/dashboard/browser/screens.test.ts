@@ -83,6 +83,10 @@ test("usage, account and keyboard work for somebody who has nothing yet", async 
   await page.getByRole("switch", { name: "Keys without Ctrl" }).click();
   await page.keyboard.press("Escape");
   await page.getByRole("dialog", { name: "Keyboard" }).waitFor({ state: "detached" });
+  await page.keyboard.press("/");
+  await page.getByRole("dialog", { name: "Go to" }).waitFor();
+  await page.keyboard.press("Escape");
+  await page.getByRole("dialog", { name: "Go to" }).waitFor({ state: "detached" });
   await page.keyboard.press("Control+k");
   await page.getByRole("combobox", { name: "Where to" }).fill("new");
   await page.getByRole("option", { name: "New app" }).waitFor();

@@ -169,12 +169,9 @@ export const organizationEventsQuery = (organization: string) =>
   );
 
 export const membersQuery = (organization: string) =>
-  queryOptions({
-    queryKey: ["organizations", organization, "members"],
-    queryFn: async ({ signal }) => {
-      const params = { path: { organization }, query: { limit: 100 } };
-      return (await data(api.GET("/api/organizations/{organization}/members", { params, signal }))).items;
-    },
+  paged(["organizations", organization, "members"], (cursor, signal) => {
+    const params = { path: { organization }, query: { limit: PAGE, ...given({ cursor }) } };
+    return data(api.GET("/api/organizations/{organization}/members", { params, signal }));
   });
 
 export const invitationsQuery = (organization: string) =>

@@ -25,7 +25,9 @@ export function useAction<In = void, Out = unknown>({ run, done, changes = [], o
       await Promise.all(changes.map((queryKey) => cache.invalidateQueries({ queryKey })));
     },
     onError: (error) => {
-      if (!quiet) notifications.show({ title: "That did not work", message: words(error), color: "red" });
+      // It stays until it was read.
+      if (!quiet)
+        notifications.show({ title: "That did not work", message: words(error), color: "red", autoClose: false });
     },
   });
 }

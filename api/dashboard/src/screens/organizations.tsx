@@ -139,14 +139,14 @@ function Events({ of }: { of: string }) {
 }
 
 function Members({ of, owns }: { of: Schemas["OrganizationItem"]; owns: boolean }) {
-  const members = useQuery(membersQuery(of.id));
+  const members = useInfiniteQuery(membersQuery(of.id));
   const me = useQuery(meQuery).data;
   return (
     <section aria-labelledby="members">
       <Title order={3} size="h4" id="members" mb="sm">
         Members
       </Title>
-      <Loaded query={members}>
+      <Paged query={members} empty="Nobody is a member.">
         {(members) => (
           <ul className="plain-list rows">
             {members.map((one) => (
@@ -154,7 +154,7 @@ function Members({ of, owns }: { of: Schemas["OrganizationItem"]; owns: boolean 
             ))}
           </ul>
         )}
-      </Loaded>
+      </Paged>
     </section>
   );
 }

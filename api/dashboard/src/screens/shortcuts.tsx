@@ -43,6 +43,8 @@ export function Shortcuts({ shown, onShow: setShown }: ShortcutsProps) {
   const pressed = useRef(0);
   useHotkeys([["mod+K", () => setShown("palette")]]);
   useSingleHotkeys([
+    // Where the screen has a field for it, that is what it leads to.
+    ["/", () => document.querySelector("main input[type=search]") ?? setShown("palette")],
     ["shift+?", () => setShown("help")],
     ["?", () => setShown("help")],
     [
@@ -67,7 +69,7 @@ function Help({ onClose }: { onClose: () => void }) {
   const [single, setSingle] = useSingleKeys();
   const keys: [string[], string][] = [
     [["Ctrl", "K"], "Go anywhere"],
-    [["/"], "Search in what is shown"],
+    [["/"], "Search in what is shown, or go anywhere"],
     ...Object.entries(WAYS).map(([key, [, words]]): [string[], string] => [["g", key], words]),
     [["?"], "This help"],
   ];

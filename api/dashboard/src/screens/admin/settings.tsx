@@ -10,9 +10,11 @@ import { count } from "../../parts/amounts";
 import { ChoiceField, TextField } from "../../parts/fields";
 import { FormBody, useReason } from "../../parts/form";
 import { Loaded, Refused } from "../../parts/loading";
+import { Marked } from "../../parts/marked";
 import { NumberField } from "../../parts/number_field";
 import { PasswordField } from "../../parts/password_field";
 import { useSearch } from "../../parts/search_field";
+import { Unsaved } from "../../parts/unsaved";
 
 type Item = Schemas["SettingItem"];
 type Values = Record<string, Schemas["SettingValue"]>;
@@ -46,10 +48,11 @@ function Settings({ settings }: { settings: Item[] }) {
   return (
     <Stack gap="lg" maw={860}>
       {field}
+      {number > 0 ? <Unsaved changes={number} /> : null}
       <FormBody onSubmit={() => save.mutate()} pending={save.isPending} error={save.error}>
         {(rest) => (
           <Stack gap="lg">
-            <Group gap="xs">
+            <Group gap="xs" className="stays">
               <Button type="submit" disabled={number === 0} loading={save.isPending}>
                 {number === 0 ? "Save" : `Save ${count(number, "change")}`}
               </Button>
@@ -100,7 +103,9 @@ function Setting({ of, value, onSet }: SettingProps) {
   const shared = {
     name: of.key,
     label: of.key,
-    description: of.needs_restart ? `${of.description} It counts from the next start on.` : of.description,
+    description: (
+      <Marked text={of.needs_restart ? `${of.description} It counts from the next start on.` : of.description} />
+    ),
     labelProps: { className: "mono" },
   };
   if (of.sensitive) {
@@ -119,6 +124,7 @@ function Setting({ of, value, onSet }: SettingProps) {
   if (of.kind === "switch") {
     return (
       <Switch
+        classNames={{ label: "mono" }}
         {...shared}
         error={reason}
         checked={value === true}

@@ -16,6 +16,7 @@ import { Loaded, Refused } from "../../parts/loading";
 import { PasswordField } from "../../parts/password_field";
 import { LOOK_ONLY, useMay } from "../../parts/roles";
 import { Ago } from "../../parts/time";
+import { Unsaved } from "../../parts/unsaved";
 import { type Preview, previewOf, previewOfChanges } from "./env_preview";
 
 const route = getRouteApi("/shell/apps/$app");
@@ -57,7 +58,10 @@ export function Environment() {
         {(vars) => <Vars vars={vars} changes={changes} may={may.change} onSet={set} onDrop={drop} />}
       </Loaded>
       {Object.keys(changes).length > 0 ? (
-        <Save slug={slug} runs={runs} changes={changes} there={there} onDone={() => setChanges({})} />
+        <>
+          <Save slug={slug} runs={runs} changes={changes} there={there} onDone={() => setChanges({})} />
+          <Unsaved changes={Object.keys(changes).length} />
+        </>
       ) : null}
       {pasting ? <Paste slug={slug} runs={runs} there={there} onClose={() => setPasting(false)} /> : null}
     </Stack>
