@@ -28,7 +28,13 @@ export function NewApp() {
         <Text>{LOOK_ONLY}</Text>
       ) : (
         <Loaded query={plans}>
-          {(plans) => <Fields plans={plans} chosen={chosen} organizations={organizations.map((one) => one.name)} />}
+          {(plans) =>
+            plans.length === 0 ? (
+              <Text>There is no plan yet, and every app has one. Ask an admin of the platform to make one.</Text>
+            ) : (
+              <Fields plans={plans} chosen={chosen} organizations={organizations.map((one) => one.name)} />
+            )
+          }
         </Loaded>
       )}
     </Stack>

@@ -4,6 +4,7 @@ import { keepPreviousData, useInfiniteQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import type { Schemas } from "../../api/client";
 import { alertsQuery } from "../../api/queries";
+import { LinkTo } from "../../parts/link";
 import { Paged } from "../../parts/paged";
 import { Status } from "../../parts/status";
 import { Ago } from "../../parts/time";
@@ -47,13 +48,38 @@ export function Alerts({ organization }: { organization: string | null }) {
   );
 }
 
+/** What it is about, and the way there. */
+function Subject({ of }: { of: Schemas["SubjectItem"] }) {
+  if (of.kind === "app") {
+    return (
+      <>
+        app{" "}
+        <LinkTo to="/apps/$app" params={{ app: of.name }} size="sm">
+          {of.name}
+        </LinkTo>
+      </>
+    );
+  }
+  if (of.kind === "node") {
+    return (
+      <>
+        node{" "}
+        <LinkTo to="/admin/nodes/$node" params={{ node: of.name }} size="sm">
+          {of.name}
+        </LinkTo>
+      </>
+    );
+  }
+  return `${of.kind} ${of.name}`;
+}
+
 function Row({ of }: { of: Schemas["AlertItem"] }) {
   return (
     <li>
       <div className="grow">
         <Text className="break">{of.message}</Text>
         <Text size="sm" c="dimmed" className="break">
-          <span className="mono">{of.rule}</span> · {of.subject.kind} {of.subject.name} · since <Ago at={of.began_at} />
+          <span className="mono">{of.rule}</span> · <Subject of={of.subject} /> · since <Ago at={of.began_at} />
           {of.resolved_at ? (
             <>
               {" "}

@@ -266,6 +266,11 @@ function Process({ of }: { of: Schemas["ProcessItem"] }) {
           {of.error}
         </Text>
       ) : null}
+      {of.last_failure ? (
+        <Text size="sm" c="dimmed" className="break">
+          failed <Ago at={of.last_failure.at} />: {of.last_failure.reason}
+        </Text>
+      ) : null}
       <Status of={of.state} />
       {of.since ? (
         <Text size="sm" c="dimmed">
