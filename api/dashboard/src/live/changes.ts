@@ -35,7 +35,8 @@ export function useChanges(): Connection {
   return connection;
 }
 
-function gather(cache: QueryClient) {
+/** Has what changes read again: what comes within a moment is taken together. */
+export function gather(cache: Pick<QueryClient, "invalidateQueries">) {
   let apps = new Set<string | null>();
   let everything = false;
   let first = true;
