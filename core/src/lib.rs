@@ -4,6 +4,7 @@
 
 pub mod alerts;
 pub mod blob;
+pub mod changes;
 pub mod clock;
 pub mod console;
 pub mod credentials;

@@ -115,6 +115,9 @@ SELECT id, stage, created_at, finished_at FROM paas_deployments, unnest(ARRAY['r
 INSERT INTO paas_deployment_sources (deployment_id, git_url, git_branch)
 SELECT id, 'https://git.example.com/large.git', 'main' FROM paas_deployments WHERE trigger = 'webhook';
 
+INSERT INTO paas_deployment_changes (deployment_id, application_id, missing, created_at)
+SELECT id, application_id, 'first_release', created_at FROM paas_deployments;
+
 INSERT INTO paas_streams (id, application_id, created_at, closed_at, succeeded)
 SELECT id, application_id, created_at, finished_at, true FROM paas_deployments;
 INSERT INTO paas_stream_chunks (stream_id, seq, data, created_at)

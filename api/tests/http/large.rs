@@ -10,8 +10,8 @@ use axum::http::{Method, Request};
 use chrono::{TimeDelta, Utc};
 use serde_json::Value;
 use skypanel_core::model::{
-    AppId, AppStatus, Artifact, CertificateStatus, DeploymentId, DeploymentStatus, DomainId, OrganizationId,
-    Sha256Digest, Stage, UserId,
+    AppId, AppStatus, Artifact, CertificateStatus, DeploymentId, DeploymentStatus, DomainId, NoChanges, OrganizationId,
+    ReleaseBefore, Sha256Digest, Stage, UserId,
 };
 use skypanel_core::store::{Incident, SeenCertificate, StoredCache};
 use sqlx::PgPool;
@@ -368,6 +368,9 @@ async fn do_what_pushes_and_jobs_do(large: &mut Large) {
         config_vars(id);
         deployment(waiting);
         deployment_source(waiting);
+        release_before(id);
+        save_changes(id, deployment, &ReleaseBefore::default(), Err(NoChanges::FirstRelease));
+        stored_changes(deployment);
         repository(id);
         use_build_cache(id, "key");
         set_artifact(waiting, &artifact);

@@ -6,6 +6,7 @@ mod text_value;
 mod address;
 mod alert;
 mod app;
+mod changes;
 mod crash;
 mod credential;
 mod deployment;
@@ -29,6 +30,7 @@ mod webhook;
 pub use address::AddressFormat;
 pub use alert::{Alert, AlertRule, News, Severity, Subject, SubjectKind};
 pub use app::{AppStatus, Application, Formation, Plan, resolve_formation};
+pub use changes::{ChangedCommit, ChangedFile, Changes, FileStatus, NoChanges, Omission, ReleaseBefore};
 pub use crash::CrashStreak;
 pub use credential::{ApiToken, Invitation, Session};
 pub use deployment::{

@@ -18,11 +18,11 @@ use crate::{Error, Result};
 /// Files above this size in bytes are streamed through Git instead of being held in memory.
 const LARGE_FILE: usize = 16 << 20;
 /// Deepest directory.
-const MAX_DEPTH: usize = 100;
+pub(crate) const MAX_DEPTH: usize = 100;
 /// Largest commit and largest directory in bytes, as Git stores them. Asked before they are read: a few megabytes of
 /// pack can unfold to more than this machine's memory.
-const MAX_COMMIT: usize = 1 << 20;
-const MAX_DIRECTORY: usize = 32 << 20;
+pub(crate) const MAX_COMMIT: usize = 1 << 20;
+pub(crate) const MAX_DIRECTORY: usize = 32 << 20;
 /// Most memory Git takes at once, as it reads its environment: objects that it keeps whole are smaller (files from
 /// 512 MB on are streamed), and a few megabytes of pack can unfold to a commit of gigabytes.
 pub const ALLOC_LIMIT: (&str, &str) = ("GIT_ALLOC_LIMIT", "600m");
@@ -51,12 +51,8 @@ pub struct CommitSource {
 
 /// Packs; blocks the thread.
 pub fn pack_commit(source: &CommitSource, file: NamedTempFile) -> Result<Snapshot> {
-    let repository = Repository::open_bare(&source.repository).map_err(|error| unreadable(&error))?;
+    let repository = open(&source.repository, source.quarantine.as_deref()).map_err(|error| unreadable(&error))?;
     let odb = repository.odb().map_err(|error| unreadable(&error))?;
-    if let Some(quarantine) = &source.quarantine {
-        let path = quarantine.to_str().ok_or_else(|| failed("the path of its objects is not UTF-8"))?;
-        odb.add_disk_alternate(path).map_err(|error| unreadable(&error))?;
-    }
     let id = Oid::from_str(&source.commit).map_err(|error| unreadable(&error))?;
     if odb.read_header(id).map_err(|error| unreadable(&error))?.0 > MAX_COMMIT {
         return Err(Error::Invalid(format!(
@@ -103,6 +99,16 @@ pub fn pack_commit(source: &CommitSource, file: NamedTempFile) -> Result<Snapsho
         author: format!("{} <{}>", text(author.name_bytes(), 200), text(author.email_bytes(), 200)),
         warnings: [submodule_warnings(&submodules), pointer_warnings(&pointers)].concat(),
     })
+}
+
+/// Opens a bare repository whose newest objects may still be in Git's quarantine.
+pub(crate) fn open(path: &Path, quarantine: Option<&Path>) -> Result<Repository, git2::Error> {
+    let repository = Repository::open_bare(path)?;
+    if let Some(quarantine) = quarantine {
+        let path = quarantine.to_str().ok_or_else(|| git2::Error::from_str("the path of its objects is not UTF-8"))?;
+        repository.odb()?.add_disk_alternate(path)?;
+    }
+    Ok(repository)
 }
 
 struct Packer<'a, W: Write> {

@@ -2,7 +2,7 @@
 //! deployment's build reads, with nothing in it that leads out of the app.
 
 mod archive;
-mod commit;
+pub(crate) mod commit;
 pub mod members;
 
 use std::time::Duration;

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use skypanel_core::actions::Actions;
-use skypanel_core::model::{AppRef, DeploymentId, NewDeployment, Stage, Trigger};
+use skypanel_core::changes::{Begun, note_changes};
+use skypanel_core::model::{AppRef, DeploymentId, NewDeployment, ReleaseBefore, Stage, Trigger};
 use skypanel_core::quantity::{count, size};
 use skypanel_core::source::{CommitSource, Snapshot, pack_commit};
 use skypanel_core::stream::StreamItem;
@@ -28,7 +29,10 @@ impl Push {
         hook: &mut Hook,
     ) -> Result<bool, HookGone> {
         let short = release.commit.get(..7).unwrap_or(&release.commit);
-        let snapshot = match self.snapshot(request, release).await {
+        // Asked while nothing of this push can be live yet.
+        let before = self.shared.actions.store.release_before(self.app.id);
+        let (snapshot, before) = tokio::join!(self.snapshot(request, release), before);
+        let snapshot = match snapshot {
             Ok(snapshot) => snapshot,
             Err(error) => {
                 return hook.fail(&error).await;
@@ -43,7 +47,35 @@ impl Push {
                 return hook.fail(&error).await;
             }
         };
-        self.follow(id, hook).await
+        // Beside the build, and to its end before the verdict, which may take the pushed objects away.
+        let (followed, ()) = tokio::join!(self.follow(id, hook), self.note_changes(id, before, request, release));
+        followed
+    }
+
+    /// Writes down what the release changes, as long as its history is at hand.
+    async fn note_changes(
+        &self,
+        id: DeploymentId,
+        before: Result<ReleaseBefore>,
+        request: &Request,
+        release: &Release,
+    ) {
+        let before = match before {
+            Ok(before) => before,
+            Err(error) => {
+                tracing::warn!(deployment = %id, %error, "what the app ran before could not be looked up");
+                return;
+            }
+        };
+        let begun = Begun {
+            app: self.app.id,
+            deployment: id,
+            before,
+            repository: self.shared.repositories.path(self.app.id),
+            quarantine: request.quarantine.clone(),
+            commit: release.commit.clone(),
+        };
+        note_changes(&self.shared.actions.store, begun).await;
     }
 
     async fn snapshot(&self, request: &Request, release: &Release) -> Result<Snapshot> {
