@@ -4,12 +4,13 @@
 use std::sync::Arc;
 
 use skypanel_core::blob::{BlobKey, Blobs};
+use skypanel_core::changes::{Begun, note_changes};
 use skypanel_core::jobs::ReportStatus;
 use skypanel_core::model::{
-    Application, CommitHash, Deployment, DeploymentSource, DeploymentStatus, GitTransport, Trigger,
+    Application, CommitHash, Deployment, DeploymentSource, DeploymentStatus, GitTransport, ReleaseBefore, Trigger,
 };
 use skypanel_core::quantity::{count, size};
-use skypanel_core::repository::{CommitState, CommitStatus, GitClient, Remote, StatusError};
+use skypanel_core::repository::{CommitState, CommitStatus, Fetched, GitClient, Remote, StatusError};
 use skypanel_core::source::{CommitSource, SourceLimits, pack_commit};
 use skypanel_core::store::Store;
 use skypanel_core::stream::StreamWriter;
@@ -51,7 +52,10 @@ impl Fetcher {
         // It may be an address that the app had before.
         let credentials = self.store.credentials_for(app.id, &source.git_url).await?;
         let remote = Remote { url: source.git_url, branch: source.git_branch, credentials };
-        let fetched = Arc::new(self.git.fetch(&remote, source.git_commit.as_ref(), &settings).await?);
+        let before = self.store.release_before(app.id).await?;
+        let beside = before.commit.as_deref().and_then(|commit| commit.parse().ok());
+        let fetched = self.git.fetch(&remote, source.git_commit.as_ref(), beside.as_ref(), &settings).await?;
+        let fetched = Arc::new(fetched);
         if let Some(keys) = &fetched.host_keys {
             self.store.pin_host_keys(app.id, &remote.url, keys).await?;
             log.detail(&format!("Pinned the SSH host key that {} showed", remote.url.host())).await;
@@ -82,7 +86,10 @@ impl Fetcher {
             self.store.finish_deployment(deployment.id, DeploymentStatus::Cancelled, why).await?;
             return Ok(());
         }
-        self.blobs.put_file(&BlobKey::source(deployment.id), snapshot.file).await?;
+        let key = BlobKey::source(deployment.id);
+        let (stored, ()) =
+            tokio::join!(self.blobs.put_file(&key, snapshot.file), self.note_changes(deployment, before, &fetched));
+        stored?;
         let received = format!(
             "Received {} ({}, {})",
             fetched.commit.short(),
@@ -94,6 +101,19 @@ impl Fetcher {
             log.error(&snapshot.warnings.join("\n")).await;
         }
         Ok(())
+    }
+
+    /// Writes down what the deployment changes where the host gave as much as that takes.
+    async fn note_changes(&self, deployment: &Deployment, before: ReleaseBefore, fetched: &Fetched) {
+        let begun = Begun {
+            app: deployment.application_id,
+            deployment: deployment.id,
+            before,
+            repository: fetched.repository(),
+            quarantine: None,
+            commit: fetched.commit.to_string(),
+        };
+        note_changes(&self.store, begun).await;
     }
 
     /// Tells the host of the deployment's commit how it goes now. There is nothing to tell where no token is set, the

@@ -15,9 +15,12 @@ use async_trait::async_trait;
 use skypanel_core::blob::{Blobs, LocalBlobs};
 use skypanel_core::jobs::{Jobs, ReportStatus};
 use skypanel_core::measurements::NoMeasurements;
-use skypanel_core::model::{Application, Deployment, DeploymentId, DeploymentStatus, NewDeployment, Trigger};
+use skypanel_core::model::{
+    Application, Deployment, DeploymentId, DeploymentStatus, NewDeployment, NoChanges, Trigger,
+};
 use skypanel_core::network::Resolve;
 use skypanel_core::repository::GitClient;
+use skypanel_core::store::StoredChanges;
 use skypanel_core::stream::{StreamItem, Streams};
 use skypanel_worker::Fetcher;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -105,11 +108,61 @@ impl World {
         (fetched, told)
     }
 
+    /// Makes this what the app runs.
+    async fn live(&self, deployment: &Deployment) {
+        sqlx::query("UPDATE paas_applications SET current_deployment_id = $2 WHERE id = $1")
+            .bind(self.app.id)
+            .bind(deployment.id)
+            .execute(self.database.pool())
+            .await
+            .expect("sets");
+        self.fetcher.store.assign_version(deployment.id, 1).await.expect("numbers");
+    }
+
+    async fn changes(&self, deployment: &Deployment) -> StoredChanges {
+        self.fetcher.store.stored_changes(deployment.id).await.expect("reads").expect("are written down")
+    }
+
     async fn close(self) {
         let Self { database, fetcher, streams, .. } = self;
         drop((fetcher, streams));
         database.close().await;
     }
+}
+
+#[tokio::test]
+async fn what_changed_since_the_release_before_is_fetched_along() {
+    let origin = Origin::new();
+    let first = origin.commit("app.txt", b"one\n", "One");
+    let host = HttpHost::serve(origin.root().to_owned(), Manners::default()).await;
+    let url = host.url("git.example.test");
+    let world = World::new(&url).await;
+    let deployment = world.deployment(&url, Some(&first)).await;
+    world.fetch(&deployment).await.0.expect("is fetched");
+    let stored = world.changes(&deployment).await;
+    assert_eq!((stored.missing, stored.base_commit), (Some(NoChanges::FirstRelease), None));
+    world.live(&deployment).await;
+
+    origin.commit("app.txt", b"two\n", "Two");
+    let third = origin.commit("app.txt", b"three\n", "Three");
+    let deployment = world.deployment(&url, Some(&third)).await;
+    world.fetch(&deployment).await.0.expect("is fetched");
+    let stored = world.changes(&deployment).await;
+    assert_eq!((stored.base_version.map(|version| version.0), stored.base_commit), (Some(1), Some(first)));
+    let changes = stored.changes.expect("are known").0;
+    assert_eq!((changes.commits[0].hash.as_str(), changes.goes_on), (third.as_str(), None));
+    assert_eq!(changes.files[0].patch, "@@ -1 +1 @@\n-one\n+three\n");
+
+    // One that the host does not have (any more) keeps nothing from being fetched.
+    sqlx::query("UPDATE paas_deployments SET git_commit = $1")
+        .bind("3".repeat(40))
+        .execute(world.database.pool())
+        .await
+        .expect("sets");
+    let deployment = world.deployment(&url, Some(&third)).await;
+    world.fetch(&deployment).await.0.expect("is fetched");
+    assert_eq!(world.changes(&deployment).await.missing, Some(NoChanges::NotInHistory));
+    world.close().await;
 }
 
 #[tokio::test]

@@ -171,11 +171,17 @@ impl GitClient {
     }
 
     /// Fetches one commit, or the branch's newest: alone where the host gives single commits, else with as much of
-    /// the branch as it takes.
-    pub async fn fetch(&self, remote: &Remote, commit: Option<&CommitHash>, settings: &Settings) -> Result<Fetched> {
+    /// the branch as it takes. Another, to compare it with, comes along where the host still has it and gives it.
+    pub async fn fetch(
+        &self,
+        remote: &Remote,
+        commit: Option<&CommitHash>,
+        beside: Option<&CommitHash>,
+        settings: &Settings,
+    ) -> Result<Fetched> {
         let workplace = self.prepare(remote, settings).await?;
         let limit = Duration::from_secs(settings.git_fetch_seconds);
-        let work = self.fetch_into(&workplace, remote, commit, settings);
+        let work = self.fetch_into(&workplace, remote, commit, beside, settings);
         let commit = tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
             Err(Error::repository(
                 "git_url",
@@ -192,22 +198,28 @@ impl GitClient {
         workplace: &Workplace,
         remote: &Remote,
         commit: Option<&CommitHash>,
+        beside: Option<&CommitHash>,
         settings: &Settings,
     ) -> Result<CommitHash> {
         let commit = match commit {
             Some(commit) => commit.clone(),
             None => self.ask_from(workplace, remote).await?.tip,
         };
-        let format = if commit.as_str().len() == 64 { "--object-format=sha256" } else { "--object-format=sha1" };
-        let made = GitCommand::new(&self.program, workplace)
-            .args(["init", "--quiet", "--bare", format, "--template=", "repository"])
-            .run(ASK_TIME, u64::MAX)
-            .await?;
-        if !made.succeeded {
-            return Err(Error::System("A place to fetch into could not be made. Is the disk full?".to_owned()));
+        self.make_place(workplace, &commit).await?;
+        let is_comparable = |other: &&CommitHash| **other != commit && other.as_str().len() == commit.as_str().len();
+        if let Some(other) = beside.filter(is_comparable) {
+            let both = [commit.as_str(), other.as_str()];
+            if let Ok(ended) = self.run_fetch(workplace, remote, settings, &["--depth=1"], &both).await
+                && ended.succeeded
+            {
+                return Ok(commit);
+            }
+            // The other one may be gone, or both together be too much: what came of them does not count.
+            workplace.clear().await?;
+            self.make_place(workplace, &commit).await?;
         }
         let branch = format!("refs/heads/{}", remote.branch);
-        let alone = self.run_fetch(workplace, remote, settings, &["--depth=1"], commit.as_str()).await?;
+        let alone = self.run_fetch(workplace, remote, settings, &["--depth=1"], &[commit.as_str()]).await?;
         if alone.succeeded {
             return Ok(commit);
         }
@@ -216,7 +228,7 @@ impl GitClient {
         }
         // Each step takes more; a host without shallow clones refuses all but the last.
         for depth in [&[FIRST_DEPTH][..], &["--unshallow"], &[]] {
-            let fetched = self.run_fetch(workplace, remote, settings, depth, &branch).await?;
+            let fetched = self.run_fetch(workplace, remote, settings, depth, &[branch.as_str()]).await?;
             if fetched.succeeded && self.has(workplace, &commit).await? {
                 return Ok(commit);
             }
@@ -235,19 +247,32 @@ impl GitClient {
         ))
     }
 
+    async fn make_place(&self, workplace: &Workplace, commit: &CommitHash) -> Result<()> {
+        let format = if commit.as_str().len() == 64 { "--object-format=sha256" } else { "--object-format=sha1" };
+        let made = GitCommand::new(&self.program, workplace)
+            .args(["init", "--quiet", "--bare", format, "--template=", "repository"])
+            .run(ASK_TIME, u64::MAX)
+            .await?;
+        if !made.succeeded {
+            return Err(Error::System("A place to fetch into could not be made. Is the disk full?".to_owned()));
+        }
+        Ok(())
+    }
+
     async fn run_fetch(
         &self,
         workplace: &Workplace,
         remote: &Remote,
         settings: &Settings,
         options: &[&str],
-        what: &str,
+        what: &[&str],
     ) -> Result<Ended> {
         GitCommand::new(&self.program, workplace)
             .in_repository()
             .args(["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--no-auto-gc"])
             .args(options.iter().copied())
-            .args(["--", remote.url.as_str(), what])
+            .args(["--", remote.url.as_str()])
+            .args(what.iter().copied())
             .run(Duration::from_secs(settings.git_fetch_seconds), settings.git_max_pack_mb << 20)
             .await
     }

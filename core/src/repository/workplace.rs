@@ -164,6 +164,16 @@ impl Workplace {
         self.directory.path().join("repository")
     }
 
+    /// Removes the repository.
+    pub(super) async fn clear(&self) -> Result<()> {
+        let repository = self.repository();
+        tokio::task::spawn_blocking(move || std::fs::remove_dir_all(repository))
+            .await
+            .map_err(std::io::Error::other)
+            .flatten()
+            .map_err(|error| disk(&error))
+    }
+
     /// Values for `git -c`.
     pub(super) fn settings(&self) -> &[String] {
         &self.settings

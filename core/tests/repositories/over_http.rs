@@ -65,7 +65,8 @@ async fn the_checked_address_is_the_one_that_is_connected_to() {
     let origin = Origin::new();
     let tip = origin.commit("app.txt", b"two", "Second");
     let host = HttpHost::serve(origin.root().to_owned(), Manners::default()).await;
-    let fetched = client().fetch(&remote(&host.url(HOST), "main", Credentials::default()), None, &settings()).await;
+    let fetched =
+        client().fetch(&remote(&host.url(HOST), "main", Credentials::default()), None, None, &settings()).await;
     let fetched = fetched.expect("is fetched");
     assert_eq!(fetched.commit.as_str(), tip);
     assert!(host.requests().len() >= 4, "{:?}", host.requests());
@@ -91,7 +92,7 @@ async fn private_repositories_open_for_the_right_token_only() {
     let host = HttpHost::serve(origin.root().to_owned(), manners).await;
     let settings = settings();
     let url = host.url(HOST);
-    let fetched = client().fetch(&remote(&url, "main", token("x-access-token", secret)), None, &settings).await;
+    let fetched = client().fetch(&remote(&url, "main", token("x-access-token", secret)), None, None, &settings).await;
     let repository = fetched.as_ref().expect("is fetched").repository();
     assert!(!repository.parent().expect("has one").join("access").exists(), "the token is gone from the disk");
 
@@ -112,7 +113,7 @@ async fn the_asked_for_commit_is_fetched_and_not_the_branchs_newer_one() {
         let host = HttpHost::serve(origin.root().to_owned(), Manners { old, ..Manners::default() }).await;
         let commit = wanted.parse().expect("is a hash");
         let remote = remote(&host.url(HOST), "main", Credentials::default());
-        let fetched = client().fetch(&remote, Some(&commit), &settings()).await.expect("is fetched");
+        let fetched = client().fetch(&remote, Some(&commit), None, &settings()).await.expect("is fetched");
         assert_eq!(file_of(&fetched.repository(), &wanted, "app.txt"), "two", "old protocol: {old}");
         if !old {
             let count = crate::git_hosts::git(&fetched.repository(), &["rev-list", "--count", &wanted]);
@@ -130,7 +131,7 @@ async fn a_commit_that_is_gone_is_told_as_that() {
     for old in [false, true] {
         let host = HttpHost::serve(origin.root().to_owned(), Manners { old, ..Manners::default() }).await;
         let remote = remote(&host.url(HOST), "main", Credentials::default());
-        let error = client().fetch(&remote, Some(&gone), &settings()).await.expect_err("is gone");
+        let error = client().fetch(&remote, Some(&gone), None, &settings()).await.expect_err("is gone");
         let (field, words) = fault(error);
         assert!(field == "commit" && words.contains("1111111"), "{field}: {words}");
     }
@@ -145,7 +146,7 @@ async fn what_takes_too_long_or_is_too_large_is_stopped() {
     let host = HttpHost::serve(origin.root().to_owned(), Manners::default()).await;
     let mut small = settings();
     small.set("git.max_pack_mb", "2").expect("sets");
-    let error = client().fetch(&remote(&host.url(HOST), "main", Credentials::default()), None, &small).await;
+    let error = client().fetch(&remote(&host.url(HOST), "main", Credentials::default()), None, None, &small).await;
     let (field, words) = fault(error.expect_err("is too large"));
     assert!(field == "git_url" && words.contains("larger than 2.0 MB"), "{field}: {words}");
 
@@ -153,7 +154,7 @@ async fn what_takes_too_long_or_is_too_large_is_stopped() {
     let mut short = settings();
     short.set("git.fetch_seconds", "5").expect("sets");
     let started = Instant::now();
-    let error = client().fetch(&remote(&silent.url(HOST), "main", Credentials::default()), None, &short).await;
+    let error = client().fetch(&remote(&silent.url(HOST), "main", Credentials::default()), None, None, &short).await;
     assert!(fault(error.expect_err("is given up")).1.contains("longer than 5 s"));
     assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
 }

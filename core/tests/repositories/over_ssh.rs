@@ -26,7 +26,7 @@ async fn a_deploy_key_opens_and_the_hosts_first_key_is_pinned() {
 
     let commit = first.parse().expect("is a hash");
     let known = remote(&url, "main", with(&key, Some(pinned.clone())));
-    let fetched = client().fetch(&known, Some(&commit), &settings).await.expect("is fetched");
+    let fetched = client().fetch(&known, Some(&commit), None, &settings).await.expect("is fetched");
     assert_eq!(file_of(&fetched.repository(), &first, "app.txt"), "two");
     assert!(fetched.host_keys.is_none(), "nothing new was learned");
     assert!(!fetched.repository().parent().expect("has one").join("access").exists(), "the key is gone from the disk");
