@@ -2,6 +2,7 @@
 
 mod archive;
 mod cancel;
+mod changes;
 mod deploy;
 mod list;
 mod log;
@@ -26,6 +27,7 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
         .routes(routes!(archive::deploy_archive))
         .routes(routes!(cancel::cancel_deployment))
+        .routes(routes!(changes::show_deployment_changes))
         .routes(routes!(deploy::deploy_app))
         .routes(routes!(list::list_deployments))
         .routes(routes!(log::show_deployment_log))

@@ -2,10 +2,11 @@
 
 use insta::assert_json_snapshot;
 use serde_json::{Value, json};
-use skypanel_core::model::DeploymentStatus;
+use skypanel_core::model::{DeploymentStatus, NoChanges};
 use skypanel_core::store::Turn;
 
 use crate::releases::{go_live, push, queued, running};
+use crate::things::changes;
 use crate::world::World;
 
 #[tokio::test]
@@ -151,6 +152,39 @@ async fn rolling_back_is_a_release_of_its_own() {
     assert_eq!((&shown.json["parent_version"], &shown.json["trigger"]), (&json!(1), &json!("rollback")));
     assert_eq!((&shown.json["status"], &shown.json["git_commit"]), (&json!("queued"), &json!("1".repeat(40))));
     assert_eq!(queued(&world).await, ["deploy", "deploy", "deploy"]);
+    world.close().await;
+}
+
+#[tokio::test]
+async fn what_changed_is_for_those_who_may_clone() {
+    let world = World::new().await;
+    let app = running(&world, "shop").await;
+    let id = push(&world, app, "2").await;
+    let path = format!("/api/paas/apps/shop/deployments/{id}/changes");
+    let waits = world.get(&path).by("viewer").send().await.is(200).json;
+    assert_eq!((&waits["missing"], &waits["changes"]), (&json!("not_yet"), &Value::Null));
+    assert_eq!(waits["reason"], json!(NoChanges::NotYet.words()));
+    let before = world.store().release_before(app).await.expect("answers");
+    world.store().save_changes(app, id, &before, Ok(&changes())).await.expect("saves");
+    let shown = world.get(&path).by("viewer").send().await.is(200).json;
+    assert_json_snapshot!(shown);
+    world.get(&path).by("outsider").send().await.fails(404, "NOT_FOUND");
+    world.get(&path).send().await.fails(401, "UNAUTHENTICATED");
+    let other = world.app("other").await.slug;
+    let elsewhere = format!("/api/paas/apps/{other}/deployments/{id}/changes");
+    world.get(&elsewhere).by("owner").send().await.fails(404, "NOT_FOUND");
+    // What runs the code of another release has none of its own; nor has what ended before this was written down.
+    go_live(&world, id).await;
+    let old = push(&world, app, "3").await;
+    go_live(&world, old).await;
+    let old = format!("/api/paas/apps/shop/deployments/{old}/changes");
+    assert_eq!(world.get(&old).by("viewer").send().await.is(200).json["missing"], json!("not_kept"));
+    let back = world.post("/api/paas/apps/shop/rollback").by("developer").json(&json!({ "version": 1 })).send().await;
+    let back = format!(
+        "/api/paas/apps/shop/deployments/{}/changes",
+        back.is(202).json["deployment_id"].as_str().expect("has one")
+    );
+    assert_eq!(world.get(&back).by("viewer").send().await.is(200).json["missing"], json!("runs_again"));
     world.close().await;
 }
 

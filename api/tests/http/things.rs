@@ -5,7 +5,9 @@ use std::collections::HashMap;
 use axum::http::Method;
 use serde_json::{Value, json};
 use skypanel_core::jobs::CleanUp;
-use skypanel_core::model::{DeploymentId, NewDeployment, Trigger};
+use skypanel_core::model::{
+    ChangedCommit, ChangedFile, Changes, DeploymentId, FileStatus, NewDeployment, Omission, ReleaseBefore, Trigger,
+};
 
 use crate::browser::Browser;
 use crate::world::World;
@@ -22,6 +24,8 @@ impl Things {
 pub(crate) async fn things(world: &World) -> Things {
     let app = world.app("shop").await;
     let deployment = deployment(world, &app).await;
+    let before = ReleaseBefore::default();
+    world.store().save_changes(app.id, deployment, &before, Ok(&changes())).await.expect("saves");
     let text = |value: &Value| value.as_str().expect("is text").to_owned();
     let make = async |path: &str, body: Value| world.post(path).by("owner").json(&body).send().await.is(201).json;
     let domain = make("/api/paas/apps/shop/domains", json!({ "domain": "www.example.com" })).await;
@@ -96,6 +100,45 @@ pub(crate) async fn failed_job(world: &World) -> i64 {
     .await
     .expect("fails");
     job
+}
+
+/// Changes with all that there can be.
+pub(crate) fn changes() -> Changes {
+    let file = |path: &str, status, omitted, patch: &str| ChangedFile {
+        path: path.to_owned(),
+        old_path: (status == FileStatus::Renamed).then(|| "old.txt".to_owned()),
+        status,
+        old_mode: None,
+        new_mode: None,
+        added: patch.matches("\n+").count() as u64,
+        removed: patch.matches("\n-").count() as u64,
+        omitted,
+        patch: patch.to_owned(),
+    };
+    let picture = file("logo.png", FileStatus::Added, Some(Omission::Binary), "");
+    let mut script = file("run.sh", FileStatus::Modified, None, "");
+    (script.old_mode, script.new_mode) = (Some("100644".to_owned()), Some("100755".to_owned()));
+    let commit = ChangedCommit {
+        hash: "2".repeat(40),
+        author: "Ada".to_owned(),
+        subject: "Say hello".to_owned(),
+        committed_at: chrono::DateTime::from_timestamp(1_795_323_600, 0),
+    };
+    Changes {
+        commits: vec![commit],
+        more_commits: 2,
+        goes_on: Some(true),
+        files: vec![
+            file("app.txt", FileStatus::Modified, Some(Omission::Cut), "@@ -1,2 +1,2 @@\n-one\n+two <b>\n three\n"),
+            picture,
+            file("new.txt", FileStatus::Renamed, None, ""),
+            script,
+        ],
+        more_files: 1,
+        added: 1,
+        removed: 1,
+        truncated: true,
+    }
 }
 
 pub(crate) async fn deployment(world: &World, app: &skypanel_core::model::Application) -> DeploymentId {
