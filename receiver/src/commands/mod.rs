@@ -7,6 +7,7 @@ mod admin;
 mod alerts;
 mod apps;
 mod builds;
+mod changes;
 mod client;
 mod config;
 mod context;

@@ -1,4 +1,4 @@
-//! `releases`, `releases:info` and `rollback`.
+//! `releases`, `releases:info`, `releases:diff` and `rollback`.
 
 use std::fmt::Write as _;
 
@@ -9,6 +9,7 @@ use skypanel_core::model::{DeploymentStatus, StageTiming};
 use skypanel_core::store::{Access, DeploymentView};
 
 use crate::commands::builds::item;
+use crate::commands::changes;
 use crate::commands::context::{AppChoice, Context, Failure};
 use crate::commands::table::{pairs, plain, time};
 
@@ -24,6 +25,9 @@ pub(crate) enum Command {
     /// Show what a release is made of, and how long each stage of it took
     #[command(name = "releases:info")]
     Info(InfoArguments),
+    /// Show what a release changes beside the one before it: commits, files and lines
+    #[command(name = "releases:diff")]
+    Diff(changes::Arguments),
     /// Run an earlier release again; the one before the current without a number
     #[command(name = "rollback")]
     Rollback(RollbackArguments),
@@ -61,6 +65,7 @@ pub(crate) async fn run(context: &Context, command: &Command) -> Result<u32, Fai
     match command {
         Command::List(arguments) => list(context, arguments).await,
         Command::Info(arguments) => info(context, arguments).await,
+        Command::Diff(arguments) => changes::run(context, arguments).await,
         Command::Rollback(arguments) => rollback(context, arguments).await,
     }
 }

@@ -253,6 +253,7 @@ async fn processes(walk: &mut Walk) {
         "events -a shop",
         "releases -a shop",
         "releases:info -a shop",
+        "releases:diff -a shop",
         "rollback -a shop",
         "builds:log -a shop",
         "builds:cancel -a shop",

@@ -3,6 +3,7 @@
 mod access;
 mod account;
 mod admin;
+mod changes;
 mod commands;
 mod console;
 mod document;

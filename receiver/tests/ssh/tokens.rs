@@ -126,6 +126,7 @@ const LOOKS: &[&str] = &[
     "plans",
     "ps",
     "releases",
+    "releases:diff",
     "releases:info",
     "repo",
     "tokens",
