@@ -89,7 +89,7 @@ test("several config vars are one rollout, and no value is shown again", async (
   await page.getByRole("link", { name: "Logs" }).click();
   await page.getByRole("dialog", { name: "Go without saving?" }).getByText("2 changes on this page").waitFor();
   await visitor.examine("environment-unsaved", { phone: false });
-  await page.getByRole("button", { name: "Leave it" }).click();
+  await page.getByRole("button", { name: "Stay" }).click();
   await page.getByRole("button", { name: "Save" }).click();
   await page.getByText("The app is being rolled out with it.").waitFor();
   await page.getByRole("button", { name: "Change GREETING" }).waitFor();

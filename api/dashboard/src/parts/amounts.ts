@@ -36,8 +36,11 @@ export function bytes(count: number, step = 1000): string {
 /** A number with up to two decimals. */
 export const number = (value: number) => (Number.isInteger(value) ? String(value) : value.toFixed(2));
 
-export const cores = (value: number) =>
-  `${value === 0 || value >= 1 ? number(value) : value.toFixed(3)} ${value === 1 ? "core" : "cores"}`;
+export const cores = (value: number) => {
+  // Less than that is nothing, in thousandths.
+  const shown = value < 0.0005 ? "0" : value < 1 ? value.toFixed(3) : number(value);
+  return `${shown} ${value === 1 ? "core" : "cores"}`;
+};
 
 export const perSecond = (value: number) => `${value < 10 ? number(value) : Math.round(value)}/s`;
 

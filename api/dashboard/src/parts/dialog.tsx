@@ -10,6 +10,8 @@ interface DialogProps {
   onSubmit: () => void;
   /** What the button says that goes on. */
   action: string;
+  /** What the one says that leaves all as it is. */
+  back?: string;
   /** Whether something is lost by it. */
   danger?: boolean;
   pending?: boolean;
@@ -20,17 +22,17 @@ interface DialogProps {
 }
 
 export function Dialog(props: DialogProps) {
-  const { title, onClose, onSubmit, action, danger, pending, disabled, error, size = "md", children } = props;
+  const { title, onClose, onSubmit, action, back = "Leave it", danger, pending, disabled, error, size = "md" } = props;
   return (
     <Modal opened onClose={onClose} title={title} size={size}>
       <FormBody onSubmit={onSubmit} pending={pending} error={error}>
         {(rest) => (
           <Stack>
-            {children}
+            {props.children}
             <Refused error={rest} />
             <Group justify="flex-end">
               <Button variant="default" onClick={onClose}>
-                Leave it
+                {back}
               </Button>
               <Button type="submit" color={danger ? "red" : undefined} disabled={disabled} loading={pending}>
                 {action}

@@ -16,6 +16,7 @@ export function Unsaved({ changes }: { changes: number }) {
       onClose={leaving.reset}
       onSubmit={leaving.proceed}
       action="Go without saving"
+      back="Stay"
       danger
     >
       <Text size="sm">{count(changes, "change")} on this page would be lost.</Text>

@@ -28,7 +28,12 @@ test("amounts keep what makes them different", () => {
 });
 
 test("rates and shares of a machine are as exact as they are small", () => {
-  expect([cores(0), cores(0.0123), cores(1), cores(1.256)]).toEqual(["0 cores", "0.012 cores", "1 core", "1.26 cores"]);
+  expect([cores(0.0001), cores(0.0123), cores(1), cores(1.256)]).toEqual([
+    "0 cores",
+    "0.012 cores",
+    "1 core",
+    "1.26 cores",
+  ]);
   expect([perSecond(0), perSecond(0.128), perSecond(12.8)]).toEqual(["0/s", "0.13/s", "13/s"]);
   expect([duration(0.0042), duration(1.5)]).toEqual(["4 ms", "1.50 s"]);
 });

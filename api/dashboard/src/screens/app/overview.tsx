@@ -141,12 +141,13 @@ function Now({ slug }: { slug: string }) {
   const cpu = measured && ofNow(measured, "cpu");
   const used = measured && ofNow(measured, "memory");
   const limit = measured && ofNow(measured, "memory_limit");
-  const slow = measured && ofNow(measured, "response_time_p95");
+  const requests = (measured && ofNow(measured, "requests")) ?? 0;
+  const slow = requests > 0 ? measured && ofNow(measured, "response_time_p95") : undefined;
   return (
     <>
       <Fact
         title="Requests"
-        value={measured ? perSecond(ofNow(measured, "requests") ?? 0) : "…"}
+        value={measured ? perSecond(requests) : "…"}
         more={measured ? `${failedWords(measured)}${slow === undefined ? "" : `; p95 ${duration(slow)}`}` : unknown}
       />
       <Fact
