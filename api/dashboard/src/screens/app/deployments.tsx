@@ -1,5 +1,5 @@
 // All deployments of an app, newest first, with the way back to those that are kept.
-import { Stack, Text } from "@mantine/core";
+import { Group, Stack, Text } from "@mantine/core";
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { getRouteApi } from "@tanstack/react-router";
 import type { Schemas } from "../../api/client";
@@ -26,7 +26,11 @@ export function Deployments() {
   const may = useMay(app?.organization_id);
   return (
     <Stack gap="sm">
-      {app && may.change ? <Deploy app={app} /> : null}
+      {app?.git_url && may.change ? (
+        <Group>
+          <Deploy app={app} />
+        </Group>
+      ) : null}
       <Paged
         query={deployments}
         empty={
