@@ -7,6 +7,8 @@ export interface Action<In, Out> {
   run: (input: In) => Promise<Out>;
   /** What to say once it is done; nothing without. */
   done?: string | ((out: Out, input: In) => string);
+  /** Whether what came of it is what was wished for; it is without. */
+  isGood?: (out: Out) => boolean;
   /** What is read again. */
   changes?: QueryKey[];
   onDone?: (out: Out, input: In) => void;
@@ -14,13 +16,14 @@ export interface Action<In, Out> {
   quiet?: boolean;
 }
 
-export function useAction<In = void, Out = unknown>({ run, done, changes = [], onDone, quiet }: Action<In, Out>) {
+export function useAction<In = void, Out = unknown>(action: Action<In, Out>) {
+  const { run, done, isGood = () => true, changes = [], onDone, quiet } = action;
   const cache = useQueryClient();
   return useMutation<Out, Error, In>({
     mutationFn: run,
     onSuccess: async (out, input) => {
       const message = typeof done === "function" ? done(out, input) : done;
-      if (message) notifications.show({ message, color: "green" });
+      if (message) notifications.show({ message, color: isGood(out) ? "green" : "yellow" });
       onDone?.(out, input);
       await Promise.all(changes.map((queryKey) => cache.invalidateQueries({ queryKey })));
     },

@@ -79,6 +79,7 @@ function Domain({ slug, one, may }: { slug: string; one: Schemas["DomainItem"]; 
   const changes = [["app", slug, "domains"]];
   const verify = useAction({
     run: () => data(api.POST("/api/paas/apps/{app}/domains/{domain}/verify", { params: { path } })),
+    isGood: (answer) => answer.proven && answer.leads_here,
     done: (answer: Schemas["VerifiedDomain"]) =>
       answer.proven && answer.leads_here ? `${one.display_name} is active.` : "DNS is not as it has to be yet.",
     changes,
