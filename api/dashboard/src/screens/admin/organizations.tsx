@@ -8,6 +8,7 @@ import { adminOrganizationsQuery } from "../../api/queries";
 import { useAction } from "../../parts/action";
 import { count, money } from "../../parts/amounts";
 import { Dialog } from "../../parts/dialog";
+import { useDraft } from "../../parts/draft";
 import { TextField } from "../../parts/fields";
 import { NumberField } from "../../parts/number_field";
 import { Paged } from "../../parts/paged";
@@ -152,16 +153,18 @@ const LIMITS = [
 ] as const;
 
 function Limit({ of, onClose }: Asked) {
-  const [allowed, setAllowed] = useState(of.allow_app_creation);
-  const [limits, setLimits] = useState<Record<string, number | null>>(
-    Object.fromEntries(LIMITS.map(([name]) => [name, of[name] ?? null])),
-  );
+  const { draft, changed, set } = useDraft({
+    allow_app_creation: of.allow_app_creation,
+    max_apps: of.max_apps ?? null,
+    max_deployments_per_hour: of.max_deployments_per_hour ?? null,
+    max_concurrent_builds: of.max_concurrent_builds ?? null,
+  });
   const limit = useAction({
     run: () =>
       data(
         api.PATCH("/api/admin/paas/organizations/{organization}", {
           params: { path: { organization: of.id } },
-          body: { allow_app_creation: allowed, ...limits },
+          body: changed,
         }),
       ),
     done: `The limits of ${of.name} are set.`,
@@ -185,14 +188,14 @@ function Limit({ of, onClose }: Asked) {
           label={label}
           placeholder="As the platform's settings say"
           min={0}
-          value={limits[name] ?? null}
-          onSet={(value) => setLimits((before) => ({ ...before, [name]: value }))}
+          value={draft[name]}
+          onSet={set(name)}
         />
       ))}
       <Switch
         label="Members may create apps"
-        checked={allowed}
-        onChange={(event) => setAllowed(event.currentTarget.checked)}
+        checked={draft.allow_app_creation}
+        onChange={(event) => set("allow_app_creation")(event.currentTarget.checked)}
       />
     </Dialog>
   );

@@ -11,7 +11,7 @@ import { Sure } from "../../parts/sure";
 
 export function Git({ app, repository }: { app: Schemas["AppAnswer"]; repository: Schemas["RepositoryView"] }) {
   const may = useMay(app.organization_id);
-  const { draft, set, clear } = useDraft({
+  const { draft, changed, set, clear } = useDraft({
     git_url: repository.git_url ?? "",
     git_branch: repository.git_branch,
     auto_deploy: repository.auto_deploy,
@@ -24,12 +24,7 @@ export function Git({ app, repository }: { app: Schemas["AppAnswer"]; repository
       data(
         api.PATCH("/api/paas/apps/{app}/repository", {
           params: { path },
-          body: {
-            git_url: draft.git_url.trim() || null,
-            git_branch: draft.git_branch.trim(),
-            auto_deploy: draft.auto_deploy,
-            ...(draft.token ? { token: draft.token } : {}),
-          },
+          body: changed.git_url === "" ? { ...changed, git_url: null } : changed,
         }),
       ),
     done: "Saved.",

@@ -18,7 +18,7 @@ const CHECKS = [
 
 export function HealthCheck({ app }: { app: Schemas["AppAnswer"] }) {
   const may = useMay(app.organization_id);
-  const { draft, set, clear } = useDraft({
+  const { draft, changed, set, clear } = useDraft({
     health_check_path: app.health_check_path ?? "",
     health_check_protocol: app.health_check_protocol ?? "",
     health_check_expected_status: app.health_check_expected_status ?? "",
@@ -29,17 +29,7 @@ export function HealthCheck({ app }: { app: Schemas["AppAnswer"] }) {
     health_check_start_seconds: app.health_check_start_seconds ?? 0,
   });
   const save = useAction({
-    run: () =>
-      data(
-        api.PATCH("/api/paas/apps/{app}", {
-          params: { path: { app: app.slug } },
-          body: {
-            ...draft,
-            health_check_path: draft.health_check_path.trim(),
-            health_check_expected_status: draft.health_check_expected_status.trim(),
-          },
-        }),
-      ),
+    run: () => data(api.PATCH("/api/paas/apps/{app}", { params: { path: { app: app.slug } }, body: changed })),
     done: "Saved. What runs is replaced by new processes with it, without a gap.",
     changes: [["app", app.slug]],
     quiet: true,

@@ -45,11 +45,10 @@ export function Settings() {
 
 function Build({ app }: { app: Schemas["AppAnswer"] }) {
   const may = useMay(app.organization_id);
-  const { draft, set, clear } = useDraft({ buildpack: app.buildpack ?? "" });
+  const { draft, changed, set, clear } = useDraft({ buildpack: app.buildpack ?? "" });
   const path = { app: app.slug };
   const save = useAction({
-    run: () =>
-      data(api.PATCH("/api/paas/apps/{app}", { params: { path }, body: { buildpack: draft.buildpack.trim() } })),
+    run: () => data(api.PATCH("/api/paas/apps/{app}", { params: { path }, body: changed })),
     done: "Saved. It counts from the next build on.",
     changes: [["app", app.slug]],
     quiet: true,
@@ -97,15 +96,9 @@ function Build({ app }: { app: Schemas["AppAnswer"] }) {
 
 function Names({ app }: { app: Schemas["AppAnswer"] }) {
   const may = useMay(app.organization_id);
-  const { draft, set, clear } = useDraft({ name: app.name, subdomain: app.subdomain });
+  const { draft, changed, set, clear } = useDraft({ name: app.name, subdomain: app.subdomain });
   const save = useAction({
-    run: () =>
-      data(
-        api.PATCH("/api/paas/apps/{app}", {
-          params: { path: { app: app.slug } },
-          body: { name: draft.name.trim(), subdomain: draft.subdomain.trim() },
-        }),
-      ),
+    run: () => data(api.PATCH("/api/paas/apps/{app}", { params: { path: { app: app.slug } }, body: changed })),
     done: "Saved.",
     changes: [["app", app.slug], ["apps"]],
     quiet: true,
