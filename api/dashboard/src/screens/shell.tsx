@@ -1,12 +1,13 @@
 // What surrounds every screen of a person who is signed in: the way around, the account, and the dialog that lets
 // them sign in again when the session ended in mid-work.
 import { ActionIcon, Menu, useComputedColorScheme, useMantineColorScheme } from "@mantine/core";
+import { notifications } from "@mantine/notifications";
 import { IconKeyboard, IconLogout, IconMoon, IconSun, IconUserCircle } from "@tabler/icons-react";
-import { useQuery } from "@tanstack/react-query";
+import { useMutation, useQuery } from "@tanstack/react-query";
 import { Link, Outlet, useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
-import { cache } from "../api/cache";
 import { api } from "../api/client";
+import { Problem, problemOf, words } from "../api/problem";
 import { meQuery } from "../api/queries";
 import { useSessionEnded } from "../api/session";
 import { useChanges } from "../live/changes";
@@ -84,11 +85,22 @@ function Scheme() {
 
 function Person({ email, onKeys }: { email: string; onKeys: () => void }) {
   const navigate = useNavigate();
-  const signOut = async () => {
-    await api.POST("/api/auth/logout").catch(() => {});
-    await navigate({ to: "/sign-in" });
-    cache.clear();
-  };
+  const signOut = useMutation({
+    mutationFn: async () => {
+      const { response, error } = await api.POST("/api/auth/logout");
+      // 401: it has ended already.
+      if (!response.ok && response.status !== 401) throw problemOf(response.status, error);
+    },
+    // Nothing that was read stays in a page that is loaded anew.
+    onSuccess: () => location.assign("/sign-in"),
+    onError: (error) =>
+      notifications.show({
+        title: "You are still signed in",
+        message: `${error instanceof Problem && error.status === 0 ? "Skypanel does not answer." : words(error)} Sign out once more in a moment, above all where others use this browser.`,
+        color: "red",
+        autoClose: false,
+      }),
+  });
   return (
     <Menu position="bottom-end" withinPortal>
       <Menu.Target>
@@ -104,7 +116,7 @@ function Person({ email, onKeys }: { email: string; onKeys: () => void }) {
         <Menu.Item onClick={onKeys} leftSection={<IconKeyboard size={16} />}>
           Keyboard
         </Menu.Item>
-        <Menu.Item onClick={() => void signOut()} leftSection={<IconLogout size={16} />}>
+        <Menu.Item onClick={() => signOut.mutate()} leftSection={<IconLogout size={16} />}>
           Sign out
         </Menu.Item>
       </Menu.Dropdown>
