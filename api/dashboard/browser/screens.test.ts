@@ -110,6 +110,26 @@ test("usage, account and keyboard work for somebody who has nothing yet", async 
   owner.remove();
 });
 
+test("a tab follows who signs out and in in another one", async () => {
+  const [one, another] = [Person.member(unique("org"), "owner"), Person.member(unique("org"), "owner")];
+  const visitor = await Visitor.signedIn(one);
+  await visitor.goto("/organizations", "Organisation");
+  const page = await visitor.context.newPage();
+  await page.goto("/account");
+  await page.getByRole("button", { name: `Account of ${one.email}` }).click();
+  await page.getByRole("menuitem", { name: "Sign out" }).click();
+  await page.getByLabel("E-mail address").fill(another.email);
+  await visitor.page.getByRole("dialog", { name: "Your session has ended" }).waitFor();
+  await page.locator("input[name=password]").fill(another.password);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByRole("button", { name: `Account of ${another.email}` }).waitFor();
+  // Nobody reloads the tab of the one before.
+  await visitor.page.getByRole("button", { name: `Account of ${another.email}` }).waitFor();
+  await visitor.leave();
+  one.remove();
+  another.remove();
+});
+
 test("a second factor is set up, and asked for at the next sign-in", async () => {
   const owner = Person.member(unique("org"), "owner");
   const visitor = await Visitor.signedIn(owner);

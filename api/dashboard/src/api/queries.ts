@@ -2,7 +2,7 @@
 import { infiniteQueryOptions, type QueryKey, queryOptions } from "@tanstack/react-query";
 import { api, data, type Schemas } from "./client";
 import { problemOf } from "./problem";
-import { hasEnded, setSession } from "./session";
+import { hasEnded, isOfSamePerson, setSession } from "./session";
 
 /** How often what is under way is read again, and what is not: for the case that its change was not told. */
 const SOON_MS = 5_000;
@@ -43,6 +43,12 @@ export const meQuery = queryOptions({
   queryKey: ["me"],
   queryFn: async ({ signal }) => {
     const me = await data(api.GET("/api/me", { signal }));
+    if (!isOfSamePerson(me.id)) {
+      // Another person signed in in another tab. Nothing of theirs is shown under the name of the one before.
+      setSession("ended");
+      location.reload();
+      return new Promise<never>(() => {});
+    }
     setSession("open");
     return me;
   },

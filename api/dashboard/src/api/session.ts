@@ -27,6 +27,39 @@ export function useSessionEnded(): boolean {
 /** The same for what is not shown: whoever signs in again says so with `setSession`. */
 export const hasEnded = () => state === "ended";
 
+let person: string | null = null;
+
+/** Whether the session is still of the person that this page was loaded for. */
+export function isOfSamePerson(id: string): boolean {
+  person ??= id;
+  return person === id;
+}
+
+let tabs: BroadcastChannel | null = null;
+
+/** Tabs of a browser share its cookies: whoever signs in or out in one of them does so in all. */
+function channel(): BroadcastChannel {
+  tabs ??= new BroadcastChannel("skypanel-session");
+  return tabs;
+}
+
+/** Somebody signed in here, maybe another person than before. */
+export function signedIn() {
+  person = null;
+  setSession("open");
+  channel().postMessage("changed");
+}
+
+/** Somebody signed out here. */
+export const signedOut = () => channel().postMessage("changed");
+
+/** Calls back when somebody signed in or out in another tab, until the returned function is called. */
+export function onSessionOfOtherTab(listener: () => void): () => void {
+  const of = channel();
+  of.addEventListener("message", listener);
+  return () => of.removeEventListener("message", listener);
+}
+
 /** What writes bring along. With HTTPS the cookie has the name that only this host can give it. */
 export function csrfToken(cookies = document.cookie, protocol = location.protocol): string {
   const name = `${protocol === "https:" ? "__Host-" : ""}skypanel_csrf`;

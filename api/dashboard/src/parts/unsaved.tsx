@@ -1,12 +1,15 @@
 // Asks before somebody goes from what they changed and have not saved, which is lost then.
 import { Text } from "@mantine/core";
 import { useBlocker } from "@tanstack/react-router";
+import { hasEnded } from "../api/session";
 import { count } from "./amounts";
 import { Dialog } from "./dialog";
 
 export function Unsaved({ changes }: { changes: number }) {
   const leaving = useBlocker({
     shouldBlockFn: ({ current, next }) => current.pathname !== next.pathname,
+    // A page of somebody whose session is over must be able to go by itself.
+    enableBeforeUnload: () => !hasEnded(),
     withResolver: true,
   });
   if (leaving.status !== "blocked") return null;

@@ -7,6 +7,7 @@ import { useState } from "react";
 import { cache } from "../api/cache";
 import { api, data, type Schemas } from "../api/client";
 import { meQuery } from "../api/queries";
+import { signedIn } from "../api/session";
 import { useAction } from "../parts/action";
 import { Form } from "../parts/form";
 import { LinkTo } from "../parts/link";
@@ -69,6 +70,7 @@ function SignUp({ token }: { token: string }) {
     run: async () => {
       const made = await data(api.POST("/api/auth/sign-up", { body: { token, password } }));
       await data(api.POST("/api/auth/login", { body: { email: made.email, password } }));
+      signedIn();
       return made;
     },
     done: (made: Schemas["SignedUp"]) => `Welcome. You are a ${made.role} of ${made.organization}.`,

@@ -3,13 +3,13 @@
 import { ActionIcon, Menu, useComputedColorScheme, useMantineColorScheme } from "@mantine/core";
 import { notifications } from "@mantine/notifications";
 import { IconKeyboard, IconLogout, IconMoon, IconSun, IconUserCircle } from "@tabler/icons-react";
-import { useMutation, useQuery } from "@tanstack/react-query";
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link, Outlet, useNavigate } from "@tanstack/react-router";
-import { useState } from "react";
+import { useEffect, useState } from "react";
 import { api } from "../api/client";
 import { Problem, problemOf, words } from "../api/problem";
 import { meQuery } from "../api/queries";
-import { useSessionEnded } from "../api/session";
+import { onSessionOfOtherTab, signedOut, useSessionEnded } from "../api/session";
 import { useChanges } from "../live/changes";
 import { Tabs } from "../parts/tabs";
 import { Shortcuts } from "./shortcuts";
@@ -19,6 +19,16 @@ export function Shell() {
   const me = useQuery(meQuery);
   const ended = useSessionEnded();
   const connection = useChanges();
+  const cache = useQueryClient();
+  useEffect(
+    () =>
+      onSessionOfOtherTab(async () => {
+        await cache.refetchQueries(meQuery);
+        // Not before it is known whose session it is.
+        await cache.invalidateQueries();
+      }),
+    [cache],
+  );
   const [shortcuts, showShortcuts] = useState<"palette" | "help" | null>(null);
   return (
     <>
@@ -92,7 +102,10 @@ function Person({ email, onKeys }: { email: string; onKeys: () => void }) {
       if (!response.ok && response.status !== 401) throw problemOf(response.status, error);
     },
     // Nothing that was read stays in a page that is loaded anew.
-    onSuccess: () => location.assign("/sign-in"),
+    onSuccess: () => {
+      signedOut();
+      location.assign("/sign-in");
+    },
     onError: (error) =>
       notifications.show({
         title: "You are still signed in",

@@ -3,7 +3,7 @@ import { useMutation } from "@tanstack/react-query";
 import { useEffect, useRef, useState } from "react";
 import { api, data } from "../api/client";
 import { Problem } from "../api/problem";
-import { setSession } from "../api/session";
+import { signedIn } from "../api/session";
 import { TextField } from "../parts/fields";
 import { Form } from "../parts/form";
 import { PasswordField } from "../parts/password_field";
@@ -19,7 +19,7 @@ export function SignInForm({ email: known, onDone }: { email?: string; onDone: (
     mutationFn: () =>
       data(api.POST("/api/auth/login", { body: { email: email.trim(), password, code: code.trim() || null } })),
     onSuccess: () => {
-      setSession("open");
+      signedIn();
       onDone();
     },
     onError: (error) => {
