@@ -125,6 +125,8 @@ test("a tab follows who signs out and in in another one", async () => {
   await page.getByRole("button", { name: `Account of ${another.email}` }).waitFor();
   // Nobody reloads the tab of the one before.
   await visitor.page.getByRole("button", { name: `Account of ${another.email}` }).waitFor();
+  // Whoever is signed in is not asked to do so.
+  await visitor.goto("/sign-in?to=%2Fplans", "Plans");
   await visitor.leave();
   one.remove();
   another.remove();

@@ -10,10 +10,12 @@ import {
 import { cache } from "./api/cache";
 import { Problem } from "./api/problem";
 import { meQuery } from "./api/queries";
+import { hasEnded } from "./api/session";
 import { Failed, Waiting } from "./parts/loading";
 import { filtersOf } from "./screens/app/log_filters";
 import { NoSuchPage } from "./screens/not_found";
 import { Shell } from "./screens/shell";
+import { wayOn } from "./screens/way_on";
 
 const root = createRootRoute({ component: Outlet, notFoundComponent: NoSuchPage });
 
@@ -22,6 +24,11 @@ const signIn = createRoute({
   path: "/sign-in",
   validateSearch: (search: Record<string, unknown>): { to?: string } =>
     typeof search.to === "string" ? { to: search.to } : {},
+  beforeLoad: async ({ search }) => {
+    if (hasEnded()) return;
+    const me = await cache.fetchQuery({ ...meQuery, retry: false }).catch(() => null);
+    if (me) throw redirect({ href: wayOn(search.to), replace: true });
+  },
   component: lazyRouteComponent(() => import("./screens/sign_in"), "SignIn"),
 });
 

@@ -4,6 +4,7 @@ import { getRouteApi, useRouter } from "@tanstack/react-router";
 import { cache } from "../api/cache";
 import { useTitle } from "../parts/page";
 import { SignInForm } from "./sign_in_form";
+import { wayOn } from "./way_on";
 
 const route = getRouteApi("/sign-in");
 
@@ -13,8 +14,7 @@ export function SignIn() {
   const router = useRouter();
   const onDone = () => {
     cache.clear();
-    // Only to a page of this dashboard, whoever made the link.
-    router.history.push(to?.startsWith("/") && !to.startsWith("//") && !to.includes("\\") ? to : "/apps");
+    router.history.push(wayOn(to));
   };
   return (
     <main className="centre">
