@@ -30,10 +30,10 @@ test("a push is watched live, from its beginning to its end", async () => {
   await visitor.goto(`/apps/${slug}/deployments`);
   await page.getByRole("link", { name: "First" }).waitFor();
   repository.write("index.txt", "second");
-  repository.commit("Second");
+  repository.commit("Second \u202Eesrever");
   const pushed = repository.pushInBackground(slug);
   // It comes by itself, and so does its log.
-  await page.getByRole("link", { name: "Second" }).click();
+  await page.getByRole("link", { name: "Second esrever", exact: true }).click();
   await page.locator(".stages [data-state]").first().waitFor();
   await page.getByText("-----> Launching v2").waitFor({ timeout: 4 * SOON_MS });
   await page.locator('[data-connection="ended"]').waitFor({ timeout: 2 * SOON_MS });

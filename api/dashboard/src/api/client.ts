@@ -1,6 +1,7 @@
 // The client of the API, typed by its OpenAPI document. Renews the session when it has run out, and turns every
 // refusal into a Problem.
 import createClient from "openapi-fetch";
+import { plainly } from "./plain";
 import { Problem, problemOf, unreachable } from "./problem";
 import type { components, paths } from "./schema";
 import { csrfToken, hasEnded, renew, setSession } from "./session";
@@ -34,11 +35,11 @@ async function send(request: Request): Promise<Response> {
 
 export const api = createClient<paths>({ baseUrl: location.origin, fetch: sessionFetch });
 
-/** The data of an answer; throws a Problem for every other. */
+/** The data of an answer, in plain text; throws a Problem for every other. */
 export async function data<T>(answer: Promise<{ data?: T; error?: unknown; response: Response }>): Promise<T> {
   const { data, error, response } = await answer;
   if (!response.ok) throw problemOf(response.status, error);
-  return data as T;
+  return plainly(data) as T;
 }
 
 export { Problem };

@@ -1,4 +1,5 @@
 // What the API says when it refuses, as an error that screens show as it is.
+import { plainly } from "./plain";
 import type { components } from "./schema";
 
 export class Problem extends Error {
@@ -21,7 +22,7 @@ export const unreachable = () =>
 
 /** An answer that is no success, as a problem; a body of another form than the API's is told by its status. */
 export function problemOf(status: number, body: unknown): Problem {
-  const error = body as Partial<components["schemas"]["ErrorBody"]> | null | undefined;
+  const error = plainly(body) as Partial<components["schemas"]["ErrorBody"]> | null | undefined;
   if (typeof error?.error !== "string") {
     return new Problem(`Skypanel answered with the status ${status} and said no more.`, status, "UNKNOWN");
   }

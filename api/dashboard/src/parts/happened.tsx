@@ -19,7 +19,7 @@ export function Happened({ events, apps = false }: { events: Schemas["EventItem"
                 :{" "}
               </>
             ) : null}
-            {one.message}
+            <bdi>{one.message}</bdi>
           </span>
           <Text size="sm" c="dimmed" className="break">
             {one.user ? `${one.user}, ` : ""}

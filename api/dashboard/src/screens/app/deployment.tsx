@@ -55,14 +55,14 @@ function Shown({ slug, one }: { slug: string; one: Schemas["DeploymentAnswer"] }
       <div className="title-row">
         <div className="grow">
           <Group gap="sm">
-            <Title order={2} size="h3" className="break">
+            <Title order={2} size="h3" className="break" lineClamp={3} title={about(one)}>
               {one.version ? `v${one.version}: ` : ""}
               {about(one)}
             </Title>
             <Status of={state.of} words={state.words} />
           </Group>
           <Text size="sm" c="dimmed" className="break">
-            {who(one)}, <Ago at={one.created_at} />
+            <bdi>{who(one)}</bdi>, <Ago at={one.created_at} />
             {one.git_commit ? (
               <>
                 {" · "}

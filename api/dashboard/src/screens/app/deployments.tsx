@@ -72,11 +72,13 @@ function Row({ slug, one, may }: { slug: string; one: Item; may: boolean }) {
           params={{ app: slug, deployment: one.id }}
           className="break"
           fw={500}
+          lineClamp={2}
+          title={about(one)}
         >
           {about(one)}
         </LinkTo>
         <Text size="sm" c="dimmed" className="break">
-          {who(one)}, <Ago at={one.created_at} />
+          <bdi>{who(one)}</bdi>, <Ago at={one.created_at} />
           {one.git_commit ? (
             <>
               {" · "}

@@ -107,7 +107,7 @@ function Facts({ app, deployments }: OfApp) {
         <dd className="card-more">
           {current ? (
             <>
-              {who(current)}, <Ago at={current.finished_at ?? current.created_at} />
+              <bdi>{who(current)}</bdi>, <Ago at={current.finished_at ?? current.created_at} />
             </>
           ) : (
             "\u00a0"
