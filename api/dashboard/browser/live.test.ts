@@ -45,6 +45,9 @@ test("two browsers see each other's changes, and an app that goes to another org
   await visitor.page.getByRole("dialog").getByLabel("Name").fill(heir);
   await visitor.page.getByRole("dialog").getByRole("button", { name: "Make it" }).click();
   await visitor.page.getByRole("heading", { name: heir }).waitFor();
+  // The address says which organisation is shown.
+  await visitor.page.reload();
+  await visitor.page.getByRole("heading", { name: heir }).waitFor();
   await visitor.goto(`/apps/${slug}/settings`);
   await visitor.page.getByRole("button", { name: "Move it to another organisation" }).click();
   await visitor.page.getByRole("dialog").getByLabel("To", { exact: true }).selectOption(heir);

@@ -13,6 +13,7 @@ import { meQuery } from "./api/queries";
 import { hasEnded } from "./api/session";
 import { Failed, Waiting } from "./parts/loading";
 import { filtersOf } from "./screens/app/log_filters";
+import { ofOrganization } from "./screens/chosen_organization";
 import { NoSuchPage } from "./screens/not_found";
 import { Shell } from "./screens/shell";
 import { wayOn } from "./screens/way_on";
@@ -86,12 +87,14 @@ const plans = createRoute({
 const organizations = createRoute({
   getParentRoute: () => shell,
   path: "/organizations",
+  validateSearch: ofOrganization,
   component: lazyRouteComponent(() => import("./screens/organizations"), "Organizations"),
 });
 
 const usage = createRoute({
   getParentRoute: () => shell,
   path: "/usage",
+  validateSearch: ofOrganization,
   component: lazyRouteComponent(() => import("./screens/usage"), "Usage"),
 });
 

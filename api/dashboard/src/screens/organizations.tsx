@@ -18,6 +18,7 @@ import { Sure } from "../parts/sure";
 import { Ago } from "../parts/time";
 import { Alerts } from "./alerts/alerts";
 import { Targets } from "./alerts/targets";
+import { useChosenOrganization } from "./chosen_organization";
 
 type Role = Schemas["Role"];
 const ROLES: { value: Role; label: string }[] = [
@@ -28,7 +29,7 @@ const ROLES: { value: Role; label: string }[] = [
 
 export function Organizations() {
   const organizations = useQuery(organizationsQuery);
-  const [chosen, setChosen] = useState<string | null>(null);
+  const [chosen, setChosen] = useChosenOrganization();
   const [making, setMaking] = useState(false);
   return (
     <Stack maw={860} gap="lg">

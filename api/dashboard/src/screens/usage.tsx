@@ -8,6 +8,7 @@ import { Fact } from "../parts/fact";
 import { Loaded } from "../parts/loading";
 import { Head } from "../parts/page";
 import { WideTable } from "../parts/wide_table";
+import { useChosenOrganization } from "./chosen_organization";
 import { Ledger } from "./ledger";
 import { lasts } from "./wallet_words";
 
@@ -16,7 +17,7 @@ const MONTHS = 12;
 
 export function Usage() {
   const organizations = useQuery(organizationsQuery);
-  const [chosen, setChosen] = useState<string | null>(null);
+  const [chosen, setChosen] = useChosenOrganization();
   return (
     <Stack gap="lg">
       <Head title="Usage and billing" />

@@ -1,0 +1,24 @@
+// Which of the person's organisations a screen shows: its address says so, for links, for going back, and for a reload.
+import { useNavigate, useSearch } from "@tanstack/react-router";
+
+export interface OfOrganization {
+  /** Its name; without, the first of them. */
+  organization?: string;
+}
+
+/** What an address says, whoever made it. */
+export function ofOrganization({ organization }: Record<string, unknown>): OfOrganization {
+  return typeof organization === "string" || typeof organization === "number"
+    ? { organization: String(organization) }
+    : {};
+}
+
+/** For the routes whose address is checked by that. */
+export function useChosenOrganization(): [string | undefined, (name: string) => void] {
+  const { organization } = useSearch({ strict: false });
+  const navigate = useNavigate();
+  return [
+    organization,
+    (name) => void navigate({ to: ".", search: { organization: name }, replace: true, resetScroll: false }),
+  ];
+}
