@@ -71,6 +71,9 @@ test("an app stops with its wallet and goes on with a top-up", async () => {
   // Nobody reloads their page.
   await other.page.getByText("The app goes on once it is topped up.").waitFor({ timeout: 2 * SOON_MS });
   await other.page.locator('[data-status="suspended"]').first().waitFor();
+  // Whatever screen they look at.
+  const notice = other.page.getByRole("complementary", { name: "Wallets" });
+  await notice.getByText(`${organization}: The wallet is empty`).waitFor();
   await other.examine("app-suspended");
   await stops();
 
@@ -80,6 +83,7 @@ test("an app stops with its wallet and goes on with a top-up", async () => {
     .first()
     .waitFor({ timeout: 4 * SOON_MS });
   await other.page.getByText("The app goes on once it is topped up.").waitFor({ state: "detached" });
+  await notice.waitFor({ state: "detached" });
   await answers();
   await visitor.leave();
   await other.leave();

@@ -14,6 +14,7 @@ import { useChanges } from "../live/changes";
 import { Tabs } from "../parts/tabs";
 import { Shortcuts } from "./shortcuts";
 import { SignInAgain } from "./sign_in_again";
+import { WalletNotice } from "./wallet_notice";
 
 export function Shell() {
   const me = useQuery(meQuery);
@@ -53,6 +54,7 @@ export function Shell() {
           </p>
         ) : null}
       </div>
+      <WalletNotice />
       <main className="main" id="content" tabIndex={-1}>
         <Outlet />
       </main>

@@ -21,6 +21,8 @@ function wallet(some: Partial<Schemas["WalletAnswer"]>): Schemas["WalletAnswer"]
 }
 
 test("a wallet says how long it lasts", () => {
+  expect(lasts(wallet({ lasts_hours: 0 }))).toBe("lasts less than an hour");
+  expect(lasts(wallet({ lasts_hours: 1 }))).toBe("lasts 1 hour");
   expect(lasts(wallet({ lasts_hours: 5 }))).toBe("lasts 5 hours");
   expect(lasts(wallet({ lasts_hours: 100 }))).toBe("lasts 4 days");
   expect(lasts(wallet({ lasts_hours: null })).trim()).toBe("");

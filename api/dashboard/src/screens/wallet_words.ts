@@ -1,5 +1,6 @@
 // How long a wallet lasts, in words.
 import type { Schemas } from "../api/client";
+import { count } from "../parts/amounts";
 
 const HOUR_MS = 3_600_000;
 const day = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium" });
@@ -12,7 +13,8 @@ const FAR_H = 10 * 365 * 24;
 export function lasts(wallet: Schemas["WalletAnswer"]): string {
   const hours = wallet.lasts_hours;
   if (hours === null || hours === undefined) return "\u00a0";
-  return hours < DAYS_H ? `lasts ${hours} hours` : `lasts ${Math.floor(hours / 24)} days`;
+  if (hours < 1) return "lasts less than an hour";
+  return `lasts ${hours < DAYS_H ? count(hours, "hour") : count(Math.floor(hours / 24), "day")}`;
 }
 
 /**
