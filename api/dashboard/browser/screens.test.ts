@@ -110,6 +110,20 @@ test("usage, account and keyboard work for somebody who has nothing yet", async 
   owner.remove();
 });
 
+test("a viewer without apps is told whom to ask, and is given nothing to do", async () => {
+  const organization = unique("org");
+  const owner = Person.member(organization, "owner");
+  const viewer = Person.member(organization, "viewer");
+  const visitor = await Visitor.signedIn(viewer);
+  await visitor.page.getByRole("heading", { name: "Nothing to look at yet" }).waitFor();
+  await visitor.page.getByText(`${organization}: ${owner.email}`).waitFor();
+  expect(await visitor.page.getByRole("link", { name: "New app" }).count()).toBe(0);
+  await visitor.examine("apps-of-a-viewer");
+  await visitor.leave();
+  owner.remove();
+  viewer.remove();
+});
+
 test("a tab follows who signs out and in in another one", async () => {
   const [one, another] = [Person.member(unique("org"), "owner"), Person.member(unique("org"), "owner")];
   const visitor = await Visitor.signedIn(one);

@@ -16,5 +16,10 @@ export function useMay(organization: string | undefined): May {
   return { own, change: own || role === "developer" };
 }
 
+/** Whether there is an organisation in which the person may make apps. */
+export function useMayCreate(): boolean {
+  return useQuery(meQuery).data?.organizations.some((one) => one.role !== "viewer") === true;
+}
+
 /** What a viewer is told in place of a button. */
 export const LOOK_ONLY = "You are a viewer of this organisation: ask an owner for the role developer to change things.";

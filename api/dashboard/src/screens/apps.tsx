@@ -10,6 +10,7 @@ import { ButtonTo, LinkTo } from "../parts/link";
 import { Loaded } from "../parts/loading";
 import { type Column, LongTable } from "../parts/long_table";
 import { Head } from "../parts/page";
+import { useMayCreate } from "../parts/roles";
 import { SearchField } from "../parts/search_field";
 import { Status } from "../parts/status";
 import { Ago } from "../parts/time";
@@ -22,9 +23,11 @@ export function Apps() {
   return (
     <Stack>
       <Head title="Apps">
-        <ButtonTo to="/new" leftSection={<IconPlus size={16} />}>
-          New app
-        </ButtonTo>
+        {useMayCreate() ? (
+          <ButtonTo to="/new" leftSection={<IconPlus size={16} />}>
+            New app
+          </ButtonTo>
+        ) : null}
       </Head>
       <Loaded query={apps}>{(all) => (all.length === 0 ? <FirstSteps /> : <List apps={all} />)}</Loaded>
     </Stack>

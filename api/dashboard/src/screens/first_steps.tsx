@@ -1,12 +1,53 @@
 // What a newcomer does first: a key, an app, a push. Each step is ticked off as it happens.
 import { Stack, Text, Title } from "@mantine/core";
-import { useQuery } from "@tanstack/react-query";
-import { platformQuery, sshKeysQuery } from "../api/queries";
+import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
+import type { Schemas } from "../api/client";
+import { membersQuery, meQuery, platformQuery, sshKeysQuery } from "../api/queries";
 import { Command } from "../parts/command";
-import { ButtonTo } from "../parts/link";
+import { ButtonTo, LinkTo } from "../parts/link";
+import { useMayCreate } from "../parts/roles";
 import { SshKeyForm } from "../parts/ssh_key_form";
 
 export function FirstSteps() {
+  return useMayCreate() ? <Steps /> : <NothingYet />;
+}
+
+/** For those who only look, and those who are nowhere. */
+function NothingYet() {
+  const organizations = useQuery(meQuery).data?.organizations ?? [];
+  return (
+    <Stack gap="xs" maw={720} mt="md">
+      <Title order={2} size="h4">
+        Nothing to look at yet
+      </Title>
+      {organizations.length === 0 ? (
+        <Text c="dimmed">
+          You are in no organisation. <LinkTo to="/organizations">Make one</LinkTo>, or ask an owner of one for an
+          invitation.
+        </Text>
+      ) : (
+        <Text c="dimmed">
+          Apps show here as soon as somebody makes one. To make them yourself, ask an owner for the role developer:
+        </Text>
+      )}
+      {organizations.map((one) => (
+        <Owners key={one.id} of={one} />
+      ))}
+    </Stack>
+  );
+}
+
+function Owners({ of }: { of: Schemas["Membership"] }) {
+  const members = useInfiniteQuery(membersQuery(of.id)).data?.pages.flatMap((page) => page.items) ?? [];
+  const owners = members.filter((one) => one.role === "owner").map((one) => one.email);
+  return (
+    <Text className="break">
+      {of.name}: {owners.join(", ") || "…"}
+    </Text>
+  );
+}
+
+function Steps() {
   const keys = useQuery(sshKeysQuery);
   const hasKey = (keys.data?.length ?? 0) > 0;
   return (

@@ -25,7 +25,7 @@ export function NewApp() {
     <Stack maw={640}>
       <Head title="New app" />
       {me && organizations.length === 0 ? (
-        <Text>{LOOK_ONLY}</Text>
+        <Text>{me.organizations.length > 0 ? LOOK_ONLY : "An app is of an organisation, and you are in none."}</Text>
       ) : (
         <Loaded query={plans}>
           {(plans) =>

@@ -2,11 +2,12 @@
 import { Stack, Table, Text } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import type { Schemas } from "../api/client";
-import { meQuery, plansQuery } from "../api/queries";
+import { plansQuery } from "../api/queries";
 import { money } from "../parts/amounts";
 import { ButtonTo } from "../parts/link";
 import { Loaded } from "../parts/loading";
 import { Head } from "../parts/page";
+import { useMayCreate } from "../parts/roles";
 import { WideTable } from "../parts/wide_table";
 import { featureName, featureWords } from "./features";
 
@@ -23,8 +24,7 @@ const ROWS: [name: string, value: (plan: Plan) => string][] = [
 
 export function Plans() {
   const plans = useQuery(plansQuery);
-  const me = useQuery(meQuery).data;
-  const mayCreate = me?.organizations.some((one) => one.role !== "viewer") === true;
+  const mayCreate = useMayCreate();
   return (
     <Stack gap="lg">
       <Head title="Plans" />
