@@ -133,11 +133,9 @@ export const processesQuery = (app: string) =>
   });
 
 export const eventsQuery = (app: string) =>
-  queryOptions({
-    queryKey: ["app", app, "events"],
-    queryFn: async ({ signal }) =>
-      (await data(api.GET("/api/paas/apps/{app}/events", { params: { path: { app }, query: { limit: 8 } }, signal })))
-        .items,
+  paged(["app", app, "events"], (cursor, signal) => {
+    const params = { path: { app }, query: { limit: 8, ...given({ cursor }) } };
+    return data(api.GET("/api/paas/apps/{app}/events", { params, signal }));
   });
 
 export const envQuery = (app: string) =>

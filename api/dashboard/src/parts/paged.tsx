@@ -9,7 +9,7 @@ export interface PageOf<T> {
   next_cursor?: string | null;
 }
 
-interface PagedProps<T> {
+export interface PagedProps<T> {
   query: UseInfiniteQueryResult<InfiniteData<PageOf<T>>>;
   /** What is said in place of items, or shown. */
   empty: ReactNode;

@@ -1,7 +1,7 @@
 // An app at a glance: whether it runs, since when and from what, what it costs, and what can be done with it.
 import { Button, Group, Stack, Text, Title } from "@mantine/core";
 import { IconPlayerPlay, IconPlayerStop, IconRefresh } from "@tabler/icons-react";
-import { type UseQueryResult, useQuery } from "@tanstack/react-query";
+import { type UseQueryResult, useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { getRouteApi } from "@tanstack/react-router";
 import { api, data, type Schemas } from "../../api/client";
 import { appQuery, deploymentsQuery, eventsQuery, isBusy, metricsQuery, processesQuery } from "../../api/queries";
@@ -11,6 +11,7 @@ import { Fact } from "../../parts/fact";
 import { Happened } from "../../parts/happened";
 import { LinkTo } from "../../parts/link";
 import { Loaded, Waiting } from "../../parts/loading";
+import { Paged, type PagedProps } from "../../parts/paged";
 import { LOOK_ONLY, useMay } from "../../parts/roles";
 import { Status } from "../../parts/status";
 import { Ago } from "../../parts/time";
@@ -27,7 +28,7 @@ export function Overview() {
   const app = useQuery(appQuery(slug));
   const deployments = useQuery(deploymentsQuery(slug));
   const processes = useQuery(processesQuery(slug));
-  const events = useQuery(eventsQuery(slug));
+  const events = useInfiniteQuery(eventsQuery(slug));
   // All of it comes at once, so that nothing moves when the last of it is there.
   const waits = [deployments, processes, events].some((query) => query.isPending);
   return (
@@ -282,15 +283,15 @@ function Process({ of }: { of: Schemas["ProcessItem"] }) {
   );
 }
 
-function Events({ query }: { query: UseQueryResult<Schemas["EventItem"][]> }) {
+function Events({ query }: { query: PagedProps<Schemas["EventItem"]>["query"] }) {
   return (
     <section aria-labelledby="happened">
       <Title order={2} size="h4" id="happened" mb="xs">
         What happened
       </Title>
-      <Loaded query={query} lines={1}>
-        {(events) => (events.length === 0 ? <Text c="dimmed">Nothing yet.</Text> : <Happened events={events} />)}
-      </Loaded>
+      <Paged query={query} empty="Nothing yet.">
+        {(events) => <Happened events={events} />}
+      </Paged>
     </section>
   );
 }
