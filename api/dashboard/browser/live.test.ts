@@ -117,6 +117,23 @@ test("a Skypanel that stops is told of, and what is on the screen comes alive ag
   await visitor.leave();
 });
 
+test("what Skypanel fails to answer is told where it would be, and can be asked for again", async () => {
+  const visitor = await Visitor.signedIn(owner);
+  const { page } = visitor;
+  const broken = /\/api\/paas\/apps\/[^/]+\/(events|processes|deployments)/;
+  await page.route(broken, (route) =>
+    route.fulfill({ status: 500, json: { error: "It broke.", code: "INTERNAL", request_id: "r1" } }),
+  );
+  await page.goto(`/apps/${slug}`);
+  const happened = page.getByRole("region", { name: "What happened" });
+  await happened.getByText("It broke.").waitFor({ timeout: SOON_MS / 3 });
+  await happened.getByText("Request r1").waitFor();
+  await page.unroute(broken);
+  await happened.getByRole("button", { name: "Try again" }).click();
+  await happened.getByRole("list").waitFor();
+  await visitor.leave();
+});
+
 test("of a thousand apps the page holds those in sight, and leads to the last", async () => {
   const visitor = await Visitor.signedIn(owner);
   const { page } = visitor;
