@@ -18,13 +18,15 @@ interface LongTableProps<T> {
   columns: readonly Column<T>[];
   rows: readonly T[];
   rowKey: (row: T) => string | number;
+  /** Whether what a row says stands below each other on a phone; its cells must then say by themselves what they are. */
+  stacks?: boolean;
 }
 
 /** From so many rows on it is long. */
 const LONG = 100;
 const ROW_PX = 49;
 
-export function LongTable<T>({ label, columns, rows, rowKey }: LongTableProps<T>) {
+export function LongTable<T>({ label, columns, rows, rowKey, stacks = false }: LongTableProps<T>) {
   const body = useRef<HTMLTableSectionElement>(null);
   const [top, setTop] = useState(0);
   const long = rows.length > LONG;
@@ -44,6 +46,7 @@ export function LongTable<T>({ label, columns, rows, rowKey }: LongTableProps<T>
   return (
     <WideTable
       label={label}
+      className={stacks ? "stacks" : ""}
       verticalSpacing="sm"
       highlightOnHover
       layout={long ? "fixed" : "auto"}

@@ -23,7 +23,7 @@ export function AdminAudit() {
     <Stack gap="sm">
       {field}
       <Paged query={audit} empty="Nothing of that kind was done.">
-        {(items) => <LongTable label="Audit log" columns={COLUMNS} rows={items} rowKey={(one) => one.id} />}
+        {(items) => <LongTable label="Audit log" columns={COLUMNS} rows={items} rowKey={(one) => one.id} stacks />}
       </Paged>
     </Stack>
   );
