@@ -37,7 +37,7 @@ const SCREENS: [path: string, words: string][] = [
   [`/apps/${slug}/scale`, "npm start"],
   [`/apps/${slug}/console`, "A process of its own"],
   [`/apps/${slug}/settings`, "No webhook yet."],
-  ["/plans", "An hour of a replica"],
+  ["/plans", "Cost an hour"],
   ["/organizations", "What happened"],
   ["/usage", "The wallet has not moved yet."],
   ["/account", "this one"],

@@ -22,6 +22,10 @@ export function perMonth(anHour: string): string {
 /** Memory, counted as plans count it: a plan of 512 MB has 512 of them. */
 export const memory = (count: number) => bytes(count, 1024);
 
+/** Memory as plans give it, in MB. */
+export const ram = (megabytes: number) =>
+  megabytes < 1024 ? `${megabytes} MB` : `${Math.round((megabytes / 1024) * 100) / 100} GB`;
+
 export function bytes(count: number, step = 1000): string {
   const units = ["B", "KB", "MB", "GB", "TB"];
   let value = count;

@@ -6,6 +6,9 @@ import { Command } from "./command";
 import { LinesField, TextField } from "./fields";
 import { Form } from "./form";
 
+/** Makes the key first where there is none. */
+const SHOW_KEY = "cat ~/.ssh/id_ed25519.pub || { ssh-keygen -t ed25519 && cat ~/.ssh/id_ed25519.pub; }";
+
 export function SshKeyForm() {
   const [key, setKey] = useState("");
   const [name, setName] = useState("");
@@ -21,7 +24,7 @@ export function SshKeyForm() {
   });
   return (
     <Form onSubmit={() => add.mutate()} action="Add the key" pending={add.isPending} error={add.error}>
-      <Command text="cat ~/.ssh/id_ed25519.pub || ssh-keygen -t ed25519" label="Copy the command that shows your key" />
+      <Command text={SHOW_KEY} label="Copy the command that shows your key" />
       <LinesField
         name="public_key"
         label="Public key"

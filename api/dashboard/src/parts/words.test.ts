@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { problemOf } from "../api/problem";
 import { csrfToken } from "../api/session";
-import { bytes, cores, duration, memory, money, perMonth, perSecond } from "./amounts";
+import { bytes, cores, duration, memory, money, perMonth, perSecond, ram } from "./amounts";
 import { ago, lasted } from "./time";
 
 test("times are told as people say them", () => {
@@ -25,6 +25,7 @@ test("amounts keep what makes them different", () => {
   expect(bytes(1_530_000)).toBe("1.5 MB");
   // As many as the plan of 512 MB says.
   expect(memory(512 * 1024 * 1024)).toBe("512 MB");
+  expect([ram(512), ram(1024), ram(1536)]).toEqual(["512 MB", "1 GB", "1.5 GB"]);
 });
 
 test("rates and shares of a machine are as exact as they are small", () => {

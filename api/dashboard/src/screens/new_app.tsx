@@ -6,7 +6,7 @@ import { useState } from "react";
 import { api, data, type Schemas } from "../api/client";
 import { meQuery, plansQuery } from "../api/queries";
 import { useAction } from "../parts/action";
-import { money } from "../parts/amounts";
+import { count, money, ram } from "../parts/amounts";
 import { ChoiceField, TextField } from "../parts/fields";
 import { Form } from "../parts/form";
 import { ButtonTo, LinkTo } from "../parts/link";
@@ -80,7 +80,7 @@ function Fields({ plans, chosen, organizations }: FieldsProps) {
       <TextField
         name="slug"
         label="Name"
-        description="1 to 30 lower-case letters, digits and single dashes; part of its address. A friendly one is made up without."
+        description="1 to 30 lower-case letters, digits and single dashes, beginning with a letter; part of its address. A friendly one is made up without."
         placeholder="my-app"
         maxLength={30}
         data-autofocus
@@ -114,7 +114,7 @@ function Fields({ plans, chosen, organizations }: FieldsProps) {
                 <div className="grow">
                   <Text fw={600}>{one.name}</Text>
                   <Text size="sm" c="dimmed">
-                    {one.cpu_cores} CPU · {one.ram_mb} MB memory · up to {one.max_replicas} replicas
+                    {one.cpu_cores} CPU · {ram(one.ram_mb)} memory · up to {count(one.max_replicas, "replica")}
                   </Text>
                 </div>
                 <div className="numeric">

@@ -87,7 +87,16 @@ function Make({ onClose, onMade }: { onClose: () => void; onMade: (name: string)
       pending={make.isPending}
       error={make.error}
     >
-      <TextField name="name" label="Name" required data-autofocus value={name} onSet={setName} />
+      <TextField
+        name="name"
+        label="Name"
+        description="Up to 39 lower-case letters, digits and dashes, beginning with a letter or digit."
+        required
+        maxLength={39}
+        data-autofocus
+        value={name}
+        onSet={(typed) => setName(typed.toLowerCase())}
+      />
     </Dialog>
   );
 }

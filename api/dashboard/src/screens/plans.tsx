@@ -3,7 +3,7 @@ import { Stack, Table, Text } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import type { Schemas } from "../api/client";
 import { plansQuery } from "../api/queries";
-import { money } from "../parts/amounts";
+import { money, ram } from "../parts/amounts";
 import { ButtonTo } from "../parts/link";
 import { Loaded } from "../parts/loading";
 import { Head } from "../parts/page";
@@ -14,10 +14,10 @@ import { featureName, featureWords } from "./features";
 type Plan = Schemas["PlanItem"];
 
 const ROWS: [name: string, value: (plan: Plan) => string][] = [
-  ["An hour of a replica", (plan) => money(plan.price_per_hour)],
-  ["A month of a replica", (plan) => money(plan.price_per_month, 2)],
+  ["Cost an hour", (plan) => money(plan.price_per_hour)],
+  ["Cost a month", (plan) => money(plan.price_per_month, 2)],
   ["CPU", (plan) => `${plan.cpu_cores} ${Number(plan.cpu_cores) === 1 ? "core" : "cores"}`],
-  ["Memory", (plan) => (plan.ram_mb >= 1024 ? `${plan.ram_mb / 1024} GB` : `${plan.ram_mb} MB`)],
+  ["Memory", (plan) => ram(plan.ram_mb)],
   ["Disk", (plan) => `${plan.disk_gb} GB`],
   ["Replicas", (plan) => `up to ${plan.max_replicas}`],
 ];

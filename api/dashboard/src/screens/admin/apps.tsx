@@ -25,7 +25,7 @@ const COLUMNS: Column<App>[] = [
   { head: "Organisation", className: "wide break", cell: (one) => one.organization },
   { head: "Plan", className: "wide", cell: (one) => one.plan },
   { head: "Replicas", className: "numeric wide", width: "9%", cell: (one) => one.replicas },
-  { head: "An hour", className: "numeric wide", width: "11%", cell: (one) => money(one.cost_per_hour) },
+  { head: "Cost an hour", className: "numeric wide", width: "11%", cell: (one) => money(one.cost_per_hour) },
   { head: "This month", className: "numeric", width: "13%", cell: (one) => money(one.cost_month) },
 ];
 

@@ -96,7 +96,7 @@ function Totals({ of }: { of: Schemas["BillingAnswer"] }) {
 const columns = (ask: (asked: Asked) => void): Column<Organization>[] => [
   { head: "Organisation", className: "break", cell: (one) => <strong>{one.name}</strong> },
   { head: "Balance", className: "numeric", cell: (one) => money(one.balance, 2) },
-  { head: "An hour", className: "numeric wide", cell: (one) => money(one.cost_per_hour) },
+  { head: "Cost an hour", className: "numeric wide", cell: (one) => money(one.cost_per_hour) },
   { head: "This month", className: "numeric wide", cell: (one) => money(one.month_cost) },
   { head: "Held apps", className: "numeric wide", cell: (one) => one.suspended_apps },
   { head: "Charged", className: "numeric wide", cell: (one) => money(one.month_charged) },

@@ -57,7 +57,7 @@ function Row({ of }: { of: Schemas["QueuedJobItem"] }) {
     <li>
       <div className="grow">
         <Text fw={600} className="break">
-          <span className="mono">{of.task}</span>
+          {of.task.replaceAll("_", " ")}
           {of.app ? (
             <>
               {" of "}

@@ -2,7 +2,7 @@
 import { Stack, Table, Text, Title } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { adminOverviewQuery, healthQuery } from "../../api/queries";
-import { money } from "../../parts/amounts";
+import { count, money, ram } from "../../parts/amounts";
 import { Fact } from "../../parts/fact";
 import { Loaded } from "../../parts/loading";
 import { Status } from "../../parts/status";
@@ -22,14 +22,14 @@ export function AdminOverview() {
               <Fact
                 title="Replicas"
                 value={String(all.resource_usage.replicas)}
-                more={`${all.resource_usage.total_cpu} CPU, ${all.resource_usage.total_ram_mb} MB promised`}
+                more={`${all.resource_usage.total_cpu} CPU, ${ram(all.resource_usage.total_ram_mb)} promised`}
               />
               <Fact
                 title="Organisations"
                 value={String(all.organizations.total)}
                 more={`${all.organizations.suspended} suspended`}
               />
-              <Fact title="Users" value={String(all.users.total)} more={`${all.users.admins} admins`} />
+              <Fact title="Users" value={String(all.users.total)} more={count(all.users.admins, "admin")} />
               <Fact title="Nodes" value={String(sum(all.worker_nodes))} more={listed(all.worker_nodes)} />
               <Fact
                 title="Cost"
@@ -39,7 +39,7 @@ export function AdminOverview() {
               <Fact
                 title="Jobs"
                 value={`${all.queue.waiting} waiting`}
-                more={`${all.queue.running} running, ${all.queue.failed} failed, the oldest ${lasted(all.queue.oldest_seconds * 1000)}`}
+                more={`${all.queue.running} running, ${all.queue.failed} failed${all.queue.waiting > 0 ? `, the oldest ${lasted(all.queue.oldest_seconds * 1000)}` : ""}`}
               />
               <Fact title="Deployments" value={String(sum(all.deployments))} more={listed(all.deployments)} />
             </dl>
@@ -80,11 +80,11 @@ function Health() {
               <Table.Tbody>
                 {Object.entries(report.checks).map(([part, check]) => (
                   <Table.Tr key={part}>
-                    <Table.Td>{part}</Table.Td>
+                    <Table.Td>{part.replaceAll("_", " ")}</Table.Td>
                     <Table.Td>
                       <Status of={check.status} />
                     </Table.Td>
-                    <Table.Td className="numeric">{check.milliseconds} ms</Table.Td>
+                    <Table.Td className="numeric">{check.status === "off" ? "–" : `${check.milliseconds} ms`}</Table.Td>
                   </Table.Tr>
                 ))}
               </Table.Tbody>

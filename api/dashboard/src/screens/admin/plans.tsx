@@ -5,7 +5,7 @@ import { useState } from "react";
 import { api, data, type Schemas } from "../../api/client";
 import { adminPlansQuery } from "../../api/queries";
 import { useAction } from "../../parts/action";
-import { count, money, perMonth } from "../../parts/amounts";
+import { count, money, perMonth, ram } from "../../parts/amounts";
 import { Dialog } from "../../parts/dialog";
 import { LinesField, TextField } from "../../parts/fields";
 import { Loaded } from "../../parts/loading";
@@ -39,8 +39,8 @@ export function AdminPlans() {
                   <Table.Th className="numeric wide">Memory</Table.Th>
                   <Table.Th className="numeric wide">Disk</Table.Th>
                   <Table.Th className="numeric wide">Replicas</Table.Th>
-                  <Table.Th className="numeric">An hour</Table.Th>
-                  <Table.Th className="numeric wide">A month</Table.Th>
+                  <Table.Th className="numeric">Cost an hour</Table.Th>
+                  <Table.Th className="numeric wide">Cost a month</Table.Th>
                   <Table.Th className="numeric">Apps</Table.Th>
                   <Table.Th>
                     <span className="visually-hidden">Change</span>
@@ -52,7 +52,7 @@ export function AdminPlans() {
                   <Table.Tr key={one.id}>
                     <Table.Td fw={600}>{one.name}</Table.Td>
                     <Table.Td className="numeric wide">{one.cpu_cores}</Table.Td>
-                    <Table.Td className="numeric wide">{one.ram_mb} MB</Table.Td>
+                    <Table.Td className="numeric wide">{ram(one.ram_mb)}</Table.Td>
                     <Table.Td className="numeric wide">{one.disk_gb} GB</Table.Td>
                     <Table.Td className="numeric wide">up to {one.max_replicas}</Table.Td>
                     <Table.Td className="numeric">{money(one.price_per_hour)}</Table.Td>

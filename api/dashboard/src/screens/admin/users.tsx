@@ -15,7 +15,7 @@ export function AdminUsers() {
   return (
     <Stack gap="sm">
       {field}
-      <Paged query={users} empty="Nobody has this in their address.">
+      <Paged query={users} empty={settled ? "Nobody has this in their address." : "There is nobody yet."}>
         {(items) => (
           <ul className="plain-list rows" aria-label="Users">
             {items.map((one) => (

@@ -7,7 +7,7 @@ import { useState } from "react";
 import { api, data, type Schemas } from "../../api/client";
 import { appQuery, plansQuery, walletQuery } from "../../api/queries";
 import { useAction } from "../../parts/action";
-import { money, perMonth } from "../../parts/amounts";
+import { count, money, perMonth, ram } from "../../parts/amounts";
 import { Loaded, Refused } from "../../parts/loading";
 import { LOOK_ONLY, useMay } from "../../parts/roles";
 import { useNow } from "../../parts/time";
@@ -191,7 +191,7 @@ function PlanChoice({ app, plans, may }: { app: Schemas["AppAnswer"]; plans: Sch
           aria-labelledby="plan"
           data={plans.map((one) => ({
             value: one.id,
-            label: `${one.name}: ${one.cpu_cores} CPU, ${one.ram_mb} MB, up to ${one.max_replicas} replicas, ${money(one.price_per_hour)} an hour`,
+            label: `${one.name}: ${one.cpu_cores} CPU, ${ram(one.ram_mb)}, up to ${count(one.max_replicas, "replica")}, ${money(one.price_per_hour)} an hour`,
           }))}
           disabled={!may}
           value={chosen}
