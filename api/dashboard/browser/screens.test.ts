@@ -225,7 +225,13 @@ test("every page of the admin is there", async () => {
   await page.getByRole("button", { name: `Suspend ${organization}` }).waitFor();
   await visitor.goto("/admin/users", "Admin");
   await page.getByRole("searchbox").fill(member.email);
+  await page.getByRole("button", { name: `Make admin: ${member.email}` }).click();
+  await page.getByRole("dialog", { name: `Make ${member.email} an admin?` }).waitFor();
+  await visitor.examine("admin-make-admin", { phone: false });
+  await page.keyboard.press("Escape");
+  await page.getByRole("dialog").waitFor({ state: "detached" });
   await page.getByRole("button", { name: `Lock out: ${member.email}` }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Lock out" }).click();
   await page.getByRole("button", { name: `Let in: ${member.email}` }).waitFor();
   await visitor.leave();
   admin.remove();

@@ -6,6 +6,7 @@ import { adminUsersQuery, meQuery } from "../../api/queries";
 import { useAction } from "../../parts/action";
 import { Paged } from "../../parts/paged";
 import { useSearch } from "../../parts/search_field";
+import { Sure } from "../../parts/sure";
 import { Ago } from "../../parts/time";
 
 export function AdminUsers() {
@@ -29,11 +30,13 @@ export function AdminUsers() {
 }
 
 function Row({ of, self }: { of: Schemas["UserItem"]; self: boolean }) {
-  const change = useAction({
-    run: (body: Schemas["WantedUser"]) =>
-      data(api.PATCH("/api/admin/paas/users/{user}", { params: { path: { user: of.id } }, body })),
+  const change = (body: Schemas["WantedUser"]) => ({
+    run: () => data(api.PATCH("/api/admin/paas/users/{user}", { params: { path: { user: of.id } }, body })),
     changes: [["admin"]],
   });
+  const setAdmin = useAction({ ...change({ is_admin: !of.is_admin }), quiet: true });
+  const lock = useAction({ ...change({ disabled: true }), quiet: true });
+  const letIn = useAction(change({ disabled: false }));
   const locked = Boolean(of.disabled_at);
   return (
     <li>
@@ -67,24 +70,52 @@ function Row({ of, self }: { of: Schemas["UserItem"]; self: boolean }) {
       </div>
       {self ? null : (
         <Group gap="xs">
-          <Button
-            size="xs"
-            variant="default"
-            loading={change.isPending}
-            aria-label={of.is_admin ? `No admin any more: ${of.email}` : `Make admin: ${of.email}`}
-            onClick={() => change.mutate({ is_admin: !of.is_admin })}
-          >
-            {of.is_admin ? "No admin any more" : "Make admin"}
-          </Button>
-          <Button
-            size="xs"
-            variant="default"
-            loading={change.isPending}
-            aria-label={locked ? `Let in: ${of.email}` : `Lock out: ${of.email}`}
-            onClick={() => change.mutate({ disabled: !locked })}
-          >
-            {locked ? "Let in" : "Lock out"}
-          </Button>
+          {of.is_admin ? (
+            <Sure
+              key="no admin"
+              label="No admin any more"
+              of={`No admin any more: ${of.email}`}
+              title={`Is ${of.email} no admin any more?`}
+              action="No admin any more"
+              does={setAdmin}
+            >
+              They keep their account and their organisations, and see nothing of the platform's own any more.
+            </Sure>
+          ) : (
+            <Sure
+              key="admin"
+              label="Make admin"
+              of={`Make admin: ${of.email}`}
+              title={`Make ${of.email} an admin?`}
+              action="Make admin"
+              does={setAdmin}
+            >
+              They can then do everything on the platform: see all apps, change settings and wallets, and lock out
+              anybody, you as well.
+            </Sure>
+          )}
+          {locked ? (
+            <Button
+              size="xs"
+              variant="default"
+              loading={letIn.isPending}
+              aria-label={`Let in: ${of.email}`}
+              onClick={() => letIn.mutate()}
+            >
+              Let in
+            </Button>
+          ) : (
+            <Sure
+              label="Lock out"
+              of={`Lock out: ${of.email}`}
+              title={`Lock ${of.email} out?`}
+              action="Lock out"
+              does={lock}
+            >
+              All their sessions end, and neither their tokens nor their keys open anything, until they are let in
+              again. Their apps run on.
+            </Sure>
+          )}
         </Group>
       )}
     </li>
