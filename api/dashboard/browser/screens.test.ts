@@ -209,6 +209,9 @@ test("every page of the admin is there", async () => {
   await visitor.examine("admin-node");
   await visitor.goto("/admin/nodes/none-of-ours", "Admin");
   await page.getByText('The Swarm has no node "none-of-ours".').waitFor();
+  // What is not there is told where the way to the others is.
+  await visitor.goto("/admin/no-such-page", "There is nothing here");
+  await page.getByRole("link", { name: "Audit" }).waitFor();
   await visitor.goto("/admin/organizations", "Admin");
   await page.getByRole("searchbox").fill(organization);
   await page.getByRole("button", { name: `Top up ${organization}` }).click();

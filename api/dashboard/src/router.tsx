@@ -14,7 +14,7 @@ import { hasEnded } from "./api/session";
 import { Failed, Waiting } from "./parts/loading";
 import { filtersOf } from "./screens/app/log_filters";
 import { ofOrganization } from "./screens/chosen_organization";
-import { NoSuchPage } from "./screens/not_found";
+import { NoSuchPage, NotFound } from "./screens/not_found";
 import { Shell } from "./screens/shell";
 import { wayOn } from "./screens/way_on";
 
@@ -107,6 +107,7 @@ const account = createRoute({
 const admin = createRoute({
   getParentRoute: () => shell,
   path: "/admin",
+  notFoundComponent: NotFound,
   component: lazyRouteComponent(() => import("./screens/admin/layout"), "AdminLayout"),
 });
 
@@ -185,6 +186,7 @@ const adminAlerts = createRoute({
 const app = createRoute({
   getParentRoute: () => shell,
   path: "/apps/$app",
+  notFoundComponent: NotFound,
   component: lazyRouteComponent(() => import("./screens/app/layout"), "AppLayout"),
 });
 
