@@ -126,7 +126,7 @@ function Names({ app }: { app: Schemas["AppAnswer"] }) {
         <TextField
           name="subdomain"
           label="Subdomain"
-          description={`Its address is ${app.host} now. Requests to the one before are answered no more.`}
+          description={`1 to 30 lower-case letters, digits and single dashes, beginning with a letter. Its address is ${app.host} now; requests to the one before are answered no more.`}
           required
           maxLength={30}
           disabled={!may.change}
