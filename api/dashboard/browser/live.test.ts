@@ -117,6 +117,28 @@ test("a Skypanel that stops is told of, and what is on the screen comes alive ag
   await visitor.leave();
 });
 
+test("two tabs that save settings do not undo each other", async () => {
+  const visitor = await Visitor.signedIn(owner);
+  const { page } = visitor;
+  const late = await visitor.context.newPage();
+  // A tab that hears nothing of what others change.
+  await late.route("**/api/paas/events/stream", (route) => route.abort());
+  const check = (of: typeof page) => of.getByRole("region", { name: "Health check" });
+  await late.goto(`/apps/${slug}/settings`);
+  await check(late).getByLabel("Path").waitFor();
+  await visitor.goto(`/apps/${slug}/settings`);
+  await check(page).getByLabel("Path").fill("/levels");
+  await check(page).getByRole("button", { name: "Save" }).click();
+  await page.getByText("Saved.").first().waitFor();
+  await check(late).getByLabel("Failures in a row").fill("7");
+  await check(late).getByRole("button", { name: "Save" }).click();
+  await late.getByText("Saved.").first().waitFor();
+  await page.reload();
+  await expect.poll(() => check(page).getByLabel("Failures in a row").inputValue()).toBe("7");
+  expect(await check(page).getByLabel("Path").inputValue()).toBe("/levels");
+  await visitor.leave();
+});
+
 test("what Skypanel fails to answer is told where it would be, and can be asked for again", async () => {
   const visitor = await Visitor.signedIn(owner);
   const { page } = visitor;
