@@ -43,7 +43,7 @@ export function Overview() {
               {app.version ? (
                 <Facts app={app} deployments={deployments.data?.items ?? []} />
               ) : (
-                <FirstPush app={app} deployments={deployments.data?.items ?? []} />
+                <Loaded query={deployments}>{({ items }) => <FirstPush app={app} deployments={items} />}</Loaded>
               )}
               {app.version ? <Processes app={app} query={processes} /> : null}
               <Events query={events} />
