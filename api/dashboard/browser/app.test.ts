@@ -30,6 +30,7 @@ test("a push is watched live, from its beginning to its end", async () => {
   await visitor.goto(`/apps/${slug}/deployments`);
   await page.getByRole("link", { name: "First" }).waitFor();
   repository.write("index.txt", "second");
+  repository.write("<b>turned \u202egnirts", "<img src=x onerror=\"document.title='owned'\">\n");
   repository.commit("Second \u202Eesrever");
   const pushed = repository.pushInBackground(slug);
   // It comes by itself, and so does its log.
@@ -39,6 +40,20 @@ test("a push is watched live, from its beginning to its end", async () => {
   await page.locator('[data-connection="ended"]').waitFor({ timeout: 2 * SOON_MS });
   await page.locator('[data-status="running"]', { hasText: "live" }).waitFor();
   expect(await pushed).toBe(0);
+
+  await page.locator("summary", { hasText: "What changed" }).click();
+  await page.getByRole("list", { name: "Commits" }).getByText("Second ⟨U+202E⟩esrever").waitFor();
+  await page.getByText("2 files, +2 −0").waitFor();
+  await page.locator('.diff-line[data-kind="added"]', { hasText: "+second" }).waitFor();
+  // All of it is text: what it would do to the page, or to a reader's eyes, is shown.
+  await page.locator('.diff-line[data-kind="added"]', { hasText: "+<img src=x onerror=" }).waitFor();
+  await page.getByText("<b>turned ⟨U+202E⟩gnirts").waitFor();
+  await page.locator("summary", { hasText: "index.txt" }).click();
+  await page.locator(".diff-line", { hasText: "+second" }).waitFor({ state: "detached" });
+  await page.locator("summary", { hasText: "index.txt" }).click();
+  await page.locator(".diff-line", { hasText: "+second" }).waitFor();
+  expect(await page.title()).not.toContain("owned");
+  await visitor.examine("deployment-changes");
   await visitor.leave();
 });
 

@@ -123,6 +123,21 @@ export const deploymentQuery = (app: string, deployment: string) =>
     refetchInterval: (query) => every(query.state.data?.finished_at ? LATER_MS : SOON_MS),
   });
 
+/** What a deployment changes. Once known it stays as it is, so that no news of the app makes it be read again. */
+export const changesQuery = (app: string, deployment: string) =>
+  queryOptions({
+    queryKey: ["changes", app, deployment],
+    queryFn: ({ signal }) =>
+      data(
+        api.GET("/api/paas/apps/{app}/deployments/{deployment}/changes", {
+          params: { path: { app, deployment } },
+          signal,
+        }),
+      ),
+    staleTime: (query) => (query.state.data?.changes ? Number.POSITIVE_INFINITY : 0),
+    refetchInterval: (query) => (query.state.data?.missing === "not_yet" ? every(SOON_MS) : false),
+  });
+
 export const processesQuery = (app: string) =>
   queryOptions({
     queryKey: ["app", app, "processes"],
