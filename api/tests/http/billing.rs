@@ -14,7 +14,7 @@ use skypanel_core::model::{
 use crate::world::World;
 
 /// An app of `acme` with a release that runs one `web`.
-async fn running_app(world: &World, slug: &str) -> Application {
+pub(crate) async fn running_app(world: &World, slug: &str) -> Application {
     let app = world.app(slug).await;
     let store = world.store();
     let new = NewDeployment {

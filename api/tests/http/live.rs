@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use axum::body::{BodyDataStream, to_bytes};
+use axum::body::to_bytes;
 use axum::http::{Method, StatusCode};
 use axum::response::Response;
-use futures_util::StreamExt as _;
-use serde_json::{Value, json};
+use serde_json::json;
 use skypanel_core::actions::Scope;
 
 use crate::browser::Browser;
@@ -68,63 +67,5 @@ async fn nobody_follows_so_much_that_others_cannot() {
     streams.pop();
     assert_eq!(world.get(&path).by("viewer").open().await.status(), StatusCode::OK, "has a place again");
     drop(streams);
-    world.close().await;
-}
-
-/// The next event of a stream of changes, as its name and data; heartbeats are passed over.
-async fn event(stream: &mut BodyDataStream, kept: &mut String) -> (String, Value) {
-    let whole = async {
-        loop {
-            if let Some((event, rest)) = kept.split_once("\n\n") {
-                let (event, rest) = (event.to_owned(), rest.to_owned());
-                *kept = rest;
-                let of = |field: &str| event.lines().find_map(|line| line.strip_prefix(field)).map(str::to_owned);
-                if let (Some(name), Some(data)) = (of("event: "), of("data: ")) {
-                    return (name, serde_json::from_str(&data).expect("is JSON"));
-                }
-                continue;
-            }
-            let piece = stream.next().await.expect("goes on").expect("is read");
-            kept.push_str(std::str::from_utf8(&piece).expect("is text"));
-        }
-    };
-    tokio::time::timeout(SOON, whole).await.expect("an event comes")
-}
-
-#[tokio::test]
-async fn changes_are_told_to_those_who_may_see_them_whoever_makes_them() {
-    let world = World::new().await;
-    let app = world.app("shop").await;
-    let opened = world.get("/api/paas/events/stream").by("viewer").open().await;
-    assert_eq!(opened.status(), StatusCode::OK);
-    let (mut stream, mut kept) = (opened.into_body().into_data_stream(), String::new());
-    assert_eq!(event(&mut stream, &mut kept).await, ("unknown".to_owned(), json!({})));
-
-    let outside = world.get("/api/paas/events/stream").by("outsider").open().await;
-    let (mut other, mut others) = (outside.into_body().into_data_stream(), String::new());
-    assert_eq!(event(&mut other, &mut others).await.0, "unknown");
-
-    let expected = json!({
-        "organization_id": app.organization_id.0, "app_id": app.id.0, "app": "shop",
-    });
-    // Each through another table: a config var, an event, a deployment and its app.
-    let vars = json!({ "vars": { "A": "1" } });
-    world.call(Method::PATCH, "/api/paas/apps/shop/env").by("developer").json(&vars).send().await.is(200);
-    assert_eq!(event(&mut stream, &mut kept).await, ("change".to_owned(), expected.clone()));
-    world.store().record_event(app.id, None, "health", "web.1 is not healthy").await.expect("records");
-    assert_eq!(event(&mut stream, &mut kept).await, ("change".to_owned(), expected.clone()));
-    deployment(&world, &app).await;
-    assert_eq!(event(&mut stream, &mut kept).await, ("change".to_owned(), expected));
-
-    // Members of other organisations heard of none of it, only of what is theirs.
-    world.post("/api/paas/apps").by("outsider").json(&json!({ "slug": "theirs" })).send().await.is(201);
-    let (name, data) = event(&mut other, &mut others).await;
-    assert_eq!((name.as_str(), &data["app"]), ("change", &json!("theirs")));
-
-    // Who is not a member any more hears nothing further.
-    let member = format!("/api/organizations/acme/members/{}", world.users["viewer"].id);
-    world.delete(&member).by("owner").send().await.is(204);
-    let rest = async { while stream.next().await.is_some() {} };
-    tokio::time::timeout(SOON, rest).await.expect("ends");
     world.close().await;
 }

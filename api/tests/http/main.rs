@@ -8,6 +8,7 @@ mod audited;
 mod auth;
 mod billing;
 mod browser;
+mod changes;
 mod console;
 mod dashboard;
 mod deployments;

@@ -87,7 +87,8 @@ pub(crate) async fn things(world: &World) -> Things {
     Things(things.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
 }
 
-const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJySykK18nyfYWW/A+yKBMRbHjc36mgcMmxaKn4S4bFo ada@home";
+pub(crate) const KEY: &str =
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJySykK18nyfYWW/A+yKBMRbHjc36mgcMmxaKn4S4bFo ada@home";
 
 /// A job all of whose tries failed.
 pub(crate) async fn failed_job(world: &World) -> i64 {

@@ -1,12 +1,12 @@
-//! What changed, as the database tells it: whoever shows an app or an organisation reads it again then. Called by the
-//! API, which passes on to each follower what they may see.
+//! What changed, as the database tells it: whoever shows it reads it again then. Called by the API, which passes on to
+//! each follower what they may see.
 
 use tokio::sync::broadcast;
 use uuid::Uuid;
 
-use crate::model::{AppId, AppSlug, OrganizationId};
+use crate::model::{AppId, AppSlug, OrganizationId, UserId};
 
-/// Channel of the announcements; the payload is [`Changed::parse`]'s.
+/// Channel of the announcements; the payload is [`Change::parse`]'s.
 pub(super) const CHANNEL: &str = "skypanel_changes";
 
 /// Something that changed.
@@ -14,6 +14,12 @@ pub(super) const CHANNEL: &str = "skypanel_changes";
 pub enum Change {
     /// Of an organisation.
     Of(Changed),
+    /// A person's own, such as a key or a session.
+    User(UserId),
+    /// Of the platform, as its admins see it.
+    Admins,
+    /// Of the platform, as everybody sees it, such as a plan.
+    Everybody,
     /// Nobody knows what: announcements were lost, so that all that is shown has to be read again.
     Unknown,
 }
@@ -27,16 +33,22 @@ pub struct Changed {
     pub app: Option<(AppId, AppSlug)>,
 }
 
-impl Changed {
-    /// `ORGANISATION` or `ORGANISATION APP SLUG`, as the trigger `paas_tell_change` writes it.
+impl Change {
+    /// `everybody`, `admins`, `user USER`, `ORGANISATION`, or `ORGANISATION APP SLUG`, as triggers write it.
     pub(super) fn parse(payload: &str) -> Option<Self> {
-        let mut words = payload.split(' ');
-        let organization = OrganizationId(words.next()?.parse::<Uuid>().ok()?);
-        let app = match (words.next(), words.next()) {
-            (Some(id), Some(slug)) => Some((AppId(id.parse::<Uuid>().ok()?), slug.parse().ok()?)),
-            _ => None,
+        let words: Vec<&str> = payload.split(' ').collect();
+        let of = |id: &str, app| {
+            let organization = OrganizationId(id.parse::<Uuid>().ok()?);
+            Some(Self::Of(Changed { organization, app }))
         };
-        Some(Self { organization, app })
+        match words[..] {
+            ["everybody"] => Some(Self::Everybody),
+            ["admins"] => Some(Self::Admins),
+            ["user", id] => Some(Self::User(UserId(id.parse::<Uuid>().ok()?))),
+            [organization] => of(organization, None),
+            [organization, id, slug] => of(organization, Some((AppId(id.parse::<Uuid>().ok()?), slug.parse().ok()?))),
+            _ => None,
+        }
     }
 }
 
@@ -62,16 +74,15 @@ mod tests {
     #[test]
     fn announcements_say_whose_change_it_is() {
         let (organization, app) = (Uuid::from_u128(1), Uuid::from_u128(2));
-        let of = |payload: &str| Changed::parse(payload);
-        assert_eq!(
-            of(&format!("{organization}")),
-            Some(Changed { organization: OrganizationId(organization), app: None })
-        );
+        let of = |payload: &str| Change::parse(payload);
+        let change = |app| Some(Change::Of(Changed { organization: OrganizationId(organization), app }));
+        assert_eq!(of(&format!("{organization}")), change(None));
         let slug: AppSlug = "shop".parse().expect("is a slug");
-        assert_eq!(
-            of(&format!("{organization} {app} shop")),
-            Some(Changed { organization: OrganizationId(organization), app: Some((AppId(app), slug)) })
-        );
+        assert_eq!(of(&format!("{organization} {app} shop")), change(Some((AppId(app), slug))));
+        assert_eq!(of(&format!("user {app}")), Some(Change::User(UserId(app))));
+        assert_eq!(of("admins"), Some(Change::Admins));
+        assert_eq!(of("everybody"), Some(Change::Everybody));
+        assert_eq!(of("user everybody"), None);
         assert_eq!(of("nothing"), None);
         assert_eq!(of(&format!("{organization} {app} No-Slug")), None);
     }

@@ -72,7 +72,7 @@ impl Streams {
             loop {
                 match listener.try_recv().await {
                     Ok(Some(notification)) if notification.channel() == changes::CHANNEL => {
-                        let change = Changed::parse(notification.payload()).map_or(Change::Unknown, Change::Of);
+                        let change = Change::parse(notification.payload()).unwrap_or(Change::Unknown);
                         let _ = changed.send(change);
                     }
                     Ok(Some(notification)) => {
