@@ -30,12 +30,13 @@ export interface ChartProps {
 const HEIGHT_PX = 180;
 /** Room for what is written beside the lines, and at least between two times below them. */
 const VALUES_PX = 94;
-const CLOCK_PX = 60;
+const CLOCK_PX = 70;
 const DATED_PX = 96;
 const DAY_S = 24 * 3600;
 /** From when on a time needs its day. */
 const LONG_S = DAY_S + 2 * 3600;
 const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
+const second = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 const day = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" });
 const dated = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
 const COLOURS = {
@@ -84,8 +85,7 @@ export function Chart({ title, lines, format, binary, from, to, marks, group, on
           {
             ...axis,
             space: timePx,
-            values: (_, times, __, ___, step) =>
-              times.map((at) => (step >= DAY_S ? day : isLong() ? dated : clock).format(at * 1000)),
+            values: (_, times, __, ___, step) => times.map((at) => words(step, isLong()).format(at * 1000)),
           },
           {
             ...axis,
@@ -149,6 +149,13 @@ export function Chart({ title, lines, format, binary, from, to, marks, group, on
       <div ref={place} onDoubleClick={() => onZoom(null)} aria-hidden="true" />
     </figure>
   );
+}
+
+/** How a time is written that stands so many seconds from the next. */
+function words(step: number, isLong: boolean): Intl.DateTimeFormat {
+  if (step >= DAY_S) return day;
+  if (isLong) return dated;
+  return step < 60 ? second : clock;
 }
 
 /** One row of times for all lines; where a line has none, there is a gap. */
