@@ -42,6 +42,7 @@ export const WRITING = {
     const { writeSync } = require("node:fs");
     const HOSTILE = [
       "\\u001b[31mred\\u001b[0m and \\u001b[1mbold\\u001b[0m",
+      "\\u001b[43;33mon yellow\\u001b[0m, \\u001b[7minverse\\u001b[0m, \\u001b[2;44mfaint on blue\\u001b[0m",
       "null\\u0000in\\u0007between",
       "<script>document.title='owned'</script>",
       "<img src=x onerror=\\"document.title='owned'\\">",

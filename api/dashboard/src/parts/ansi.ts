@@ -8,14 +8,28 @@ export interface Piece {
 }
 
 interface Style {
+  /** One of the eight of theme.css, or the grey behind them. */
   colour: number | null;
+  background: number | null;
+  inverse: boolean;
   bold: boolean;
   faint: boolean;
   italic: boolean;
   underline: boolean;
 }
 
-const PLAIN: Style = { colour: null, bold: false, faint: false, italic: false, underline: false };
+const PLAIN: Style = {
+  colour: null,
+  background: null,
+  inverse: false,
+  bold: false,
+  faint: false,
+  italic: false,
+  underline: false,
+};
+const BLACK = 0;
+const WHITE = 7;
+const GREY = 8;
 const ESCAPE = "\u001b";
 // CSI sequences, OSC sequences up to their end, and two-character escapes.
 const SEQUENCE = new RegExp(
@@ -56,8 +70,12 @@ function add(found: Piece[], raw: string, style: Style) {
 }
 
 function classes(style: Style): string {
+  // On a background text has the colour of the page, so that it can be read whatever the program thinks of.
+  const [text, behind] = style.inverse
+    ? [style.background, style.background === null ? (style.colour ?? BLACK) : null]
+    : [style.colour, style.background];
   const names = [
-    style.colour === null ? "" : `ansi-${style.colour}`,
+    behind !== null ? `ansi-on-${behind}` : text !== null ? `ansi-${text}` : "",
     style.bold ? "bold" : "",
     style.faint ? "faint" : "",
     style.italic ? "italic" : "",
@@ -72,15 +90,38 @@ function styled(before: Style, parameters: string): Style {
   for (let index = 0; index < codes.length; index += 1) {
     const code = codes[index] ?? 0;
     if (code === 38 || code === 48) {
-      // A colour of 256, or of all: only the first eight have a class, so that others stay plain.
-      const wide = codes[index + 1] === 2 ? 4 : 2;
-      const colour = codes[index + 2];
-      if (code === 38)
-        style = { ...style, colour: wide === 2 && colour !== undefined && colour < 16 ? colour % 8 : null };
+      const [wide, colour] = extended(codes.slice(index + 1));
+      style = code === 38 ? { ...style, colour } : { ...style, background: colour };
       index += wide;
     } else style = one(style, code);
   }
   return style;
+}
+
+/** How many codes tell a colour of 256 or of all, and which of ours is the nearest. */
+function extended([kind, ...rest]: number[]): [codes: number, colour: number | null] {
+  if (kind === 2) return [4, nearest(rest[0] ?? 0, rest[1] ?? 0, rest[2] ?? 0)];
+  const of256 = rest[0];
+  if (of256 === undefined) return [2, null];
+  if (of256 < 16) return [2, basic(of256)];
+  if (of256 < 232) {
+    const cube = of256 - 16;
+    const parts = [Math.floor(cube / 36), Math.floor(cube / 6) % 6, cube % 6].map((part) => part * 51);
+    return [2, nearest(parts[0] ?? 0, parts[1] ?? 0, parts[2] ?? 0)];
+  }
+  const grey = (of256 - 232) * 10 + 8;
+  return [2, nearest(grey, grey, grey)];
+}
+
+/** Bright colours are those that are not; only bright black is one of its own. */
+const basic = (colour: number): number => (colour === GREY ? GREY : colour % 8);
+
+/** By its hue, since ours can be read on the page in both of its themes. */
+function nearest(red: number, green: number, blue: number): number {
+  const [least, most] = [Math.min(red, green, blue), Math.max(red, green, blue)];
+  if (most - least < 40) return most < 64 ? BLACK : most < 176 ? GREY : WHITE;
+  const middle = (least + most) / 2;
+  return (red > middle ? 1 : 0) + (green > middle ? 2 : 0) + (blue > middle ? 4 : 0);
 }
 
 function one(style: Style, code: number): Style {
@@ -92,8 +133,13 @@ function one(style: Style, code: number): Style {
   if (code === 22) return { ...style, bold: false, faint: false };
   if (code === 23) return { ...style, italic: false };
   if (code === 24) return { ...style, underline: false };
+  if (code === 7) return { ...style, inverse: true };
+  if (code === 27) return { ...style, inverse: false };
   if (code === 39) return { ...style, colour: null };
+  if (code === 49) return { ...style, background: null };
   if (code >= 30 && code <= 37) return { ...style, colour: code - 30 };
-  if (code >= 90 && code <= 97) return { ...style, colour: code - 90 };
+  if (code >= 40 && code <= 47) return { ...style, background: code - 40 };
+  if (code >= 90 && code <= 97) return { ...style, colour: basic(code - 82) };
+  if (code >= 100 && code <= 107) return { ...style, background: basic(code - 92) };
   return style;
 }
