@@ -1,4 +1,5 @@
 // The log of an app: hostile content, filters that the address keeps, a line that can be gone to, and very many lines.
+import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { WRITING } from "./apps";
 import { closeBrowser, SOON_MS, Visitor } from "./browser";
@@ -33,6 +34,7 @@ test("what an app writes is text and colours, and nothing else", async () => {
   expect((await visit(slug, "/hostile")).status).toBe(200);
   await page.getByText("end of what is hostile").waitFor();
   await page.locator(".log-line .ansi-1", { hasText: "red" }).waitFor();
+  await page.locator(".log-line .ansi-on-3", { hasText: "on yellow" }).waitFor();
   const lines = await page.locator(".log-line").allTextContents();
   const shown = (text: string) => lines.find((line) => line.includes(text)) ?? "";
   expect(shown("null")).toContain("nullinbetween");
@@ -53,7 +55,11 @@ test("what an app writes is text and colours, and nothing else", async () => {
     .locator(".log-line")
     .evaluateAll((rows) => Math.max(...rows.map((row) => row.textContent?.length ?? 0)));
   expect(longest).toBeLessThan(100_000);
-  await page.getByRole("button", { name: "Download" }).waitFor();
+  const downloaded = page.waitForEvent("download");
+  await page.getByRole("button", { name: "Download these lines" }).click();
+  const file = readFileSync(await (await downloaded).path(), "utf8");
+  expect(file).toContain("on yellow, inverse, faint on blue\n");
+  expect(file).not.toContain("\u001b");
   await visitor.leave();
 });
 
@@ -136,6 +142,25 @@ test("a line has an address, and very many lines scroll to their beginning and b
   await page.locator(".log-line[data-chosen]").waitFor();
   expect(await page.locator(".log-line[data-chosen]").textContent()).toBe(text);
   await page.getByRole("button", { name: "Copy the link to the line" }).waitFor();
+
+  // The same with keys alone: from the line to its neighbours, to none, and to the last one in sight.
+  const numbered = async () =>
+    Number(/line (\d+) of/.exec((await page.locator("[data-chosen]").textContent()) ?? "")?.[1]);
+  const clicked = await numbered();
+  const address = page.url();
+  await log.focus();
+  await page.keyboard.press("ArrowDown");
+  await page.waitForURL((url) => url.href !== address);
+  expect(await numbered()).toBe(clicked + 1);
+  await page.keyboard.press("ArrowUp");
+  await page.waitForURL(address);
+  await page.keyboard.press("Escape");
+  await page.locator("[data-chosen]").waitFor({ state: "detached" });
+  await page.keyboard.press("Enter");
+  await page.locator("[data-chosen]").waitFor();
+  expect(await page.locator("[data-chosen]").isVisible()).toBe(true);
+  await chosen.locator("a.log-time").click();
+  await page.waitForURL(address);
 
   // Somebody else opens it, and sees that line among its neighbours.
   const other = await Visitor.signedIn(owner);

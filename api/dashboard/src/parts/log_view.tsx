@@ -3,7 +3,7 @@
 import { Button } from "@mantine/core";
 import { IconArrowDown } from "@tabler/icons-react";
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { type MouseEvent, useCallback, useEffect, useLayoutEffect, useRef, useState } from "react";
+import { type KeyboardEvent, type MouseEvent, useCallback, useEffect, useLayoutEffect, useRef, useState } from "react";
 import { pieces } from "./ansi";
 import { exactly } from "./time";
 
@@ -38,7 +38,8 @@ interface LogViewProps {
   chosen?: string | undefined;
   /** The address of a line; without, lines have none. */
   address?: (cursor: string) => string;
-  onChoose?: (cursor: string) => void;
+  /** Somebody chose a line, or with undefined none any more. */
+  onChoose?: (cursor: string | undefined) => void;
   /** Somebody comes near to the first line, or to the last. */
   onFirst?: (() => void) | undefined;
   onLast?: (() => void) | undefined;
@@ -102,10 +103,40 @@ export function LogView(props: LogViewProps) {
     onChoose(cursor);
   };
 
+  // Enter chooses the last line in sight, the arrows go on from there, and Escape leaves: what a click does otherwise.
+  const onKeyDown = (event: KeyboardEvent) => {
+    const at = box.current;
+    if (!onChoose || !at || event.ctrlKey || event.metaKey || event.altKey) return;
+    const before = chosen === undefined ? -1 : lines.findIndex((line) => line.cursor === chosen);
+    const last = virtual.getVirtualItems().findLast((item) => item.end <= at.scrollTop + at.clientHeight);
+    const step = { ArrowUp: -1, ArrowDown: 1 }[event.key];
+    const next = event.key === "Enter" ? (last?.index ?? -1) : step && before >= 0 ? before + step : -1;
+    const cursor = lines[next]?.cursor;
+    if (event.key === "Escape" && before >= 0) onChoose(undefined);
+    else if (cursor !== undefined) {
+      setFollowing(false);
+      arrived.current = cursor;
+      virtual.scrollToIndex(next);
+      onChoose(cursor);
+    } else return;
+    event.preventDefault();
+  };
+
   return (
     <div className="log-frame">
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls is reachable with the keyboard */}
-      <section className="log" ref={box} onScroll={onScroll} tabIndex={0} aria-label={label} data-following={following}>
+      <section
+        className="log"
+        ref={box}
+        onScroll={onScroll}
+        onKeyDown={onKeyDown}
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls is reachable with the keyboard
+        tabIndex={0}
+        aria-label={label}
+        aria-description={
+          onChoose ? "Enter chooses a line, arrows the next one; its address is then that of the page." : undefined
+        }
+        data-following={following}
+      >
         {lines.length === 0 ? <p className="log-empty">{empty}</p> : null}
         <div style={{ height: virtual.getTotalSize(), position: "relative" }}>
           {virtual.getVirtualItems().map((item) => {

@@ -66,7 +66,10 @@ export function Logs() {
         follows={!past}
         chosen={filters.line}
         address={address}
-        onChoose={(line) => go({ ...filters, line })}
+        onChoose={(line) => {
+          const { line: _, ...rest } = filters;
+          go(line === undefined ? rest : { ...rest, line });
+        }}
         onFirst={log.readOlder}
         onLast={past ? log.readNewer : undefined}
         label={`Log of ${slug}`}
@@ -106,7 +109,7 @@ export function Logs() {
             disabled={log.lines.length === 0}
             onClick={() => download(slug, log.lines)}
           >
-            Download
+            Download these lines
           </Button>
         </Group>
       </Group>
