@@ -83,6 +83,13 @@ test("a newcomer signs in, adds a key, makes an app, and sees the push arrive", 
     .getByText("web.1")
     .waitFor({ timeout: 4 * SOON_MS });
   await visitor.examine("app-metrics");
+  // Where the pointer is, all charts tell what was measured then, and when that was.
+  await page.locator(".chart", { hasText: "Memory" }).locator(".u-over").hover();
+  const cpu = page.locator(".chart", { hasText: "CPU" });
+  await cpu.locator("time").waitFor();
+  expect(await cpu.locator("time").textContent()).toMatch(/^\d\d:\d\d:\d\d$/);
+  await page.getByRole("heading", { level: 1 }).hover();
+  await cpu.locator("time").waitFor({ state: "detached" });
 
   await page.getByRole("link", { name: "Apps" }).click();
   await page.getByRole("link", { name: slug }).waitFor();

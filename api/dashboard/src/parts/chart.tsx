@@ -1,13 +1,19 @@
 // Lines over time, drawn on a canvas and kept up to date there. Charts of one group share their cursor and their zoom.
 import "uplot/dist/uPlot.min.css";
 import { useComputedColorScheme } from "@mantine/core";
-import { useEffect, useMemo, useRef } from "react";
+import { useEffect, useMemo, useRef, useState } from "react";
 import uPlot from "uplot";
 
 export interface ChartLine {
   name: string;
   /** Seconds since 1970 and the value; oldest first. */
   points: readonly (readonly [number, number])[];
+}
+
+/** A moment that is marked, in seconds since 1970, and what happened then. */
+export interface Mark {
+  at: number;
+  label: string;
 }
 
 export interface ChartProps {
@@ -20,8 +26,7 @@ export interface ChartProps {
   /** What is shown, in seconds since 1970. */
   from: number;
   to: number;
-  /** Moments to mark. */
-  marks: readonly number[];
+  marks: readonly Mark[];
   group: string;
   /** Somebody chose a part, or with null all of it again. */
   onZoom: (part: [number, number] | null) => void;
@@ -30,15 +35,15 @@ export interface ChartProps {
 const HEIGHT_PX = 180;
 /** Room for what is written beside the lines, and at least between two times below them. */
 const VALUES_PX = 94;
-const CLOCK_PX = 70;
+const CLOCK_PX = 60;
 const DATED_PX = 96;
 const DAY_S = 24 * 3600;
 /** From when on a time needs its day. */
 const LONG_S = DAY_S + 2 * 3600;
 const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
-const second = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 const day = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" });
 const dated = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
+const exact = new Intl.DateTimeFormat("en-GB", { timeStyle: "medium" });
 const COLOURS = {
   light: ["#2a52be", "#b45309", "#1d7337", "#8a2a8f", "#0b6b74", "#b42318"],
   dark: ["#8fb0ff", "#f3b562", "#86d79f", "#e3a5e8", "#79d3dc", "#ff9c92"],
@@ -53,6 +58,8 @@ export function Chart({ title, lines, format, binary, from, to, marks, group, on
   const scheme = useComputedColorScheme("light");
   const data = useMemo(() => aligned(lines), [lines]);
   const drawn = useRef<uPlot | null>(null);
+  // Which of the times the cursor is at, in this chart or another one of its group.
+  const [pointed, setPointed] = useState<number | null>(null);
   // What changes while it is drawn. Another chart in its place would lose the cursor of who looks at it.
   const now = useRef({ data, from, to, marks, onZoom });
   now.current = { data, from, to, marks, onZoom };
@@ -85,7 +92,8 @@ export function Chart({ title, lines, format, binary, from, to, marks, group, on
           {
             ...axis,
             space: timePx,
-            values: (_, times, __, ___, step) => times.map((at) => words(step, isLong()).format(at * 1000)),
+            values: (_, times, __, ___, step) =>
+              times.map((at) => (step >= DAY_S ? day : isLong() ? dated : clock).format(at * 1000)),
           },
           {
             ...axis,
@@ -105,6 +113,7 @@ export function Chart({ title, lines, format, binary, from, to, marks, group, on
           })),
         ],
         hooks: {
+          setCursor: [(chart) => setPointed(chart.cursor.idx ?? null)],
           draw: [(chart) => mark(chart, now.current.marks, INK[scheme])],
           setSelect: [
             (chart) => {
@@ -131,17 +140,21 @@ export function Chart({ title, lines, format, binary, from, to, marks, group, on
   // biome-ignore lint/correctness/useExhaustiveDependencies: it is drawn by them
   useEffect(() => drawn.current?.setData(data), [data, from, to, marks]);
 
+  const at = pointed === null ? undefined : data[0][pointed];
   return (
     <figure className="chart">
       <figcaption>
-        <strong>{title}</strong>
+        <span>
+          <strong>{title}</strong>
+          {at === undefined ? null : <time className="chart-time">{exact.format(at * 1000)}</time>}
+        </span>
         <ul className="plain-list chart-lines">
           {lines.map((line, index) => (
             <li key={line.name}>
               <svg width="12" height="4" aria-hidden="true">
                 <rect width="12" height="4" rx="2" fill={COLOURS[scheme][index % COLOURS[scheme].length]} />
               </svg>
-              {line.name} {format(line.points.at(-1)?.[1] ?? 0)}
+              {line.name} {told(at === undefined ? line.points.at(-1)?.[1] : data[index + 1]?.[pointed ?? 0], format)}
             </li>
           ))}
         </ul>
@@ -151,11 +164,9 @@ export function Chart({ title, lines, format, binary, from, to, marks, group, on
   );
 }
 
-/** How a time is written that stands so many seconds from the next. */
-function words(step: number, isLong: boolean): Intl.DateTimeFormat {
-  if (step >= DAY_S) return day;
-  if (isLong) return dated;
-  return step < 60 ? second : clock;
+/** A value in words; a line has none where it was not measured. */
+function told(value: number | null | undefined, format: (value: number) => string): string {
+  return value === null || value === undefined ? "–" : format(value);
 }
 
 /** One row of times for all lines; where a line has none, there is a gap. */
@@ -168,18 +179,27 @@ export function aligned(lines: readonly ChartLine[]): uPlot.AlignedData {
   return [times, ...columns];
 }
 
-function mark(chart: uPlot, marks: readonly number[], colour: string) {
+function mark(chart: uPlot, marks: readonly Mark[], colour: string) {
   const { ctx, bbox } = chart;
+  const size = 11 * uPlot.pxRatio;
   ctx.save();
   ctx.strokeStyle = colour;
+  ctx.fillStyle = colour;
+  ctx.font = `${size}px sans-serif`;
   ctx.setLineDash([4, 4]);
-  for (const at of marks) {
+  let free = bbox.left;
+  for (const { at, label } of [...marks].sort((one, other) => one.at - other.at)) {
     const x = Math.round(chart.valToPos(at, "x", true));
     if (x < bbox.left || x > bbox.left + bbox.width) continue;
     ctx.beginPath();
     ctx.moveTo(x, bbox.top);
     ctx.lineTo(x, bbox.top + bbox.height);
     ctx.stroke();
+    // Where several are close together, not all of their words fit.
+    const room = ctx.measureText(label).width + size;
+    if (x < free || x + room > bbox.left + bbox.width) continue;
+    ctx.fillText(label, x + size / 3, bbox.top + size);
+    free = x + room;
   }
   ctx.restore();
 }

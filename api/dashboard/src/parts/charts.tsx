@@ -6,7 +6,7 @@ import type { UseQueryResult } from "@tanstack/react-query";
 import { type ReactNode, useMemo, useState } from "react";
 import type { Schemas } from "../api/client";
 import type { MetricsRange } from "../api/queries";
-import { Chart, type ChartLine } from "./chart";
+import { Chart, type ChartLine, type Mark } from "./chart";
 import { Loaded } from "./loading";
 import { closer, farther, moved, type Span } from "./span";
 
@@ -31,14 +31,14 @@ interface ChartsProps {
   range: MetricsRange;
   onRange: (range: MetricsRange) => void;
   charts: readonly ChartOf[];
-  /** Moments to mark, in seconds since 1970, and what they are. */
-  marks?: readonly number[];
+  /** Moments to mark, and what they all are. */
+  marks?: readonly Mark[];
   marked?: string;
   /** What is said where nothing was measured. */
   empty: ReactNode;
 }
 
-const NONE: readonly number[] = [];
+const NONE: readonly Mark[] = [];
 
 export function Charts({ query, range, onRange, charts, marks = NONE, marked, empty }: ChartsProps) {
   const [part, setPart] = useState<Span | null>(null);
@@ -113,7 +113,7 @@ function Closer({ whole, part, onSet }: CloserProps) {
 interface LinesProps {
   series: readonly Schemas["SeriesItem"][];
   charts: readonly ChartOf[];
-  marks: readonly number[];
+  marks: readonly Mark[];
   shown: Span;
   onZoom: (part: Span | null) => void;
 }

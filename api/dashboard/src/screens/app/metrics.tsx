@@ -33,7 +33,7 @@ export function Metrics() {
     () =>
       (deployments?.items ?? [])
         .filter((one) => one.status === "succeeded" && one.finished_at)
-        .map((one) => Date.parse(one.finished_at ?? "") / 1000),
+        .map((one) => ({ at: Date.parse(one.finished_at ?? "") / 1000, label: one.version ? `v${one.version}` : "" })),
     [deployments],
   );
   return (
