@@ -57,50 +57,6 @@ test("a plan is made, compared, chosen for an app, and removed once none is on i
   owner.remove();
 });
 
-test("every page is right on a system that has nothing yet", async () => {
-  const visitor = await Visitor.signedIn(operator);
-  const { page } = visitor;
-  // The real answers, without what other tests have left.
-  await page.route(/\/api\/(admin\/)?paas\/|\/api\/organizations/, async (route) => {
-    if (route.request().method() !== "GET" || route.request().url().includes("/stream")) return route.fallback();
-    const answer = await route.fetch();
-    const json: unknown = await answer.json().catch(() => null);
-    await (json === null
-      ? route.fulfill({ response: answer })
-      : route.fulfill({ response: answer, json: emptied(json) }));
-  });
-  for (const [path, words] of [
-    ["/admin", "0 waiting"],
-    ["/admin/apps", "There is no app yet."],
-    ["/admin/organizations", "There is none yet."],
-    ["/admin/users", "Nobody has this in their address."],
-    ["/admin/nodes", "No node"],
-    ["/admin/plans", "There is no plan"],
-    ["/admin/billing", "There is no organisation yet"],
-    ["/admin/jobs", "The queue is empty"],
-    ["/admin/alerts", "Nothing is wrong now."],
-    ["/admin/settings", "No setting fits."],
-    ["/admin/audit", "Nothing of that kind was done."],
-    ["/plans", "There is no plan yet."],
-    ["/apps", "You have no app yet."],
-    ["/organizations", "You are in no organisation."],
-    ["/usage", "You are in no organisation"],
-  ] as const) {
-    await visitor.goto(path);
-    await page.getByText(words).first().waitFor();
-    await visitor.examine(`empty${path.replaceAll("/", "-")}`, { phone: false });
-  }
-  await visitor.leave();
-});
-
-/** An answer without any items, and with nothing counted. */
-function emptied(value: unknown): unknown {
-  if (Array.isArray(value)) return [];
-  if (typeof value === "number") return 0;
-  if (typeof value !== "object" || value === null) return value;
-  return Object.fromEntries(Object.entries(value).map(([name, one]) => [name, emptied(one)]));
-}
-
 test("the queue says what waits and what failed", async () => {
   const visitor = await Visitor.signedIn(operator);
   const { page } = visitor;

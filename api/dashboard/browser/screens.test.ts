@@ -1,5 +1,6 @@
 // What is not an app's: the organisation and its invitations, usage, the account, and the pages of admins.
 import { afterAll, expect, test } from "vitest";
+import { BROKEN, TALKING } from "./apps";
 import { closeBrowser, Visitor } from "./browser";
 import { ADDRESS, Person, unique } from "./instance";
 import { totp } from "./totp";
@@ -177,7 +178,17 @@ test("a second factor is set up, and asked for at the next sign-in", async () =>
 test("every page of the admin is there", async () => {
   const admin = Person.admin();
   const organization = unique("org");
-  const member = Person.member(organization, "developer");
+  const member = Person.member(organization, "owner");
+  member.registerKey();
+  const [slug, broken] = [unique("full"), unique("broken")];
+  for (const [app, from] of [
+    [slug, TALKING],
+    [broken, BROKEN],
+  ] as const) {
+    const repository = member.repository(from);
+    repository.commit("Say hello");
+    expect(repository.push(app).status === 0, app).toBe(app === slug);
+  }
   const visitor = await Visitor.signedIn(admin);
   const { page } = visitor;
   await page.getByRole("link", { name: "Admin" }).click();
@@ -185,7 +196,7 @@ test("every page of the admin is there", async () => {
   await visitor.loaded();
   await visitor.examine("admin-overview");
   for (const [path, words] of [
-    ["apps", ""],
+    ["apps", slug],
     ["organizations", ""],
     ["users", ""],
     ["nodes", "leader"],
@@ -196,6 +207,8 @@ test("every page of the admin is there", async () => {
     if (words) await page.getByText(words).first().waitFor();
     await visitor.examine(`admin-${path}`);
   }
+  member.destroy(slug);
+  member.destroy(broken);
   await visitor.goto("/admin/nodes", "Admin");
   await page.locator("tbody").getByRole("link").first().click();
   const memory = page.locator(".chart", { hasText: "Memory" });
