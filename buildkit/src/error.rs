@@ -27,7 +27,7 @@ pub enum BuildError {
     #[error("The build was cancelled.")]
     Cancelled,
     /// The build itself failed; its output says why.
-    #[error("The build failed (exit status {status}). The lines above say why; nothing was released.")]
+    #[error("The build failed (exit status {status}). The end of its log says why; nothing was released.")]
     Failed {
         /// Exit status of the build.
         status: i64,
