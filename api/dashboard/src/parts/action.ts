@@ -28,9 +28,10 @@ export function useAction<In = void, Out = unknown>(action: Action<In, Out>) {
       await Promise.all(changes.map((queryKey) => cache.invalidateQueries({ queryKey })));
     },
     onError: (error) => {
-      // It stays until it was read.
-      if (!quiet)
-        notifications.show({ title: "That did not work", message: words(error), color: "red", autoClose: false });
+      if (quiet) return;
+      const message = words(error);
+      // It stays until it was read, and is not said twice.
+      notifications.show({ id: message, title: "That did not work", message, color: "red", autoClose: false });
     },
   });
 }
