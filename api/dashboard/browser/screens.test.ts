@@ -1,7 +1,7 @@
 // What is not an app's: the organisation and its invitations, usage, the account, and the pages of admins.
 import { afterAll, expect, test } from "vitest";
 import { BROKEN, TALKING } from "./apps";
-import { closeBrowser, Visitor } from "./browser";
+import { closeBrowser, DESK, PHONE, Visitor } from "./browser";
 import { ADDRESS, Person, unique } from "./instance";
 import { totp } from "./totp";
 
@@ -222,6 +222,15 @@ test("every page of the admin is there", async () => {
   await visitor.examine("admin-node");
   await visitor.goto("/admin/nodes/none-of-ours", "Admin");
   await page.getByText('The Swarm has no node "none-of-ours".').waitFor();
+  // Of the way around a phone shows all, and of a longer one where it goes on and what is shown now.
+  await page.setViewportSize(PHONE);
+  await page.locator("nav.tabs[data-before]").waitFor();
+  const current = await page.locator('nav.tabs [aria-current="page"]').boundingBox();
+  expect(current?.x).toBeGreaterThan(0);
+  expect((current?.x ?? 0) + (current?.width ?? 0)).toBeLessThan(PHONE.width);
+  const nav = await page.locator("nav.nav").evaluate((of) => [of.scrollWidth, of.clientWidth]);
+  expect(nav[0]).toBeLessThanOrEqual(nav[1] ?? 0);
+  await page.setViewportSize(DESK);
   // What is not there is told where the way to the others is.
   await visitor.goto("/admin/no-such-page", "There is nothing here");
   await page.getByRole("link", { name: "Audit" }).waitFor();
