@@ -289,6 +289,8 @@ settings! {
     alerts_jobs_waiting: u64 = "alerts.jobs_waiting", 1_000u64 => 0..=1_000_000;
     /// Age of a waiting job that is an alert, in seconds; 0 for none.
     alerts_jobs_oldest_seconds: u64 = "alerts.jobs_oldest_seconds", 1_800u64 => 0..=604_800;
+    /// Share of the budget that an organisation's owners set for a month, in percent, that is an alert once it is charged; 0 for none.
+    alerts_budget_percent: u64 = "alerts.budget_percent", 80u64 => 0..=100;
     /// Apps of an organisation held by its empty wallet that are an alert; 0 for none.
     alerts_held_apps: u64 = "alerts.held_apps", 1u64 => 0..=1_000_000;
     /// Minutes after the end of an hour by which it must be settled; 0 for no alert.
@@ -374,6 +376,15 @@ impl Settings {
     /// The first of the days (UTC) for which usage and charges are compared.
     pub fn first_billing_day(&self, now: DateTime<Utc>) -> NaiveDate {
         now.date_naive() - Days::new(self.alerts_billing_days.saturating_sub(1))
+    }
+
+    /// Hours of what runs that a wallet must last for: below the first its organisation is warned, below the second for
+    /// the last time. `own` is what its owners chose in place of the platform's first number. Where that is 0, the
+    /// platform warns nobody before the last time.
+    pub fn low_balance_hours(&self, own: Option<u32>) -> [u64; 2] {
+        let platform = self.billing_low_balance_hours;
+        let first = own.filter(|_| platform > 0).map_or(platform, u64::from);
+        [first, self.billing_last_warning_hours]
     }
 
     /// The text form inside a stored JSON value.

@@ -9,7 +9,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use skypanel_core::Error;
-use skypanel_core::model::{AlertRule, Hour, NodeAvailability, NodeState};
+use skypanel_core::model::{AlertRule, Hour, Month, NodeAvailability, NodeState};
 use skypanel_core::settings::Settings;
 use skypanel_core::store::{Incident, Store};
 
@@ -132,13 +132,25 @@ pub(super) async fn of_the_store(store: &Store) -> Result<Registry, Error> {
 
 async fn of_money(registry: &mut Registry, store: &Store, settings: &Settings) -> Result<(), Error> {
     let now = store.clock().now();
-    let wallets = family(
+    let wallets =
+        family(registry, "wallet_hours", "Hours that a wallet lasts for, of those that do not last for long enough");
+    let enough = family(
         registry,
-        "wallet_hours",
-        "Hours that a wallet lasts for, of those that last for less than billing.low_balance_hours",
+        "wallet_low_hours",
+        "Hours that it should last for, by its owners' word, billing.low_balance_hours or billing.last_warning_hours",
     );
-    for wallet in store.low_wallets(number(settings.billing_low_balance_hours)).await? {
-        wallets.get_or_create(&Organization { organization: wallet.name }).set(wallet.hours);
+    for wallet in store.low_wallets(settings.low_balance_hours(None), 1.0).await? {
+        let of = Organization { organization: wallet.name };
+        wallets.get_or_create(&of).set(wallet.hours);
+        enough.get_or_create(&of).set(wallet.threshold);
+    }
+    let budgets = family(
+        registry,
+        "month_budget_ratio",
+        "What was charged this month of the budget that its owners set, of organisations that have one",
+    );
+    for used in store.budgets_used(Month::of(now), 0).await? {
+        budgets.get_or_create(&Organization { organization: used.name }).set(used.percent / 100.0);
     }
     let held = family(registry, "held_apps", "Apps that are suspended because the wallet is empty");
     for (_, organization, count) in store.held_by_wallets(1).await? {

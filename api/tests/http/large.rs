@@ -404,7 +404,8 @@ async fn do_what_pushes_and_jobs_do(large: &mut Large) {
         incidents(Incident::Crash, now - TimeDelta::hours(1), 3);
         apps_given_up(1);
         certificates_that_fail(now + TimeDelta::days(14));
-        low_wallets(72.0);
+        low_wallets([72, 24], 0.9);
+        budgets_used(skypanel_core::model::Month::of(now), 80);
         held_by_wallets(1);
         unsettled_since(now);
         billing_differences(now.date_naive());

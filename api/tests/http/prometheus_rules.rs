@@ -88,6 +88,8 @@ async fn a_prometheus_looks_at_nothing_that_is_not_there() {
         ("skypanel_app_failed_deployments", &[("app", "shop")], 1.0),
         ("skypanel_app_given_up", &[("app", "blog")], 1.0),
         ("skypanel_held_apps", &[("organization", "acme")], 1.0),
+        ("skypanel_wallet_low_hours", &[("organization", "acme")], 72.0),
+        ("skypanel_month_budget_ratio", &[("organization", "acme")], 0.75),
         ("skypanel_billing_difference", &[("organization", "acme")], 1.5),
         ("skypanel_service_up", &[("service", "edge")], 1.0),
         ("skypanel_node_up", &[("node", "one")], 1.0),
@@ -131,6 +133,11 @@ async fn things_go_wrong(world: &World) {
              price_per_hour, replica_microseconds, cost, charged)
          SELECT organization_id, '2026-03-01', id, slug, 'extra', id, 'dollar', 1, 1, 1.5, 1.5
          FROM paas_applications WHERE id = $1",
+        "INSERT INTO paas_usage_months (organization_id, month, application_id, app_slug, process_type, plan_id,
+             plan_name, price_per_hour, replica_microseconds, cost, charged)
+         SELECT organization_id, '2026-03-01', id, slug, 'extra', id, 'dollar', 1, 1, 1.5, 1.5
+         FROM paas_applications WHERE id = $1",
+        "UPDATE organizations SET month_budget = 2 WHERE name = 'acme'",
     ] {
         let mut query = sqlx::query(sql);
         if sql.contains("$1") {

@@ -7,9 +7,8 @@ use super::plans::admin;
 use super::{Actions, Actor};
 use crate::model::{
     AppId, Hour, LedgerEntry, LedgerKind, Money, Month, NewLedgerEntry, Organization, OrganizationId, SuspensionReason,
-    UsageLine, cost_over,
+    UsageLine, WalletThresholds, cost_over,
 };
-use crate::settings::Settings;
 use crate::store::{Access, AuditEntry, add_lines, audit, ledger, settlement, suspension};
 use crate::{Error, Result};
 
@@ -29,12 +28,22 @@ pub struct Wallet {
     pub month: Month,
     /// What was used in it until now, the current hour included.
     pub month_to_date: Money,
+    /// What of it was charged: what a budget is held against.
+    pub month_charged: Money,
     /// What it comes to if everything goes on as it is, rounded half up.
     pub forecast: Money,
     /// Apps that an empty wallet holds.
     pub suspended_apps: u64,
     /// What is about to happen and what helps, where the balance is low.
     pub warning: Option<String>,
+    /// When its owners want to be warned.
+    pub thresholds: WalletThresholds,
+    /// The hours that count where they do not say; where it is 0, nobody is warned before the last time.
+    pub platform_low_balance_hours: u64,
+    /// Hours below which they are warned for the last time.
+    pub last_warning_hours: u64,
+    /// Percent of their budget from which on they are warned; 0 for never.
+    pub budget_percent: u64,
 }
 
 /// What was used in a time.
@@ -93,6 +102,8 @@ impl Actions {
         let cost_per_hour = self.store.burn(organization.id, None).await?;
         let left = self.store.funds(organization.id, now).await?;
         let settings = self.store.settings().await?;
+        let thresholds = self.store.wallet_thresholds(organization.id).await?;
+        let low_balance_hours = settings.low_balance_hours(thresholds.low_balance_hours);
         let lasts = |left: Money| u64::try_from(left.millionths() / cost_per_hour.millionths()).unwrap_or(0);
         Ok(Wallet {
             balance: self.store.balance(organization.id).await?,
@@ -103,7 +114,12 @@ impl Actions {
             month_to_date: usage.cost,
             forecast: usage.cost + cost_over(cost_per_hour, month.end() - now),
             suspended_apps: self.store.apps_held(organization.id, SuspensionReason::Wallet).await?,
-            warning: left.and_then(|left| warning(left, cost_per_hour, &settings)),
+            month_charged: usage.charged,
+            warning: left.and_then(|left| warning(left, cost_per_hour, &low_balance_hours)),
+            thresholds,
+            platform_low_balance_hours: settings.billing_low_balance_hours,
+            last_warning_hours: settings.billing_last_warning_hours,
+            budget_percent: settings.alerts_budget_percent,
         })
     }
 
@@ -216,12 +232,11 @@ impl Actions {
 }
 
 /// What to tell people of a wallet that holds so much and is used by so much an hour.
-fn warning(left: Money, cost_per_hour: Money, settings: &Settings) -> Option<String> {
+fn warning(left: Money, cost_per_hour: Money, thresholds: &[u64]) -> Option<String> {
     if left <= Money::ZERO {
         return Some("The wallet is empty: nothing starts or deploys, and apps that run are suspended.".to_owned());
     }
-    let thresholds = [settings.billing_low_balance_hours, settings.billing_last_warning_hours];
-    let reached = thresholds.into_iter().filter_map(|hours| u32::try_from(hours).ok());
+    let reached = thresholds.iter().filter_map(|hours| u32::try_from(*hours).ok());
     let hours = reached.filter(|hours| left < cost_per_hour.times(*hours)).min()?;
     Some(format!("The wallet lasts for less than {hours} hours of what runs now. At zero the apps are suspended."))
 }

@@ -36,6 +36,7 @@ mod ssh_keys;
 mod tokens;
 mod uploads;
 mod users_admin;
+mod wallet_thresholds;
 mod webhooks;
 
 use std::sync::Arc;
@@ -61,6 +62,7 @@ pub use sessions::{IDLE, Login, OpenSession};
 pub use settings::{CheckOutcome, SettingChanges, SettingCheck, SettingPart};
 pub use uploads::Upload;
 pub use users_admin::UserChange;
+pub use wallet_thresholds::ThresholdsChange;
 pub use webhooks::{NewWebhook, Received};
 
 use crate::blob::Blobs;

@@ -131,7 +131,8 @@ impl AlertRule {
             Self::LowBalance => (
                 Both,
                 &["billing.low_balance_hours", "billing.last_warning_hours"],
-                "A wallet lasts for less than so many hours of what runs now; critical below the second number.",
+                "A wallet lasts for less than so many hours of what runs now, or than its owners chose; critical below the \
+                 second number.",
             ),
             Self::MailDown => (
                 Admins,
@@ -142,6 +143,12 @@ impl AlertRule {
                 Admins,
                 &["alerts.service_down_minutes"],
                 "For so long, the Prometheus of `metrics.prometheus_url` did not answer a query.",
+            ),
+            Self::MonthBudget => (
+                Organization,
+                &["alerts.budget_percent"],
+                "An organisation was charged so large a share of the budget that its owners set for a month (UTC); \
+                 critical at all of it.",
             ),
             Self::NodeCpu => (
                 Admins,

@@ -45,6 +45,8 @@ text_enum! {
         MailDown = "mail_down",
         /// The external source of metrics does not answer.
         MetricsSourceDown = "metrics_source_down",
+        /// What a month was charged gets near an organisation's own budget.
+        MonthBudget = "month_budget",
         /// A machine's processors are busy.
         NodeCpu = "node_cpu",
         /// A machine's disk is nearly full.

@@ -52,7 +52,7 @@ pub use node::{Node, NodeAvailability, NodeRole, NodeState};
 pub use notification::{CallUrl, Notification, NotificationState, NotificationTarget, TargetAddress, TargetKind};
 pub use repository::{DeploymentSource, HostKind, Repository};
 pub use tenancy::{Organization, OrganizationRef, Role, SshKey, User};
-pub use wallet::{LedgerEntry, LedgerKind, NewLedgerEntry, SuspensionReason};
+pub use wallet::{LedgerEntry, LedgerKind, NewLedgerEntry, SuspensionReason, WalletThresholds};
 pub use webhook::{DeliveryOutcome, PushEvent, Webhook, WebhookDelivery, WebhookProvider};
 
 /// Declares a UUID newtype: an id of one kind of thing cannot be passed where another is meant.

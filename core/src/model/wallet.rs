@@ -49,6 +49,20 @@ pub struct LedgerEntry {
     pub occurred_at: DateTime<Utc>,
 }
 
+/// When an organisation is warned of its spending, as far as its owners say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WalletThresholds {
+    /// Hours of what runs that the balance must last for; none: as the setting `billing.low_balance_hours` says.
+    pub low_balance_hours: Option<u32>,
+    /// What it means to be charged in a month; none for no budget.
+    pub month_budget: Option<Money>,
+}
+
+impl WalletThresholds {
+    /// Most hours that can be asked for: a year.
+    pub const MOST_HOURS: u32 = 8_760;
+}
+
 /// A movement to be written by an admin.
 #[derive(Clone, Debug)]
 pub struct NewLedgerEntry {

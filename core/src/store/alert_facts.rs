@@ -4,7 +4,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 
 use super::Store;
 use crate::Result;
-use crate::model::{AppId, AppSlug, DomainId, DomainName, Money, OrganizationId, Stage};
+use crate::model::{AppId, AppSlug, DomainId, DomainName, Money, Month, OrganizationId, Stage};
 
 text_enum! {
     /// What goes wrong with a replica of an app, as its events have it.
@@ -58,6 +58,23 @@ pub struct LowWallet {
     pub burn: Money,
     /// For how many hours it lasts.
     pub hours: f64,
+    /// For how many it should.
+    pub threshold: f64,
+}
+
+/// An organisation that used up much of its budget of a month.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct UsedBudget {
+    /// Which one.
+    pub id: OrganizationId,
+    /// Its name.
+    pub name: String,
+    /// What it meant to be charged in the month.
+    pub budget: Money,
+    /// What it was charged.
+    pub charged: Money,
+    /// How much that is of the budget, in percent.
+    pub percent: f64,
 }
 
 /// An organisation that was not charged what it used.
@@ -168,19 +185,42 @@ impl Store {
         .await?)
     }
 
-    /// Wallets with something in them that last for less than so many hours of what runs now, while hours are charged.
-    pub async fn low_wallets(&self, hours: f64) -> Result<Vec<LowWallet>> {
+    /// Wallets with something in them that do not last for long enough, while hours are charged: for the hours of what
+    /// runs now that their owners chose, or else the first of the platform's, and in any case the second of those
+    /// ([`Settings::low_balance_hours`](crate::settings::Settings::low_balance_hours)), divided by `eased`.
+    pub async fn low_wallets(&self, [first, last]: [u64; 2], eased: f64) -> Result<Vec<LowWallet>> {
         Ok(sqlx::query_as(
             "SELECT o.id, o.name, o.wallet_balance AS balance, running.burn,
-                 (o.wallet_balance / running.burn)::float8 AS hours
+                 (o.wallet_balance / running.burn)::float8 AS hours, limits.threshold::float8 AS threshold
              FROM (SELECT organization_id, sum(price_per_hour * replicas) AS burn FROM paas_metering
                    WHERE ended_at IS NULL GROUP BY organization_id) AS running
-             JOIN organizations AS o ON o.id = running.organization_id
-             WHERE running.burn > 0 AND o.wallet_balance > 0 AND o.wallet_balance < running.burn * $1::float8::numeric
+             JOIN organizations AS o ON o.id = running.organization_id,
+             LATERAL (SELECT greatest(coalesce(o.low_balance_hours, $1), $2) AS threshold) AS limits
+             WHERE running.burn > 0 AND o.wallet_balance > 0
+             AND o.wallet_balance < running.burn * (limits.threshold / $3::float8)::numeric
              AND o.deleting_at IS NULL AND EXISTS (SELECT FROM paas_billing_periods WHERE ended_at IS NULL)
              ORDER BY o.name",
         )
-        .bind(hours)
+        .bind(rows(first))
+        .bind(rows(last))
+        .bind(eased)
+        .fetch_all(&self.pool)
+        .await?)
+    }
+
+    /// Organisations that were charged so many percent or more of their budget of a month, as far as it is settled.
+    pub async fn budgets_used(&self, month: Month, percent: u64) -> Result<Vec<UsedBudget>> {
+        Ok(sqlx::query_as(
+            "SELECT o.id, o.name, o.month_budget AS budget, used.charged,
+                 (used.charged * 100 / o.month_budget)::float8 AS percent
+             FROM organizations AS o, LATERAL (
+                 SELECT coalesce(sum(charged), 0) AS charged FROM paas_usage_months
+                 WHERE organization_id = o.id AND month = $1) AS used
+             WHERE o.month_budget IS NOT NULL AND o.deleting_at IS NULL
+             AND used.charged * 100 >= o.month_budget * $2 ORDER BY o.name",
+        )
+        .bind(month.first_day())
+        .bind(rows(percent))
         .fetch_all(&self.pool)
         .await?)
     }

@@ -45,6 +45,7 @@ pub(crate) mod settlement;
 pub(crate) mod suspension;
 pub(crate) mod tenancy;
 mod terms;
+pub(crate) mod thresholds;
 pub(crate) mod tokens;
 pub(crate) mod usage;
 pub(crate) mod webhooks;
@@ -55,7 +56,7 @@ use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 pub use admin_lists::{AdminApp, AdminAppFilter, AdminOrganization, AdminUser, AuditFilter, AuditLine};
-pub use alert_facts::{AppCount, BillingDifference, FailingCertificate, Incident, LowWallet};
+pub use alert_facts::{AppCount, BillingDifference, FailingCertificate, Incident, LowWallet, UsedBudget};
 pub use alerts::AlertFilter;
 pub use api_answers::ApiAnswers;
 pub use app_views::{AppFilter, AppView};

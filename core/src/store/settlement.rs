@@ -11,7 +11,7 @@ use sqlx::PgConnection;
 
 use super::ledger::Charge;
 use super::metering::METERED_COLUMNS;
-use super::{Store, ledger, suspension};
+use super::{Store, ledger, suspension, thresholds};
 use crate::model::{AppId, Hour, HourOfApp, Metered, Money, OrganizationId, SuspensionReason, UsageLine, cost_of_hour};
 use crate::settings::Settings;
 use crate::{Error, Result};
@@ -327,11 +327,12 @@ async fn warn_of_low_balance(
     now: DateTime<Utc>,
 ) -> Result<()> {
     let burn = super::usage::burn(connection, organization, None).await?;
-    let told: (Option<i32>,) = sqlx::query_as("SELECT low_balance_told_hours FROM organizations WHERE id = $1")
+    let (told,): (Option<i32>,) = sqlx::query_as("SELECT low_balance_told_hours FROM organizations WHERE id = $1")
         .bind(organization)
         .fetch_one(&mut *connection)
         .await?;
-    let thresholds = [settings.billing_low_balance_hours, settings.billing_last_warning_hours];
+    let own = thresholds::of(connection, organization).await?.low_balance_hours;
+    let thresholds = settings.low_balance_hours(own);
     // The lowest one that the balance does not last for.
     let reached = thresholds
         .iter()
@@ -339,11 +340,11 @@ async fn warn_of_low_balance(
         .filter(|hours| balance > Money::ZERO && balance < burn.times(*hours))
         .min()
         .and_then(|hours| i32::try_from(hours).ok());
-    if reached == told.0 || (balance <= Money::ZERO && burn == Money::ZERO) {
+    if reached == told || (balance <= Money::ZERO && burn == Money::ZERO) {
         return Ok(());
     }
     if let Some(hours) = reached
-        && told.0.is_none_or(|told| hours < told)
+        && told.is_none_or(|told| hours < told)
     {
         sqlx::query(
             "INSERT INTO paas_events (organization_id, kind, message, created_at) VALUES ($1, 'low_balance', $2, $3)",

@@ -1,10 +1,11 @@
 //! What each rule of the store finds and what it lets pass, when an alert of it is over, and that it can be switched off.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use skypanel_core::actions::Actor;
+use skypanel_core::actions::{Actor, ThresholdsChange};
 use skypanel_core::jobs::CheckAlerts;
 use skypanel_core::model::{
-    AlertRule, DeploymentId, DeploymentStatus, DomainId, Formation, LedgerKind, Money, NewLedgerEntry, PlanId,
+    AlertRule, DeploymentId, DeploymentStatus, DomainId, Formation, LedgerKind, Money, Month, NewLedgerEntry,
+    OrganizationRef, PlanId, Severity,
 };
 
 use crate::watched::news;
@@ -116,6 +117,34 @@ impl World {
         if wanted != balance {
             self.pay(&format!("{}", (wanted - balance).0)).await;
         }
+    }
+
+    async fn change_thresholds(&self, change: ThresholdsChange) {
+        let acme = OrganizationRef::Id(self.acme.id);
+        self.actions.change_wallet_thresholds(&self.owner, &acme, change).await.expect("is changed");
+    }
+
+    async fn warned_below(&self, hours: Option<u32>) {
+        self.change_thresholds(ThresholdsChange { low_balance_hours: Some(hours), month_budget: None }).await;
+    }
+
+    async fn budget(&self, budget: Option<Money>) {
+        self.change_thresholds(ThresholdsChange { low_balance_hours: None, month_budget: Some(budget) }).await;
+    }
+
+    /// What acme was charged this month.
+    async fn charged(&self) -> Money {
+        self.actions.wallet(&self.owner, &self.acme).await.expect("is there").month_charged
+    }
+
+    /// Below how many hours the settlement told that the wallet is, each time.
+    async fn told_of_low_balance(&self) -> Vec<String> {
+        sqlx::query_scalar(
+            "SELECT substring(message FROM 'less than (\\d+ hours)') FROM paas_events WHERE kind = 'low_balance' ORDER BY id",
+        )
+        .fetch_all(self.pool())
+        .await
+        .expect("reads")
     }
 
     /// Lets the usage of today say that so many millionths more were charged.
@@ -319,6 +348,94 @@ async fn wallets_that_get_low_or_are_empty_are_found() {
     world.holds("0").await;
     world.store().settle_usage().await.expect("settles");
     assert_eq!(world.look_for(3).await, [""; 0]);
+    world.close().await;
+}
+
+#[tokio::test]
+async fn owners_choose_when_their_wallet_is_low() {
+    let world = World::new().await;
+    world.runs_for_money().await;
+    world.holds("90").await;
+    assert_eq!(world.look_for(1).await, [""; 0]);
+    world.warned_below(Some(100)).await;
+    assert_eq!(world.look_for(1).await, ["fired low_balance acme"]);
+    let alert = &world.alerts().await[0];
+    assert_eq!((alert.threshold, alert.value), (Some(100.0), Some(90.0)));
+    // The settlement tells of it at the same hours.
+    world.advance(TimeDelta::hours(1));
+    world.store().settle_usage().await.expect("settles");
+    assert_eq!(world.told_of_low_balance().await, ["100 hours"]);
+    world.warned_below(Some(48)).await;
+    world.holds("60").await;
+    assert_eq!(world.look_for(3).await, ["resolved low_balance acme"]);
+    // Nobody chooses away the last warning.
+    world.warned_below(Some(0)).await;
+    world.holds("30").await;
+    assert_eq!(world.look_for(1).await, [""; 0]);
+    world.holds("20").await;
+    assert_eq!(world.look_for(1).await, ["fired low_balance acme"]);
+    assert_eq!((world.alerts().await[0].severity, world.alerts().await[0].threshold), (Severity::Critical, Some(24.0)));
+    world.holds("60").await;
+    assert_eq!(world.look_for(3).await, ["resolved low_balance acme"]);
+    world.warned_below(None).await;
+    assert_eq!(world.look_for(1).await, ["fired low_balance acme"]);
+    // Where the platform warns nobody, what they choose is nothing to go by.
+    world.warned_below(Some(100)).await;
+    assert_eq!(world.switched_off(AlertRule::LowBalance).await, []);
+    world.advance(TimeDelta::hours(1));
+    world.store().settle_usage().await.expect("settles");
+    assert_eq!(world.told_of_low_balance().await, ["100 hours"]);
+    world.close().await;
+}
+
+#[tokio::test]
+async fn budgets_that_are_nearly_or_wholly_used_up_are_found() {
+    let world = World::new().await;
+    world.runs_for_money().await;
+    let hours_of_money = async |hours: i64| {
+        for _ in 0..hours {
+            world.advance(TimeDelta::hours(1));
+            world.store().settle_usage().await.expect("settles");
+        }
+    };
+    hours_of_money(8).await;
+    let charged = world.charged().await;
+    assert!(charged >= Money::from_millionths(7_000_000), "{charged}");
+    assert_eq!(world.look_for(1).await, [""; 0], "nobody set a budget");
+    // A millionth below 80 % of it, and just that.
+    let budget = Money::from_millionths(i64::try_from(charged.millionths() * 5 / 4).expect("is small"));
+    world.budget(Some(budget + Money::from_millionths(2))).await;
+    assert_eq!(world.look_for(1).await, [""; 0]);
+    world.budget(Some(budget)).await;
+    assert_eq!(world.look_for(1).await, ["fired month_budget acme"]);
+    let alert = &world.alerts().await[0];
+    assert_eq!((alert.severity, alert.threshold), (Severity::Warning, Some(80.0)));
+    assert_eq!(alert.organization_id, Some(world.acme.id));
+    assert!(alert.message.contains(&budget.to_string()) && alert.message.contains("80 %"), "{}", alert.message);
+    world.budget(Some(charged)).await;
+    assert_eq!(world.look_for(1).await, ["worse month_budget acme"]);
+    assert_eq!(world.alerts().await[0].threshold, Some(100.0));
+    // A budget that leaves more ends it, and so does none.
+    world.budget(Some(budget + Money::from_millionths(2))).await;
+    assert_eq!(world.look_for(3).await, ["resolved month_budget acme"]);
+    world.budget(Some(budget)).await;
+    assert_eq!(world.look_for(1).await, ["fired month_budget acme"]);
+    world.budget(None).await;
+    assert_eq!(world.look_for(3).await, ["resolved month_budget acme"]);
+    world.budget(Some(budget)).await;
+    assert_eq!(world.look_for(1).await, ["fired month_budget acme"]);
+    world.set("alerts.budget_percent", "100").await;
+    assert_eq!(world.look_for(3).await, ["resolved month_budget acme"]);
+    world.set("alerts.budget_percent", "80").await;
+    assert_eq!(world.look_for(1).await, ["fired month_budget acme"]);
+    // The new month begins with nothing charged; what is settled late belongs to the old one.
+    let month = Month::of(world.now());
+    world.advance(month.end() - world.now());
+    world.store().settle_usage().await.expect("settles");
+    assert_eq!(world.look_for(3).await, ["resolved month_budget acme"]);
+    hours_of_money(12).await;
+    assert_eq!(world.look_for(1).await, ["fired month_budget acme"]);
+    assert_eq!(world.switched_off(AlertRule::MonthBudget).await, []);
     world.close().await;
 }
 

@@ -1,19 +1,18 @@
-//! Wallets that get low or are empty, and whether billing is right: hours are settled soon after their end, and what is
-//! charged is what was used.
+//! Wallets that get low or are empty, budgets that are used up, and whether billing is right: hours are settled soon
+//! after their end, and what is charged is what was used.
 
 use chrono::{NaiveTime, TimeDelta};
 
 use super::{eased, number};
 use crate::Result;
 use crate::alerts::{EASED, Finding, Level, Moment, Seen};
-use crate::model::{Hour, OrganizationId, Severity, Subject, SubjectKind};
+use crate::model::{Hour, Month, OrganizationId, Severity, Subject, SubjectKind};
 
 pub(super) async fn low_balance(moment: &Moment<'_>) -> Result<Seen> {
     let settings = moment.settings;
-    let threshold = number(settings.billing_low_balance_hours);
-    let low = moment.store.low_wallets(threshold / EASED).await?;
+    let low = moment.store.low_wallets(settings.low_balance_hours(None), EASED).await?;
     let findings = low.into_iter().filter_map(|wallet| {
-        let level = Level::of_low(wallet.hours, threshold)?;
+        let level = Level::of_low(wallet.hours, wallet.threshold)?;
         let is_last = wallet.hours <= number(settings.billing_last_warning_hours);
         let severity = if is_last { Severity::Critical } else { Severity::Warning };
         let message = format!(
@@ -21,7 +20,29 @@ pub(super) async fn low_balance(moment: &Moment<'_>) -> Result<Seen> {
             wallet.name, wallet.balance, wallet.burn, wallet.hours
         );
         let subject = organization(wallet.id, wallet.name);
-        Some(Finding::plain(subject, severity, message).measured(wallet.hours, threshold).at(level))
+        Some(Finding::plain(subject, severity, message).measured(wallet.hours, wallet.threshold).at(level))
+    });
+    Ok(Seen::All(findings.collect()))
+}
+
+/// What is charged only grows within a month, so that nothing hovers at a threshold: a higher budget ends an alert at
+/// once, and so does the next month.
+pub(super) async fn month_budget(moment: &Moment<'_>) -> Result<Seen> {
+    let warned = moment.settings.alerts_budget_percent;
+    let month = Month::of(moment.now);
+    let used = moment.store.budgets_used(month, warned).await?;
+    let findings = used.into_iter().map(|used| {
+        let is_used_up = used.charged >= used.budget;
+        let (severity, threshold) = if is_used_up { (Severity::Critical, 100) } else { (Severity::Warning, warned) };
+        let message = format!(
+            "{} was charged {} in {month}, {:.0} % of its budget of {}. Nothing is stopped for that.",
+            used.name,
+            used.charged,
+            used.percent.floor(),
+            used.budget
+        );
+        let subject = organization(used.id, used.name);
+        Finding::plain(subject, severity, message).measured(used.percent, number(threshold))
     });
     Ok(Seen::All(findings.collect()))
 }

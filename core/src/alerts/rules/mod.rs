@@ -58,6 +58,7 @@ pub fn of_the_store() -> Vec<Box<dyn Rule>> {
         rule(AlertRule::JobsAge, |moment| Box::pin(queue::age(moment))),
         rule(AlertRule::JobsDepth, |moment| Box::pin(queue::depth(moment))),
         rule(AlertRule::LowBalance, |moment| Box::pin(billing::low_balance(moment))),
+        rule(AlertRule::MonthBudget, |moment| Box::pin(billing::month_budget(moment))),
         rule(AlertRule::RolloutTime, |moment| Box::pin(deploys::rollout_time(moment))),
         rule(AlertRule::SettlementLate, |moment| Box::pin(billing::settlement_late(moment))),
         rule(AlertRule::WalletEmpty, |moment| Box::pin(billing::wallet_empty(moment))),
