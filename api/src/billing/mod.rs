@@ -1,5 +1,6 @@
 //! Money: wallets, ledgers and invoices of organisations, and what admins do with them.
 
+mod change_wallet_alerts;
 mod invoice;
 mod invoices;
 mod ledger;
@@ -21,7 +22,7 @@ use crate::http::{Shared, schema};
 /// The routes.
 pub(crate) fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
-        .routes(routes!(wallet::show_wallet))
+        .routes(routes!(wallet::show_wallet, change_wallet_alerts::change_wallet_alerts))
         .routes(routes!(ledger::list_ledger))
         .routes(routes!(invoices::list_invoices))
         .routes(routes!(invoice::show_invoice))

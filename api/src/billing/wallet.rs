@@ -3,8 +3,8 @@
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
-use skypanel_core::actions::Actions;
-use skypanel_core::model::{Money, OrganizationRef};
+use skypanel_core::actions::{Actions, Wallet};
+use skypanel_core::model::{Money, Organization, OrganizationRef};
 use skypanel_core::store::Access;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -32,6 +32,9 @@ pub(crate) struct WalletAnswer {
     /// What was used in it until now.
     #[schema(value_type = schema::Money)]
     month_to_date: Money,
+    /// What of that was charged by now, which is up to the last full hour.
+    #[schema(value_type = schema::Money)]
+    month_charged: Money,
     /// What it comes to if everything goes on as it is.
     #[schema(value_type = schema::Money)]
     forecast: Money,
@@ -39,6 +42,49 @@ pub(crate) struct WalletAnswer {
     suspended_apps: u64,
     /// What is about to happen and what helps, where the balance is low; null where it is not.
     warning: Option<String>,
+    alerts: WalletAlerts,
+}
+
+/// When people are warned of what an organisation spends. Nothing is stopped by it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct WalletAlerts {
+    /// Hours of what runs now that the balance must last for, by its owners' word; with 0 only the last warning is given.
+    /// Null: as the platform says.
+    low_balance_hours: Option<u32>,
+    /// What the platform says. Where it is 0 nobody is warned before the last time, whatever the owners chose.
+    platform_low_balance_hours: u64,
+    /// Hours below which people are warned for the last time.
+    last_warning_hours: u64,
+    /// What the owners mean to be charged in a month (UTC); null for no budget.
+    #[schema(value_type = Option<schema::Money>)]
+    month_budget: Option<Money>,
+    /// Percent of the budget from which on people are warned that it is used up, as they are once it is; with 0 never.
+    budget_percent: u64,
+}
+
+impl WalletAnswer {
+    pub(super) fn new(organization: &Organization, wallet: Wallet) -> Self {
+        Self {
+            organization_id: organization.id.0,
+            balance: wallet.balance,
+            billing_enabled: wallet.billing_enabled,
+            cost_per_hour: wallet.cost_per_hour,
+            lasts_hours: wallet.lasts_hours,
+            month: wallet.month.to_string(),
+            month_to_date: wallet.month_to_date,
+            month_charged: wallet.month_charged,
+            forecast: wallet.forecast,
+            suspended_apps: wallet.suspended_apps,
+            warning: wallet.warning,
+            alerts: WalletAlerts {
+                low_balance_hours: wallet.thresholds.low_balance_hours,
+                platform_low_balance_hours: wallet.platform_low_balance_hours,
+                last_warning_hours: wallet.last_warning_hours,
+                month_budget: wallet.thresholds.month_budget,
+                budget_percent: wallet.budget_percent,
+            },
+        }
+    }
 }
 
 /// Show the wallet
@@ -58,16 +104,5 @@ pub(crate) async fn show_wallet(
 ) -> Answer<WalletAnswer> {
     let organization = actions.organization_for(&caller, &organization, Access::Read).await?;
     let wallet = actions.wallet(&caller, &organization).await?;
-    Ok(Json(WalletAnswer {
-        organization_id: organization.id.0,
-        balance: wallet.balance,
-        billing_enabled: wallet.billing_enabled,
-        cost_per_hour: wallet.cost_per_hour,
-        lasts_hours: wallet.lasts_hours,
-        month: wallet.month.to_string(),
-        month_to_date: wallet.month_to_date,
-        forecast: wallet.forecast,
-        suspended_apps: wallet.suspended_apps,
-        warning: wallet.warning,
-    }))
+    Ok(Json(WalletAnswer::new(&organization, wallet)))
 }

@@ -113,6 +113,67 @@ async fn an_hour_of_an_app_goes_from_use_to_invoice() {
 }
 
 #[tokio::test]
+async fn owners_set_when_they_are_warned_and_all_members_see_it() {
+    let world = World::new().await;
+    switch_on(&world).await;
+    top_up(&world, "1").await;
+    running_app(&world, "shop").await;
+    let path = "/api/organizations/acme/wallet";
+    let wallet = async |who: &str| world.get(path).by(who).send().await.is(200).json;
+    assert_eq!(wallet("viewer").await["warning"], json!(null), "it lasts for 144 hours");
+    let set =
+        async |who: &str, wanted: serde_json::Value| world.call(Method::PATCH, path).by(who).json(&wanted).send().await;
+    let answered = set("owner", json!({ "low_balance_hours": 200, "month_budget": "12.5" })).await.is(200).json;
+    assert_eq!(answered, wallet("viewer").await);
+    let alerts = json!({
+        "low_balance_hours": 200, "platform_low_balance_hours": 72, "last_warning_hours": 24,
+        "month_budget": "12.500000", "budget_percent": 80,
+    });
+    assert_eq!(answered["alerts"], alerts);
+    assert!(answered["warning"].as_str().expect("warns").contains("200 hours"), "{answered}");
+    // What is left out stays as it is; null takes it away; what is the same already is not written down again.
+    let changed = set("owner", json!({ "month_budget": null })).await.is(200).json;
+    assert_eq!(
+        (&changed["alerts"]["low_balance_hours"], &changed["alerts"]["month_budget"]),
+        (&json!(200), &json!(null))
+    );
+    set("owner", json!({})).await.is(200);
+    let changed = set("admin", json!({ "low_balance_hours": null })).await.is(200).json;
+    assert_eq!((&changed["alerts"]["low_balance_hours"], &changed["warning"]), (&json!(null), &json!(null)));
+
+    for (wanted, field) in [
+        (json!({ "low_balance_hours": 8_761 }), "low_balance_hours"),
+        (json!({ "low_balance_hours": -1 }), "low_balance_hours"),
+        (json!({ "month_budget": "0" }), "month_budget"),
+        (json!({ "month_budget": "-1" }), "month_budget"),
+        (json!({ "month_budget": "1.0000001" }), "month_budget"),
+        (json!({ "month_budget": "1000000000000" }), "month_budget"),
+        (json!({ "month_budget": 5 }), "month_budget"),
+        (json!({ "budget": "5" }), "budget"),
+    ] {
+        let refused = set("owner", wanted.clone()).await.fails(422, "INVALID_INPUT");
+        assert!(!refused.field(field).is_empty(), "{wanted}");
+    }
+    set("owner", json!({ "month_budget": "999999999999.999999" })).await.is(200);
+    for who in ["developer", "viewer"] {
+        set(who, json!({ "month_budget": "5" })).await.fails(403, "FORBIDDEN");
+    }
+    set("outsider", json!({ "month_budget": "5" })).await.fails(404, "NOT_FOUND");
+    let deploys = world.token("owner", Scope::Deploy).await;
+    let by_token = world.call(Method::PATCH, path).token(&deploys).json(&json!({ "month_budget": "5" })).send().await;
+    by_token.fails(403, "FORBIDDEN");
+    let written: Vec<(serde_json::Value, serde_json::Value)> =
+        sqlx::query_as("SELECT before, after FROM paas_audit_log WHERE action = 'wallet.alerts' ORDER BY id")
+            .fetch_all(world.store().pool())
+            .await
+            .expect("reads");
+    assert_eq!(written.len(), 4, "{written:?}");
+    assert_eq!(written[0].0, json!({ "low_balance_hours": null, "month_budget": null }));
+    assert_eq!(written[0].1, json!({ "low_balance_hours": 200, "month_budget": "12.500000" }));
+    world.close().await;
+}
+
+#[tokio::test]
 async fn a_gone_app_is_found_in_usage_by_its_id() {
     let world = World::new().await;
     let app = running_app(&world, "shop").await;

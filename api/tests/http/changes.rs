@@ -196,6 +196,9 @@ async fn an_organizations_things_are_told_to_its_people_and_to_admins() {
     let limits = json!({ "max_apps": 3 });
     world.call(Method::PATCH, "/api/admin/paas/organizations/acme").by("admin").json(&limits).send().await.is(200);
     assert_eq!(ears.heard().await, ALL, "limits");
+    let budget = json!({ "month_budget": "5" });
+    world.call(Method::PATCH, "/api/organizations/acme/wallet").by("owner").json(&budget).send().await.is(200);
+    assert_eq!(ears.heard().await, ALL, "a budget");
     let target = json!({ "kind": "webhook", "address": "http://127.0.0.1:1/alerts" });
     let target = world.post("/api/organizations/acme/notifications").by("owner").json(&target).send().await.is(201);
     assert_eq!(ears.heard().await, ALL, "a target");
