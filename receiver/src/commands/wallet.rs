@@ -1,19 +1,26 @@
-//! `wallet` and `wallet:ledger`: an organisation's money.
+//! `wallet` and its actions: an organisation's money, and when its people are warned of what is spent.
+
+use std::fmt::Display;
+use std::str::FromStr;
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
-use skypanel_core::model::LedgerEntry;
+use skypanel_core::actions::{ThresholdsChange, Wallet};
+use skypanel_core::model::{LedgerEntry, Money};
 use skypanel_core::store::Access;
 
 use crate::commands::context::{Context, Failure, OrganizationChoice};
 use crate::commands::table::{pairs, plain, time};
 
-/// What can be seen of wallets.
+/// What can be seen of wallets, and when they warn.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Show an organisation's balance, and how long it lasts
     #[command(name = "wallet")]
     Show(ShowArguments),
+    /// Show when people are warned of what an organisation spends, or set it; nothing is stopped by it
+    #[command(name = "wallet:alerts")]
+    Alerts(AlertsArguments),
     /// List every movement of an organisation's wallet, newest first
     #[command(name = "wallet:ledger")]
     Ledger(LedgerArguments),
@@ -24,6 +31,34 @@ pub(crate) enum Command {
 pub(crate) struct ShowArguments {
     #[command(flatten)]
     choice: OrganizationChoice,
+}
+
+/// Arguments of `wallet:alerts`.
+#[derive(Args, Debug)]
+pub(crate) struct AlertsArguments {
+    #[command(flatten)]
+    choice: OrganizationChoice,
+    /// Warn when the balance lasts for less than so many hours of what runs, 0 for the last warning only; none: as the platform says
+    #[arg(long, value_name = "HOURS|none")]
+    hours: Option<OrNone<u32>>,
+    /// Warn when the charges of a month (UTC) come near this amount; none for no budget
+    #[arg(long, value_name = "AMOUNT|none")]
+    budget: Option<OrNone<Money>>,
+}
+
+/// A value, or the word that takes it away.
+#[derive(Clone, Copy, Debug)]
+struct OrNone<T>(Option<T>);
+
+impl<T: FromStr<Err: Display>> FromStr for OrNone<T> {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "none" {
+            return Ok(Self(None));
+        }
+        text.parse().map(|value| Self(Some(value))).map_err(|error: T::Err| error.to_string())
+    }
 }
 
 /// Arguments of `wallet:ledger`.
@@ -39,6 +74,7 @@ pub(crate) struct LedgerArguments {
 pub(crate) async fn run(context: &Context, command: &Command) -> Result<u32, Failure> {
     match command {
         Command::Show(arguments) => show(context, arguments).await,
+        Command::Alerts(arguments) => alerts(context, arguments).await,
         Command::Ledger(arguments) => ledger(context, arguments).await,
     }
 }
@@ -55,9 +91,11 @@ async fn show(context: &Context, arguments: &ShowArguments) -> Result<u32, Failu
         "lasts_hours": wallet.lasts_hours,
         "month": wallet.month.to_string(),
         "month_to_date": wallet.month_to_date,
+        "month_charged": wallet.month_charged,
         "forecast": wallet.forecast,
         "suspended_apps": wallet.suspended_apps,
         "warning": wallet.warning,
+        "alerts": alerts_item(&wallet),
     });
     let mut rows = vec![
         ("Balance", wallet.balance.to_string()),
@@ -73,6 +111,52 @@ async fn show(context: &Context, arguments: &ShowArguments) -> Result<u32, Failu
     }
     let warning = wallet.warning.map_or_else(String::new, |warning| format!("\n{warning}\n"));
     context.tell(json, format!("=== {}\n{}{warning}", organization.name, pairs(&rows))).await
+}
+
+async fn alerts(context: &Context, arguments: &AlertsArguments) -> Result<u32, Failure> {
+    let named = context.organization(&arguments.choice)?;
+    let actions = context.actions();
+    let change = ThresholdsChange {
+        low_balance_hours: arguments.hours.map(|OrNone(hours)| hours),
+        month_budget: arguments.budget.map(|OrNone(budget)| budget),
+    };
+    let changes = arguments.hours.is_some() || arguments.budget.is_some();
+    let organization = if changes {
+        actions.change_wallet_thresholds(context.actor(), &named, change).await?.0
+    } else {
+        actions.organization_for(context.actor(), &named, Access::Read).await?
+    };
+    let wallet = actions.wallet(context.actor(), &organization).await?;
+    let head = if changes { "-----> Warned from now on:" } else { "=== Warned:" };
+    let text = format!("{head} {}\n{}", organization.name, pairs(&alerts_rows(&wallet)));
+    context
+        .tell(alerts_item(&wallet), format!("{text}Nothing is stopped by it. `notifications` says who is told.\n"))
+        .await
+}
+
+/// When people are warned, as programs read it.
+fn alerts_item(wallet: &Wallet) -> Value {
+    json!({
+        "low_balance_hours": wallet.thresholds.low_balance_hours,
+        "platform_low_balance_hours": wallet.platform_low_balance_hours,
+        "last_warning_hours": wallet.last_warning_hours,
+        "month_budget": wallet.thresholds.month_budget,
+        "budget_percent": wallet.budget_percent,
+    })
+}
+
+fn alerts_rows(wallet: &Wallet) -> [(&'static str, String); 2] {
+    let low = match (wallet.platform_low_balance_hours, wallet.thresholds.low_balance_hours) {
+        (0, _) => "switched off by the platform".to_owned(),
+        (_, Some(0)) => format!("only below {} hours", wallet.last_warning_hours),
+        (platform, None) => format!("below {platform} hours, as the platform says"),
+        (_, Some(own)) => format!("below {own} hours"),
+    };
+    let budget = wallet.thresholds.month_budget.map_or_else(
+        || "none".to_owned(),
+        |budget| format!("{budget} a month, of which {} were charged in {}", wallet.month_charged, wallet.month),
+    );
+    [("Low balance", low), ("Budget", budget)]
 }
 
 async fn ledger(context: &Context, arguments: &LedgerArguments) -> Result<u32, Failure> {

@@ -23,7 +23,7 @@ const COMMANDS: &str = "\
     login:approve login:deny logs members members:invite members:remove members:role metrics notifications \
     notifications:add notifications:edit notifications:messages notifications:remove notifications:rotate notifications:test orgs orgs:create orgs:edit \
     password plans ps ps:plan ps:restart ps:scale ps:start ps:stop releases releases:diff releases:info repo repo:check repo:key repo:set \
-    rollback run sessions sessions:end tokens tokens:create tokens:revoke usage wallet wallet:ledger webhooks webhooks:create \
+    rollback run sessions sessions:end tokens tokens:create tokens:revoke usage wallet wallet:alerts wallet:ledger webhooks webhooks:create \
     webhooks:deliveries webhooks:remove webhooks:replay webhooks:rotate whoami";
 
 /// Pushes an app, so that it has a release.

@@ -179,6 +179,7 @@ async fn money_and_platform(walk: &mut Walk) {
         "admin:billing:settle",
         "admin:billing",
         "wallet --org acme",
+        "wallet:alerts --org acme --hours 48 --budget 12.5",
         "wallet:ledger --org acme",
         "usage --org acme",
         "invoices --org acme",

@@ -146,11 +146,22 @@ async fn viewers_look_and_outsiders_find_nothing() {
         let said = world.ssh_as("outsider", &format!("{changes} -a shop --json")).await;
         said.refused("NOT_FOUND").says(&["There is no app"]);
     }
-    for others in ["wallet", "wallet:ledger", "usage", "invoices", "members", "invitations", "invoices:show 2026-11"] {
+    for others in [
+        "wallet",
+        "wallet:alerts",
+        "wallet:alerts --budget 1",
+        "wallet:ledger",
+        "usage",
+        "invoices",
+        "members",
+        "invitations",
+        "invoices:show 2026-11",
+    ] {
         world.ssh_as("outsider", &format!("{others} --org acme --json")).await.refused("NOT_FOUND");
     }
     world.ssh_as("viewer", "members:invite a@example.com --json").await.refused("FORBIDDEN");
     world.ssh_as("viewer", "invitations --json").await.refused("FORBIDDEN");
+    world.ssh_as("viewer", "wallet:alerts --hours 1 --json").await.refused("FORBIDDEN");
     world.ssh_as("viewer", "orgs:edit --app-creation off --json").await.refused("FORBIDDEN");
     for admins in ["admin:overview", "admin:topup acme 5", "admin:users", "admin:settings:set billing.enabled=true"] {
         world.ssh(&format!("{admins} --json")).await.refused("FORBIDDEN").says(&["Only an admin of the platform"]);

@@ -71,6 +71,21 @@ async fn wallet_usage_and_invoices_tell_one_story() {
     assert_eq!((&wallet["balance"], &wallet["month_to_date"]), (&json!("9.986200"), &json!("0.013800")));
     assert_eq!((&wallet["billing_enabled"], &wallet["month"]), (&json!(true), &json!("2030-05")));
     world.ssh("wallet").await.ok().says(&["$9.9862", "$0.0138 so far", "Lasts:"]);
+    world.ssh("wallet:alerts").await.ok().says(&["below 72 hours, as the platform says", "Budget:", "none"]);
+    let set = world.ssh("wallet:alerts --hours 5000 --budget 0.02 --json").await.ok().json();
+    assert_eq!((&set["low_balance_hours"], &set["month_budget"]), (&json!(5_000), &json!("0.020000")));
+    let seen = world.ssh_as("viewer", "wallet:alerts").await.ok();
+    seen.says(&["below 5000 hours", "$0.02 a month, of which $0.0138 were charged in 2030-05", "Nothing is stopped"]);
+    world.ssh("wallet").await.ok().says(&["lasts for less than 5000 hours"]);
+    world.ssh("wallet:alerts --hours 0").await.ok().says(&["only below 24 hours", "$0.02 a month"]);
+    world.ssh("wallet:alerts --hours none --budget none --json").await.ok();
+    assert_eq!(world.ssh("wallet --json").await.ok().json()["alerts"]["month_budget"], json!(null));
+    for refused in ["--hours 8761", "--budget 0"] {
+        world.ssh(&format!("wallet:alerts {refused} --json")).await.refused("INVALID_INPUT");
+    }
+    for misspelt in ["--hours -1", "--hours soon", "--budget 1.0000001", "--budget 1e3"] {
+        world.ssh(&format!("wallet:alerts {misspelt}")).await.failed();
+    }
     let ledger = world.ssh("wallet:ledger --json").await.ok().json();
     let kinds: Vec<_> = ledger["items"].as_array().expect("a list").iter().map(|entry| &entry["kind"]).collect();
     assert_eq!(kinds, ["charge", "charge", "top_up"]);

@@ -225,6 +225,7 @@ const CHANGES: &[&str] = &[
     "sessions:end --all",
     "tokens:create better --scope manage",
     "tokens:revoke 00000000-0000-4000-8000-000000000001",
+    "wallet:alerts --hours 48",
     "webhooks:create -a hello github",
     "webhooks:remove -a hello 00000000-0000-4000-8000-000000000001",
     "webhooks:replay -a hello 00000000-0000-4000-8000-000000000001 00000000-0000-4000-8000-000000000002",
