@@ -89,6 +89,43 @@ test("an app stops with its wallet and goes on with a top-up", async () => {
   await other.leave();
 });
 
+test("owners set a budget, and everybody sees it and how far the month is along it", async () => {
+  const viewer = Person.member(organization, "viewer");
+  const [mine, theirs] = [await Visitor.signedIn(owner), await Visitor.signedIn(viewer)];
+  for (const visitor of [mine, theirs]) await visitor.goto("/usage", "Usage and billing");
+  await theirs.page.getByText("There is no budget for a month.").waitFor();
+  await theirs.page.getByText("Owners of the organisation set when people are warned.").waitFor();
+  expect(await theirs.page.getByRole("form", { name: "When people are warned" }).count()).toBe(0);
+
+  const form = mine.page.getByRole("form", { name: "When people are warned" });
+  await form.getByLabel("Budget of a month in dollars").fill("0");
+  await form.getByRole("button", { name: "Save" }).click();
+  await form.getByText("above zero").waitFor();
+  await form.getByLabel("Budget of a month in dollars").fill("12.5");
+  await form.getByLabel("Hours that the balance must last for").fill("100");
+  await form.getByRole("button", { name: "Save" }).click();
+  await mine.page.getByText("People are warned by these from now on.").waitFor();
+  // Nobody reloads the viewer's page.
+  await theirs.page.getByText("of the budget of $12.50 were charged in").waitFor();
+  await theirs.page.getByRole("progressbar", { name: "of the budget of $12.50" }).waitFor();
+  await theirs.page.getByText("less than 100 hours of what runs").waitFor();
+  for (const visitor of [mine, theirs]) {
+    await visitor.page.getByText("of the budget of $12.50").scrollIntoViewIfNeeded();
+    await visitor.page.getByText("Nothing is stopped for it.").waitFor();
+  }
+  await mine.examine("usage-alerts");
+  await theirs.examine("usage-alerts-seen");
+
+  await form.getByLabel("Budget of a month in dollars").fill("");
+  await form.getByRole("button", { name: "Save" }).click();
+  await theirs.page.getByText("There is no budget for a month.").waitFor();
+  await mine.page.getByRole("link", { name: "Who is told" }).click();
+  await mine.page.getByRole("heading", { name: "Who is told of alerts" }).waitFor();
+  await mine.leave();
+  await theirs.leave();
+  viewer.remove();
+});
+
 async function answers() {
   await expect.poll(async () => (await visit(slug)).status, { timeout: 4 * SOON_MS }).toBe(200);
 }

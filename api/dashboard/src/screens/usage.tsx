@@ -1,4 +1,5 @@
-// What an organisation used and paid: the wallet and where it is going, usage by app or day, invoices, and the ledger.
+// What an organisation used and paid: the wallet and where it is going, when people are warned of it, usage by app or day,
+// invoices, and the ledger.
 import { Alert, Anchor, Group, NativeSelect, Stack, Table, Text, Title } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
@@ -10,6 +11,7 @@ import { Head } from "../parts/page";
 import { WideTable } from "../parts/wide_table";
 import { useChosenOrganization } from "./chosen_organization";
 import { Ledger } from "./ledger";
+import { WalletAlerts } from "./wallet_alerts";
 import { lasts } from "./wallet_words";
 
 /** Months that can be looked at. */
@@ -38,6 +40,7 @@ export function Usage() {
                 />
               ) : null}
               <Wallet of={organization.id} />
+              <WalletAlerts key={organization.id} organization={organization} />
               <Used of={organization.id} />
               <Invoices of={organization.id} />
               <Movements of={organization.id} />

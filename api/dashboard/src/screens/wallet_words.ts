@@ -1,6 +1,6 @@
-// How long a wallet lasts, in words.
+// How long a wallet lasts, and when its people are warned, in words.
 import type { Schemas } from "../api/client";
-import { count } from "../parts/amounts";
+import { count, money } from "../parts/amounts";
 
 const HOUR_MS = 3_600_000;
 const day = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium" });
@@ -34,4 +34,34 @@ function dollarsLeft(wallet: Schemas["WalletAnswer"]): number {
   const cost = Number(wallet.cost_per_hour);
   if (wallet.lasts_hours !== null && wallet.lasts_hours !== undefined && cost > 0) return wallet.lasts_hours * cost;
   return Number(wallet.balance);
+}
+
+/** When people are warned of a low balance. */
+export function warnedBelow(alerts: Schemas["WalletAlerts"]): string {
+  const { low_balance_hours: own, platform_low_balance_hours: platform, last_warning_hours: last } = alerts;
+  if (platform === 0) return "The platform has switched alerts about a low balance off.";
+  const hours = own ?? platform;
+  const begin = "People are warned when the balance lasts for less than";
+  const whose = own === null || own === undefined ? ", as the platform says" : "";
+  if (hours <= last) return `${begin} ${last} hours of what runs${whose}.`;
+  const again = last > 0 ? `, and once more below ${last}` : "";
+  return `${begin} ${hours} hours of what runs${whose}${again}.`;
+}
+
+/** How much of its budget the month was charged, in whole percent; 0 without a budget. */
+export function budgetUsed(wallet: Schemas["WalletAnswer"]): number {
+  const budget = Number(wallet.alerts.month_budget ?? 0);
+  return budget > 0 ? Math.floor((100 * Number(wallet.month_charged)) / budget) : 0;
+}
+
+/** When people are warned of the budget, and where the month is going. */
+export function warnedOfBudget(wallet: Schemas["WalletAnswer"]): string {
+  const { budget_percent: percent, month_budget: budget } = wallet.alerts;
+  const goes =
+    wallet.billing_enabled && Number(wallet.forecast) > Number(budget)
+      ? `If everything goes on as it is, the month comes to ${money(wallet.forecast, 2)}. `
+      : "";
+  if (percent === 0) return `${goes}The platform has switched alerts about budgets off.`;
+  const at = percent < 100 ? `at ${percent} % and at 100 %` : "at 100 %";
+  return `${goes}People are warned ${at}. Nothing is stopped for it.`;
 }
