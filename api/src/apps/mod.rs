@@ -78,6 +78,9 @@ pub(crate) struct AppItem {
     /// What an hour of a replica costs.
     #[schema(value_type = schema::Money)]
     price_per_hour: Money,
+    /// What an hour of everything that runs of it now costs; zero where nothing runs.
+    #[schema(value_type = schema::Money)]
+    cost_per_hour: Money,
     /// The deployment that should be running.
     current_deployment_id: Option<Uuid>,
     /// Its release number, as in `v12`.
@@ -115,6 +118,7 @@ impl From<AppView> for AppItem {
             plan_id: app.plan_id.0,
             plan: view.plan_name,
             price_per_hour: app.price_per_hour,
+            cost_per_hour: view.cost_per_hour,
             current_deployment_id: app.current_deployment_id.map(|id| id.0),
             version: view.version.map(|version| version.0),
             created_at: app.created_at,

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
-use skypanel_core::model::{AppRef, Formation, Money, ProcessType, resolve_formation};
+use skypanel_core::model::{AppRef, Formation, ProcessType, resolve_formation};
 use utoipa::ToSchema;
 
 use super::AppItem;
-use crate::http::{Answer, Caller, PathOf, Shared, schema};
+use crate::http::{Answer, Caller, PathOf, Shared};
 
 /// An app with what it runs.
 #[derive(Debug, Serialize, ToSchema)]
@@ -26,9 +26,6 @@ pub(crate) struct AppAnswer {
     /// Replicas of each process type, while it runs.
     #[schema(value_type = BTreeMap<String, u32>)]
     formation: Formation,
-    /// What an hour of it costs while it runs.
-    #[schema(value_type = schema::Money)]
-    cost_per_hour: Money,
 }
 
 /// Show an app
@@ -52,7 +49,6 @@ pub(crate) async fn show_app(
     Ok(Json(AppAnswer {
         url: shared.options.addresses.of(&view.app.subdomain, &domain),
         host: format!("{}.{domain}", view.app.subdomain),
-        cost_per_hour: formation.values().map(|replicas| view.app.price_per_hour.times(*replicas)).sum(),
         processes,
         formation,
         app: view.into(),

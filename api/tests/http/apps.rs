@@ -104,6 +104,35 @@ async fn lists_come_in_pages_and_hold_what_the_caller_may_see() {
 }
 
 #[tokio::test]
+async fn what_an_app_costs_is_what_runs_of_it() {
+    let world = World::new().await;
+    running(&world, "shop").await;
+    world.app("idle").await;
+    let costs = async || {
+        let list = world.get("/api/paas/apps").by("viewer").send().await.is(200).json;
+        let shop = world.get("/api/paas/apps/shop").by("viewer").send().await.is(200).json;
+        assert_eq!(list["items"][1]["cost_per_hour"], shop["cost_per_hour"]);
+        let wallet = world.get("/api/organizations/acme/wallet").by("owner").send().await.is(200).json;
+        assert_eq!(wallet["cost_per_hour"], shop["cost_per_hour"], "they add up to what is charged");
+        ["idle", "shop"].map(|slug| {
+            let items = list["items"].as_array().expect("is a list");
+            let item = items.iter().find(|item| item["slug"] == slug).expect("is listed");
+            item["cost_per_hour"].as_str().expect("is exact").to_owned()
+        })
+    };
+    assert_eq!(costs().await, ["0.000000", "0.006900"]);
+    let plan = json!({ "plan": "standard" });
+    world.post("/api/paas/apps/shop/plan").by("developer").json(&plan).send().await.is(202);
+    // All that runs counts, not only what answers requests.
+    let more = json!({ "processes": { "web": 2, "worker": 1 } });
+    world.post("/api/paas/apps/shop/scale").by("developer").json(&more).send().await.is(202);
+    assert_eq!(costs().await, ["0.000000", "0.104100"]);
+    world.post("/api/paas/apps/shop/stop").by("developer").send().await.is(202);
+    assert_eq!(costs().await, ["0.000000", "0.000000"], "what is stopped costs nothing");
+    world.close().await;
+}
+
+#[tokio::test]
 async fn an_organisation_has_no_more_apps_than_it_may() {
     let world = World::new().await;
     let limit = "UPDATE organizations SET max_apps = 1 WHERE name = 'acme'";

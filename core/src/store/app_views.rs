@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::Store;
-use crate::model::{AppId, AppSlug, AppStatus, Application, OrganizationId, ReleaseVersion};
+use crate::model::{AppId, AppSlug, AppStatus, Application, Money, OrganizationId, ReleaseVersion};
 use crate::{Error, Result};
 
 /// An app with what is shown of it.
@@ -26,6 +26,8 @@ pub struct AppView {
     /// Replicas of its `web` process that are asked for.
     #[sqlx(try_from = "i32")]
     pub replicas: u32,
+    /// What an hour of all that is metered of it now costs; zero of what does not run.
+    pub cost_per_hour: Money,
     /// The release that should be running.
     pub version: Option<ReleaseVersion>,
     /// When it was last changed.
@@ -49,7 +51,9 @@ const VIEW: &str =
         app.health_check_start_seconds, app.replicas,
         app.current_deployment_id, app.config_version, app.restart_count, app.created_at,
         app.name, app.git_url, app.auto_deploy, app.updated_at,
-        organization.name AS organization_name, plan.name AS plan_name, deployment.version
+        organization.name AS organization_name, plan.name AS plan_name, deployment.version,
+        (SELECT coalesce(sum(price_per_hour * replicas), 0) FROM paas_metering
+         WHERE application_id = app.id AND ended_at IS NULL) AS cost_per_hour
     FROM paas_applications AS app
     JOIN organizations AS organization ON organization.id = app.organization_id
     JOIN paas_plans AS plan ON plan.id = app.plan_id

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use skypanel_core::Error;
 use skypanel_core::actions::{AppSettings, NewApp, RepositoryChange};
-use skypanel_core::model::{AppRef, AppSlug, AppStatus, HealthTargetChange, HealthTimes, Money, resolve_formation};
+use skypanel_core::model::{AppRef, AppSlug, AppStatus, HealthTargetChange, HealthTimes, resolve_formation};
 use skypanel_core::store::{Access, AppView, GivenUp};
 
 use crate::commands::context::{AppChoice, Context, Failure};
@@ -194,12 +194,14 @@ async fn list(context: &Context, arguments: &ListArguments) -> Result<u32, Failu
         _ => "There are none.".to_owned(),
     };
     let several = context.memberships().len() > 1;
-    let headings: &[&str] = if several { &["NAME", "STATUS", "ORGANISATION"] } else { &["NAME", "STATUS"] };
+    let headings: &[&str] =
+        if several { &["NAME", "STATUS", "ORGANISATION", "AN HOUR"] } else { &["NAME", "STATUS", "AN HOUR"] };
     let rows = apps.iter().map(|view| {
         let mut row = vec![view.app.slug.to_string(), view.app.status.to_string()];
         if several {
             row.push(view.organization_name.clone());
         }
+        row.push(view.cost_per_hour.to_string());
         (item(view), row)
     });
     context.list(headings, &empty, rows).await
@@ -281,14 +283,12 @@ async fn info(context: &Context, arguments: &InfoArguments) -> Result<u32, Failu
     let processes = context.actions().process_types(app).await?;
     let scaled = store.formation(app.id).await?;
     let formation = resolve_formation(&processes, &scaled);
-    let cost: Money = formation.values().map(|replicas| app.price_per_hour.times(*replicas)).sum();
     let given_up = store.given_up(app.id).await?;
     let mut json = item(&view);
     json["given_up"] = json!(given_up.iter().map(gone).collect::<Vec<_>>());
     json["host"] = json!(format!("{}.{domain}", app.subdomain));
     json["processes"] = json!(processes);
     json["formation"] = json!(formation);
-    json["cost_per_hour"] = json!(cost);
     let shown = if formation.is_empty() { &scaled } else { &formation };
     let shown: Vec<String> = shown.iter().map(|(process, replicas)| format!("{process}={replicas}")).collect();
     let mut text = pairs(&[
@@ -354,6 +354,7 @@ pub(crate) fn item(view: &AppView) -> Value {
         "plan_id": app.plan_id,
         "plan": view.plan_name,
         "price_per_hour": app.price_per_hour,
+        "cost_per_hour": view.cost_per_hour,
         "current_deployment_id": app.current_deployment_id,
         "version": view.version.map(|version| version.0),
         "created_at": app.created_at,
