@@ -3,6 +3,7 @@
 
 mod facts;
 
+use std::collections::VecDeque;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, PoisonError};
@@ -12,6 +13,7 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderName, header};
 use axum::middleware::Next;
 use axum::response::Response;
+use chrono::{DateTime, Utc};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, NoLabelSet};
@@ -38,6 +40,8 @@ const API: &str = "/api";
 /// How often it is written down how requests were answered, and how long that may take.
 const TOLD_EVERY: Duration = Duration::from_secs(10);
 const TELL_LIMIT: Duration = Duration::from_secs(5);
+/// So many times it is kept for later when that fails: for six minutes, which is further back than any rule looks.
+const MOST_UNTOLD: usize = 36;
 /// How long what was read from the store is given again.
 const KEPT: Duration = Duration::from_secs(2);
 /// The same for what rules of alerts look at, which is as old as that when they look.
@@ -108,6 +112,9 @@ impl Collector for Ends {
     }
 }
 
+/// Answers that the store did not take yet, each with when they were counted; the oldest first.
+type Untold = VecDeque<(DateTime<Utc>, ApiAnswers)>;
+
 /// What this process counts.
 pub(crate) struct Metrics {
     /// When this process began to answer, in seconds since 1970.
@@ -137,9 +144,10 @@ impl Metrics {
 
     /// Writes down what the rules of alerts want to know of the API's answers, until `cancel`.
     pub(crate) async fn tell(&self, store: &Store, cancel: &CancellationToken) {
+        let mut untold = Untold::new();
         loop {
             let stops = tokio::time::timeout(TOLD_EVERY, cancel.cancelled()).await.is_ok();
-            if let Err(error) = tokio::time::timeout(TELL_LIMIT, self.tell_once(store))
+            if let Err(error) = tokio::time::timeout(TELL_LIMIT, self.tell_once(store, &mut untold))
                 .await
                 .unwrap_or_else(|_| Err(Error::System(format!("It took longer than {} s.", TELL_LIMIT.as_secs()))))
             {
@@ -151,13 +159,22 @@ impl Metrics {
         }
     }
 
-    async fn tell_once(&self, store: &Store) -> Result<(), Error> {
+    /// What the store does not take stays in `untold`, with its time: an outage is what rules have to see, and where
+    /// it was. If only the store's word got lost, they count it twice.
+    async fn tell_once(&self, store: &Store, untold: &mut Untold) -> Result<(), Error> {
+        let answers = std::mem::take(&mut *self.answers.lock().unwrap_or_else(PoisonError::into_inner));
+        if answers.requests > 0 {
+            untold.push_back((store.clock().now(), answers));
+        }
+        if untold.len() > MOST_UNTOLD {
+            untold.pop_front();
+        }
         let settings = store.settings().await?;
         let slow_ms = if settings.alerts_api_slow_ms == 0 { u64::MAX } else { settings.alerts_api_slow_ms };
         self.slow_ms.store(slow_ms, Relaxed);
-        let answers = std::mem::take(&mut *self.answers.lock().unwrap_or_else(PoisonError::into_inner));
-        if answers.requests > 0 {
-            store.add_api_answers(&answers, store.clock().now()).await?;
+        while let Some((counted, answers)) = untold.front() {
+            store.add_api_answers(answers, *counted).await?;
+            untold.pop_front();
         }
         Ok(())
     }

@@ -1,5 +1,7 @@
 //! What operators look at: overview, nodes, metrics.
 
+use std::time::Duration;
+
 use insta::assert_json_snapshot;
 use serde_json::json;
 use skypanel_core::actions::Scope;
@@ -150,5 +152,37 @@ async fn how_the_api_answers_is_written_down_for_the_rules_of_alerts() {
         (2, 0, 0),
         "pages for visitors of apps are none of it"
     );
+    database.close().await;
+}
+
+#[tokio::test]
+async fn answers_that_the_store_did_not_take_are_written_down_later() {
+    let serving = crate::serving::Serving::start().await;
+    let pool = serving.database.store().pool().clone();
+    // What a sequence counted is not taken back with the statement that fails.
+    for statement in [
+        "CREATE SEQUENCE tries",
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
+             $$ BEGIN PERFORM nextval('tries'); RAISE EXCEPTION 'no room'; END $$",
+        "CREATE TRIGGER refuse BEFORE INSERT ON paas_api_minutes FOR EACH ROW EXECUTE FUNCTION refuse()",
+    ] {
+        sqlx::query(statement).execute(&pool).await.expect("is made");
+    }
+    for path in ["/api/health/live", "/api/paas/plans"] {
+        crate::serving::request(serving.api, "GET", path, "").await;
+    }
+    let refused = async {
+        let tried = "SELECT is_called FROM tries";
+        while !sqlx::query_scalar::<_, bool>(tried).fetch_one(&pool).await.expect("answers") {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), refused).await.expect("is tried");
+    sqlx::query("DROP TRIGGER refuse ON paas_api_minutes").execute(&pool).await.expect("goes");
+    drop(pool);
+    crate::serving::request(serving.api, "GET", "/api/health/live", "").await;
+    let database = serving.end().await;
+    let since = "2026-03-01T12:00:00Z".parse().expect("is a time");
+    assert_eq!(database.store().api_answers(since).await.expect("reads").requests, 3);
     database.close().await;
 }
