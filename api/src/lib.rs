@@ -35,6 +35,7 @@ mod plans;
 mod platform;
 mod processes;
 mod repositories;
+mod requests;
 mod routes;
 mod server;
 mod settings;

@@ -18,7 +18,7 @@ use crate::http::{Shared, etag, idempotency, input, openapi, origin, query, rate
 use crate::{
     admin, alerts, apps, audit, auth, billing, console, dashboard, deployments, device_page, docs, domains, drains,
     env, error, events, health, jobs, logs, me, metrics, nodes, notifications, organizations, overview, pages, plans,
-    platform, processes, repositories, settings, usage, webhooks,
+    platform, processes, repositories, requests, settings, usage, webhooks,
 };
 
 /// Everything that is served to people, programs and the edge.
@@ -98,6 +98,7 @@ fn nouns() -> OpenApiRouter<Shared> {
         .merge(platform::routes())
         .merge(processes::routes())
         .merge(repositories::routes())
+        .merge(requests::routes())
         .merge(settings::routes())
         .merge(usage::routes())
         .merge(webhooks::routes())

@@ -12,6 +12,7 @@ use crate::http::places::Places;
 use crate::http::rate_limit::Limits;
 use crate::metrics::Metrics;
 use crate::nodes::Nodes;
+use crate::requests::Requests;
 
 /// State of the API. Cheap to clone. Most handlers want `State<Actions>` only.
 #[derive(Clone)]
@@ -26,6 +27,8 @@ pub(crate) struct Shared {
     pub(crate) metrics: Arc<Metrics>,
     /// The machines that apps run on.
     pub(crate) nodes: Arc<Nodes>,
+    /// How many requests apps get.
+    pub(crate) requests: Arc<Requests>,
     /// How many requests clients may send; none for any number.
     pub(crate) limits: Option<Arc<Limits>>,
     /// The live streams that are open.
@@ -39,12 +42,13 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn new(actions: Actions, options: ApiOptions) -> Self {
         let nodes = Arc::new(Nodes::new(actions.console.clone()));
+        let requests = Arc::new(Requests::new(actions.measurements.clone(), actions.clock.clone()));
         let limits = options.requests_per_minute.map(|most| Arc::new(Limits::per_minute(most)));
         let health = Arc::new(Health::new(actions.clone(), nodes.clone()));
         let (options, metrics) = (Arc::new(options), Arc::new(Metrics::new()));
         let (streams, uploads) = (Places::for_streams(), Places::for_uploads());
         let consoles = Consoles::default();
-        Self { actions, options, health, metrics, nodes, limits, streams, uploads, consoles }
+        Self { actions, options, health, metrics, nodes, requests, limits, streams, uploads, consoles }
     }
 
     /// Whether browsers come over encrypted connections.

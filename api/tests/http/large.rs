@@ -45,6 +45,7 @@ const WHOLE: &[(&str, &str, &str)] = &[
     ("/billing/settle", "paas_applications", "likewise"),
     ("DELETE /api/admin/paas/plans/", "paas_applications", "a quarter of all apps is on that plan"),
     ("group=day", "paas_usage_days", "all days of an organisation that has half of all apps"),
+    ("/api/paas/requests", "paas_applications", "the ids of all apps, or of half of them, are wanted"),
     ("/large-1/invoices", "paas_usage_months", "all months of an organisation that has half of all apps"),
 ];
 

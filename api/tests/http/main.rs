@@ -60,6 +60,7 @@ mod stand_ins;
 #[path = "../../../core/tests/support/mod.rs"]
 mod support;
 mod things;
+mod traffic;
 mod walk;
 mod webhooks;
 mod world;

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::{Actions, Actor, Begun, RepositoryChange, Scope};
 use crate::jobs::{self, Destroy};
 use crate::model::{
-    AppRef, AppSlug, AppStatus, GitBranch, HealthTargetChange, HealthTimes, Organization, OrganizationId,
+    AppId, AppRef, AppSlug, AppStatus, GitBranch, HealthTargetChange, HealthTimes, Organization, OrganizationId,
     OrganizationRef, Plan, ProcessType, Repository, Role, StreamId, friendly,
 };
 use crate::repository::Credentials;
@@ -72,12 +72,25 @@ impl Actions {
         after: Option<&AppSlug>,
         rows: i64,
     ) -> Result<Vec<AppView>> {
-        let organizations: Vec<OrganizationId> = match organization {
+        let organizations = Some(self.organizations_read(actor, organization).await?);
+        self.store.app_views(&AppFilter { organizations, status }, after, rows).await
+    }
+
+    /// The ids of the same apps, of whatever status.
+    pub async fn app_ids(&self, actor: &Actor, organization: Option<&OrganizationRef>) -> Result<Vec<AppId>> {
+        self.store.app_ids_of(&self.organizations_read(actor, organization).await?).await
+    }
+
+    /// The organisation named, if the actor may read it; without a name, those they are a member of.
+    async fn organizations_read(
+        &self,
+        actor: &Actor,
+        organization: Option<&OrganizationRef>,
+    ) -> Result<Vec<OrganizationId>> {
+        Ok(match organization {
             Some(named) => vec![self.organization_for(actor, named, Access::Read).await?.id],
             None => memberships(actor).map(|(organization, _)| organization.id).collect(),
-        };
-        let filter = AppFilter { organizations: Some(organizations), status };
-        self.store.app_views(&filter, after, rows).await
+        })
     }
 
     /// An app as it is shown.

@@ -77,6 +77,15 @@ impl Store {
             .await?)
     }
 
+    /// The ids of all apps of these organisations.
+    pub async fn app_ids_of(&self, organizations: &[OrganizationId]) -> Result<Vec<AppId>> {
+        let organizations: Vec<_> = organizations.iter().map(|id| id.0).collect();
+        Ok(sqlx::query_scalar("SELECT id FROM paas_applications WHERE organization_id = ANY ($1)")
+            .bind(organizations)
+            .fetch_all(&self.pool)
+            .await?)
+    }
+
     /// The app of that id as it is shown.
     pub async fn app_view(&self, app: AppId) -> Result<AppView> {
         view(&mut *self.pool.acquire().await?, app).await
