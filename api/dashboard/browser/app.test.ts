@@ -2,8 +2,8 @@
 // only look, and destroyed.
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { BROKEN, TALKING } from "./apps";
-import { closeBrowser, SOON_MS, Visitor } from "./browser";
-import { Person, type Repository, unique } from "./instance";
+import { closeBrowser, DESK, PHONE, SOON_MS, Visitor } from "./browser";
+import { Person, type Repository, unique, visit } from "./instance";
 
 const organization = unique("org");
 const slug = unique("app");
@@ -54,6 +54,24 @@ test("a push is watched live, from its beginning to its end", async () => {
   await page.locator(".diff-line", { hasText: "+second" }).waitFor();
   expect(await page.title()).not.toContain("owned");
   await visitor.examine("deployment-changes");
+  await visitor.leave();
+});
+
+test("the list of apps tells what an app costs, and by itself how many requests it gets", async () => {
+  const visitor = await Visitor.signedIn(owner);
+  const { page } = visitor;
+  await visitor.goto("/apps", "Apps");
+  const row = page.getByRole("row").filter({ has: page.getByRole("link", { name: slug }) });
+  await row.getByText("$0.0069").waitFor();
+  for (let asked = 0; asked < 12; asked += 1) expect((await visit(slug)).status).toBe(200);
+  // Measured every ten seconds, and read as often.
+  const counted = row.getByText(/^[\d.]+\/min$/);
+  const perMinute = async () => Number.parseFloat((await counted.textContent()) ?? "");
+  await expect.poll(perMinute, { timeout: 4 * SOON_MS }).toBeGreaterThan(2.2);
+  await visitor.examine("apps-with-requests");
+  await page.setViewportSize(PHONE);
+  await counted.waitFor({ state: "hidden" });
+  await page.setViewportSize(DESK);
   await visitor.leave();
 });
 

@@ -89,6 +89,17 @@ export const appsQuery = queryOptions({
   refetchInterval: (query) => every(query.state.data?.some((app) => isBusy(app.status)) ? SOON_MS : LATER_MS),
 });
 
+/** What apps get of requests, in minutes, by their ids; of the caller's apps, or as an admin of all. */
+const requestsOf = (path: "/api/paas/requests" | "/api/admin/paas/requests", queryKey: QueryKey) =>
+  queryOptions({
+    queryKey,
+    queryFn: async ({ signal }) => (await data(api.GET(path, { signal }))).per_minute,
+    // Measured every ten seconds, and told by nobody.
+    refetchInterval: () => every(SOON_MS * 2),
+  });
+export const requestsQuery = requestsOf("/api/paas/requests", ["metrics", "requests"]);
+export const adminRequestsQuery = requestsOf("/api/admin/paas/requests", ["metrics", "requests", "all"]);
+
 export const appQuery = (app: string) =>
   queryOptions({
     queryKey: ["app", app],

@@ -48,6 +48,12 @@ export const cores = (value: number) => {
 
 export const perSecond = (value: number) => `${value < 10 ? number(value) : Math.round(value)}/s`;
 
+/** Requests of a minute; a few keep a digit, because one in five minutes is not none. */
+export function perMinute(value: number): string {
+  if (value > 0 && value < 0.1) return "< 0.1/min";
+  return `${new Intl.NumberFormat("en-US", { maximumFractionDigits: value < 10 ? 1 : 0 }).format(value)}/min`;
+}
+
 export const traffic = (value: number) => `${bytes(value)}/s`;
 
 /** How long an answer took, of seconds. */

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { problemOf } from "../api/problem";
 import { csrfToken } from "../api/session";
-import { bytes, cores, duration, memory, money, perMonth, perSecond, ram } from "./amounts";
+import { bytes, cores, duration, memory, money, perMinute, perMonth, perSecond, ram } from "./amounts";
 import { ago, lasted } from "./time";
 
 test("times are told as people say them", () => {
@@ -37,6 +37,11 @@ test("rates and shares of a machine are as exact as they are small", () => {
   ]);
   expect([perSecond(0), perSecond(0.128), perSecond(12.8)]).toEqual(["0/s", "0.13/s", "13/s"]);
   expect([duration(0.0042), duration(1.5)]).toEqual(["4 ms", "1.50 s"]);
+});
+
+test("few requests are told from none", () => {
+  const told = [0, 0.02, 0.2, 9.96, 12.4, 12_345.6].map(perMinute);
+  expect(told).toEqual(["0/min", "< 0.1/min", "0.2/min", "10/min", "12/min", "12,346/min"]);
 });
 
 test("refusals of the API are told as they are, and others by their status", () => {

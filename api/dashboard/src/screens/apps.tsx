@@ -4,12 +4,13 @@ import { IconPlus } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import { useMemo, useState } from "react";
 import type { Schemas } from "../api/client";
-import { appsQuery } from "../api/queries";
+import { appsQuery, requestsQuery } from "../api/queries";
 import { count, money } from "../parts/amounts";
 import { ButtonTo, LinkTo } from "../parts/link";
 import { Loaded } from "../parts/loading";
 import { type Column, LongTable } from "../parts/long_table";
 import { Head } from "../parts/page";
+import { PerMinute, type RequestsByApp } from "../parts/requests";
 import { useMayCreate } from "../parts/roles";
 import { SearchField } from "../parts/search_field";
 import { Status } from "../parts/status";
@@ -40,6 +41,10 @@ function List({ apps }: { apps: App[] }) {
   const shown = useMemo(() => found(apps, search, status), [apps, search, status]);
   const states = useMemo(() => [...new Set(apps.map((app) => app.status))].sort(), [apps]);
   const several = new Set(apps.map((app) => app.organization)).size > 1;
+  const requests = useQuery(requestsQuery);
+  // What was known before they could not be read any more is not how things are now.
+  const known = requests.isError ? undefined : requests.data;
+  const columns = useMemo(() => columnsWith(several, known), [several, known]);
   return (
     <Stack gap="sm">
       <Group gap="sm">
@@ -56,7 +61,7 @@ function List({ apps }: { apps: App[] }) {
           No app fits. <LinkTo to="/new">Create one</LinkTo>, or search for something else.
         </Text>
       ) : (
-        <LongTable label="Apps" columns={COLUMNS[several ? 1 : 0]} rows={shown} rowKey={(app) => app.id} />
+        <LongTable label="Apps" columns={columns} rows={shown} rowKey={(app) => app.id} />
       )}
       <Text size="sm" c="dimmed" aria-live="polite">
         {shown.length === apps.length ? count(apps.length, "app") : `${shown.length} of ${count(apps.length, "app")}`}
@@ -65,10 +70,11 @@ function List({ apps }: { apps: App[] }) {
   );
 }
 
-const columns = (several: boolean): Column<App>[] => [
+/** With the organisation of each where there are several. */
+const columnsWith = (several: boolean, requests: RequestsByApp | undefined): Column<App>[] => [
   {
     head: "App",
-    width: "30%",
+    width: "26%",
     cell: (app) => (
       <>
         <LinkTo to="/apps/$app" params={{ app: app.slug }} fw={600} className="break">
@@ -94,17 +100,15 @@ const columns = (several: boolean): Column<App>[] => [
     ),
   },
   { head: "Replicas", className: "wide numeric", width: "9%", cell: (app) => app.replicas },
-  { head: "Cost an hour", className: "numeric", cell: (app) => money(cost(app)) },
+  {
+    head: "Requests",
+    className: "wide numeric",
+    width: "11%",
+    cell: (app) => <PerMinute of={requests?.[app.id]} />,
+  },
+  { head: "Cost an hour", className: "numeric", width: "12%", cell: (app) => money(app.cost_per_hour) },
   { head: "Changed", className: "wide", cell: (app) => <Ago at={app.updated_at} /> },
 ];
-/** Without and with the organisation of each. */
-const COLUMNS = [columns(false), columns(true)] as const;
-
-/** What the app costs an hour while it runs as it is meant to; nothing while it does not. */
-function cost(app: App): string {
-  const runs = ["running", "deploying", "building"].includes(app.status) && app.version;
-  return runs ? String(Number(app.price_per_hour) * app.replicas) : "0";
-}
 
 export function found(apps: App[], search: string, status: string): App[] {
   const wanted = search.trim().toLowerCase();

@@ -1,18 +1,20 @@
 // The apps of all organisations.
 import { Stack } from "@mantine/core";
-import { keepPreviousData, useInfiniteQuery } from "@tanstack/react-query";
+import { keepPreviousData, useInfiniteQuery, useQuery } from "@tanstack/react-query";
+import { useMemo } from "react";
 import type { Schemas } from "../../api/client";
-import { adminAppsQuery } from "../../api/queries";
+import { adminAppsQuery, adminRequestsQuery } from "../../api/queries";
 import { money } from "../../parts/amounts";
 import { LinkTo } from "../../parts/link";
 import { type Column, LongTable } from "../../parts/long_table";
 import { Paged } from "../../parts/paged";
+import { PerMinute, type RequestsByApp } from "../../parts/requests";
 import { useSearch } from "../../parts/search_field";
 import { Status } from "../../parts/status";
 
 type App = Schemas["AdminAppItem"];
 
-const COLUMNS: Column<App>[] = [
+const columnsWith = (requests: RequestsByApp | undefined): Column<App>[] => [
   {
     head: "App",
     cell: (one) => (
@@ -25,18 +27,27 @@ const COLUMNS: Column<App>[] = [
   { head: "Organisation", className: "wide break", cell: (one) => one.organization },
   { head: "Plan", className: "wide", cell: (one) => one.plan },
   { head: "Replicas", className: "numeric wide", width: "9%", cell: (one) => one.replicas },
-  { head: "Cost an hour", className: "numeric wide", width: "11%", cell: (one) => money(one.cost_per_hour) },
+  {
+    head: "Requests",
+    className: "numeric wide",
+    width: "11%",
+    cell: (one) => <PerMinute of={requests?.[one.id]} />,
+  },
+  { head: "Cost an hour", className: "numeric wide", width: "12%", cell: (one) => money(one.cost_per_hour) },
   { head: "This month", className: "numeric", width: "13%", cell: (one) => money(one.cost_month) },
 ];
 
 export function AdminApps() {
   const { settled, field } = useSearch("Search all apps");
+  const requests = useQuery(adminRequestsQuery);
+  const known = requests.isError ? undefined : requests.data;
+  const columns = useMemo(() => columnsWith(known), [known]);
   const apps = useInfiniteQuery({ ...adminAppsQuery(settled), placeholderData: keepPreviousData });
   return (
     <Stack gap="sm">
       {field}
       <Paged query={apps} empty={settled ? "No app has this in its name." : "There is no app yet."}>
-        {(items) => <LongTable label="All apps" columns={COLUMNS} rows={items} rowKey={(one) => one.id} />}
+        {(items) => <LongTable label="All apps" columns={columns} rows={items} rowKey={(one) => one.id} />}
       </Paged>
     </Stack>
   );
