@@ -7,7 +7,7 @@ use serde::Deserialize;
 use skypanel_core::Result;
 use skypanel_core::blob::{BlobError, BlobKey, remove_unused};
 use skypanel_core::jobs::{CleanUp, StartAgain};
-use skypanel_core::model::{AppStatus, Deployment, Sha256Digest};
+use skypanel_core::model::{AppStatus, Sha256Digest};
 use tokio::io::AsyncReadExt as _;
 
 use crate::failure::chain;
@@ -31,6 +31,7 @@ impl Job for CleanUp {
             if !pruned.is_empty() {
                 tracing::info!(app = %app.slug, releases = pruned.len(), "dropped old releases");
             }
+            worker.remove_old_sources(app.id).await;
         }
         worker.store.expire_build_caches(settings.cache_ttl_days).await?;
         worker.store.drop_old_streams().await?;
@@ -103,7 +104,7 @@ async fn collect_blobs(worker: &Worker, images: HashSet<Sha256Digest>, age: Time
         needed.insert(BlobKey::image(image));
     }
     needed.extend(worker.store.caches_in_use().await?.into_iter().map(BlobKey::cache));
-    needed.extend(worker.store.all_unfinished_deployments().await?.iter().map(Deployment::source_key));
+    needed.extend(worker.store.sources_in_use().await?);
     let mut removed = 0u64;
     for prefix in [BlobKey::SLUGS, BlobKey::LAYERS, BlobKey::IMAGES, BlobKey::CACHES, BlobKey::SOURCES] {
         for blob in worker.blobs.list(prefix).await? {

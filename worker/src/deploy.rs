@@ -45,7 +45,9 @@ impl Job for Deploy {
                 // It ended after the try before this one, which died: what runs may be of another release.
                 worker.apply(app.id).await?;
             }
-            return end_stream_of_finished(&worker.store, &deployment, log).await;
+            end_stream_of_finished(&worker.store, &deployment, log).await?;
+            worker.remove_old_sources(app.id).await;
+            return Ok(());
         }
         // Also what is fetched takes time and room, so the turn comes before.
         let builds =
@@ -182,10 +184,7 @@ async fn conclude(
         }
     }
     log.close(succeeded).await?;
-    // The source was only for the build; what can be built again from it lies in the developer's repository.
-    if let Err(error) = worker.blobs.delete(&deployment.source_key()).await {
-        tracing::warn!(%error, "a source that is not needed any more could not be removed");
-    }
+    worker.remove_old_sources(app.id).await;
     Ok(())
 }
 

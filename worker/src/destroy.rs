@@ -43,6 +43,9 @@ async fn remove(job: &Destroy, worker: &Worker, log: Option<&StreamWriter>) -> R
     tell(log, "Removing build caches").await;
     worker.buildkit.purge_cache(job.app).await.map_err(|error| failed("purging the cache of", &error))?;
     tell(log, "Removing releases, config vars, domains and logs").await;
+    for source in worker.store.sources(job.app).await? {
+        worker.blobs.delete(&source).await?;
+    }
     worker.store.delete_app(job.app).await
 }
 

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use skypanel_core::blob::{BlobKey, Blobs};
+use skypanel_core::blob::Blobs;
 use skypanel_core::changes::{Begun, note_changes};
 use skypanel_core::jobs::ReportStatus;
 use skypanel_core::model::{
@@ -86,7 +86,7 @@ impl Fetcher {
             self.store.finish_deployment(deployment.id, DeploymentStatus::Cancelled, why).await?;
             return Ok(());
         }
-        let key = BlobKey::source(deployment.id);
+        let key = deployment.source_key();
         let (stored, ()) =
             tokio::join!(self.blobs.put_file(&key, snapshot.file), self.note_changes(deployment, before, &fetched));
         stored?;

@@ -11,6 +11,7 @@ mod destroy;
 mod domains;
 mod failure;
 mod fetch;
+mod sources;
 mod start_again;
 
 use std::sync::Arc;

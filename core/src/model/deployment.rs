@@ -50,7 +50,7 @@ text_enum! {
         Config = "config",
         /// A webhook of a Git host.
         Webhook = "webhook",
-        /// A call of the API.
+        /// A call of the API: fetched, uploaded, or deployed again.
         Api = "api",
     }
 }
@@ -60,6 +60,11 @@ impl Trigger {
     /// what helps in an emergency, and builds nothing.
     pub fn is_limited(self) -> bool {
         self != Self::Rollback
+    }
+
+    /// Whether it brings a source to build, and does not run again what was built.
+    pub fn builds(self) -> bool {
+        matches!(self, Self::Push | Self::Webhook | Self::Api)
     }
 }
 
@@ -169,6 +174,9 @@ pub struct Deployment {
     pub finished_at: Option<DateTime<Utc>>,
     /// When its artifact was collected; it cannot be rolled back to after that.
     pub pruned_at: Option<DateTime<Utc>>,
+    /// Under whose id its source lies: its own, or that of the deployment that it builds again. None where it is not built,
+    /// and once the source is given up.
+    pub source_id: Option<DeploymentId>,
 }
 
 impl Deployment {
@@ -188,7 +196,7 @@ impl Deployment {
 
     /// Where its source lies in the blob store.
     pub fn source_key(&self) -> crate::blob::BlobKey {
-        crate::blob::BlobKey::source(self.id)
+        crate::blob::BlobKey::source(self.source_id.unwrap_or(self.id))
     }
 }
 

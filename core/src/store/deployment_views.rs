@@ -20,10 +20,21 @@ pub struct DeploymentView {
     pub parent_version: Option<ReleaseVersion>,
     /// Whether it is what should be running now.
     pub is_current: bool,
+    /// Whether it was fetched from a repository elsewhere, from where its commit can be had again.
+    pub is_fetched: bool,
+}
+
+impl DeploymentView {
+    /// Whether it can be deployed again: it has ended, and there is something to build it from.
+    pub fn can_redeploy(&self) -> bool {
+        let Deployment { status, trigger, source_id, .. } = &self.deployment;
+        status.is_final() && trigger.builds() && (self.is_fetched || source_id.is_some())
+    }
 }
 
 const VIEW: &str = "SELECT deployment.*, users.email AS created_by_email, parent.version AS parent_version,
-        app.current_deployment_id IS NOT DISTINCT FROM deployment.id AS is_current
+        app.current_deployment_id IS NOT DISTINCT FROM deployment.id AS is_current,
+        EXISTS (SELECT FROM paas_deployment_sources WHERE deployment_id = deployment.id) AS is_fetched
     FROM paas_deployments AS deployment
     JOIN paas_applications AS app ON app.id = deployment.application_id
     LEFT JOIN users ON users.id = deployment.created_by

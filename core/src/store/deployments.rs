@@ -206,7 +206,7 @@ impl Store {
         Ok(rows.into_iter().map(|(digest,)| digest).collect())
     }
 
-    /// Deployments that are not final, of all apps: their sources are still needed.
+    /// Deployments that are not final, of all apps.
     pub async fn all_unfinished_deployments(&self) -> Result<Vec<Deployment>> {
         Ok(sqlx::query_as(
             "SELECT * FROM paas_deployments WHERE status NOT IN ('succeeded', 'failed', 'cancelled') ORDER BY created_at",
@@ -232,8 +232,8 @@ pub(crate) async fn insert(connection: &mut PgConnection, new: &NewDeployment, n
     sqlx::query(
         "INSERT INTO paas_deployments
          (id, application_id, status, trigger, git_branch, git_commit, git_message, git_author, no_cache,
-          description, parent_id, created_by, created_at)
-         VALUES ($1, $2, 'queued', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+          description, parent_id, created_by, created_at, source_id)
+         VALUES ($1, $2, 'queued', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
     )
     .bind(new.id)
     .bind(new.application_id)
@@ -247,6 +247,7 @@ pub(crate) async fn insert(connection: &mut PgConnection, new: &NewDeployment, n
     .bind(new.parent_id)
     .bind(new.created_by)
     .bind(now)
+    .bind(new.trigger.builds().then_some(new.id))
     .execute(&mut *connection)
     .await?;
     if new.trigger.is_limited() {

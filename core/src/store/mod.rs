@@ -42,6 +42,7 @@ pub(crate) mod second_factor;
 pub(crate) mod sessions;
 mod settings;
 pub(crate) mod settlement;
+pub(crate) mod sources;
 pub(crate) mod suspension;
 pub(crate) mod tenancy;
 mod terms;

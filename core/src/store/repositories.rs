@@ -10,7 +10,7 @@ use super::{Store, deployments, quotas, suspension};
 use crate::jobs::{self, Deploy};
 use crate::model::{
     AppId, Application, CommitHash, DeploymentId, DeploymentSource, GitBranch, GitUrl, HostKind, NewDeployment,
-    OrganizationId, Repository, Trigger,
+    OrganizationId, Repository,
 };
 use crate::repository::{Credentials, DeployKey, HostKeys};
 use crate::secrets::Owner;
@@ -235,7 +235,7 @@ pub(crate) async fn queue(
         quotas::check_deployments(connection, app.organization_id, settings, now).await?;
     }
     let mut superseded = Vec::new();
-    if matches!(new.trigger, Trigger::Push | Trigger::Webhook | Trigger::Api) {
+    if new.trigger.builds() {
         let reason = format!("Superseded by a newer deployment: {}.", new.description);
         let reason = ("SUPERSEDED", reason.as_str());
         for deployment in deployments::cancel(connection, app.id, Cancelled::QueuedBuilds, reason, now).await? {

@@ -5,6 +5,7 @@ mod config_vars;
 mod deployments;
 mod limits;
 mod settings;
+mod sources;
 #[path = "../support/mod.rs"]
 mod support;
 mod tenancy;
