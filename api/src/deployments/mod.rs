@@ -7,6 +7,7 @@ mod deploy;
 mod list;
 mod log;
 mod purge_cache;
+mod redeploy;
 mod rollback;
 mod show;
 mod stream;
@@ -32,6 +33,7 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(list::list_deployments))
         .routes(routes!(log::show_deployment_log))
         .routes(routes!(purge_cache::purge_cache))
+        .routes(routes!(redeploy::redeploy))
         .routes(routes!(rollback::roll_back))
         .routes(routes!(show::show_deployment))
         .routes(routes!(stream::stream_deployment_log))
@@ -71,6 +73,8 @@ pub(crate) struct DeploymentItem {
     parent_version: Option<i32>,
     /// Whether it can be rolled back to.
     is_kept: bool,
+    /// Whether it can be deployed again: built once more from the same source.
+    can_redeploy: bool,
     /// What failed, for programs.
     error_code: Option<String>,
     /// What failed, for people.
@@ -81,6 +85,7 @@ pub(crate) struct DeploymentItem {
 
 impl From<DeploymentView> for DeploymentItem {
     fn from(view: DeploymentView) -> Self {
+        let can_redeploy = view.can_redeploy();
         let deployment = view.deployment;
         Self {
             id: deployment.id.0,
@@ -89,6 +94,7 @@ impl From<DeploymentView> for DeploymentItem {
             is_current: view.is_current,
             trigger: deployment.trigger,
             is_kept: deployment.status == DeploymentStatus::Succeeded && deployment.artifact().is_some(),
+            can_redeploy,
             description: deployment.description,
             git_branch: view.git_branch,
             git_commit: deployment.git_commit,

@@ -397,6 +397,9 @@ async fn do_what_pushes_and_jobs_do(large: &mut Large) {
         expire_build_caches(30);
         drop_old_streams();
         images_in_use();
+        give_up_sources(id);
+        sources(id);
+        sources_in_use();
         caches_in_use();
         drop_build_caches(id);
         apps_that_fail(now - TimeDelta::days(1), 3);

@@ -45,6 +45,7 @@ mod product;
 mod prometheus_rules;
 mod proxy;
 mod races;
+mod redeploy;
 mod reference;
 mod releases;
 mod requests;

@@ -28,6 +28,7 @@ mod organizations_admin;
 mod plans;
 mod processes;
 mod queued_jobs;
+mod redeploy;
 mod repositories;
 mod second_factor;
 mod sessions;

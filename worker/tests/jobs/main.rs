@@ -16,6 +16,7 @@ mod no_engine;
 mod ports;
 mod releases;
 mod rollouts;
+mod sources;
 #[path = "../../../core/tests/support/mod.rs"]
 mod support;
 mod swarm;
