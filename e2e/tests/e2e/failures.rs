@@ -136,3 +136,26 @@ fn the_first_push_fails_and_the_next_goes_live() {
     app.push().live();
     app.wait_for_page("mended");
 }
+
+/// What is missing is outside of the source, so that there is nothing to push.
+#[test]
+fn a_config_var_is_missing_and_the_same_source_is_deployed_again() {
+    let app = App::probe("again");
+    let web = "[ -n \"$COLOUR\" ] || { echo 'COLOUR is not set' >&2; exit 9; }; exec python3 app.py";
+    app.repository.write("Procfile", format!("web: {web}\n"));
+    app.commit("Read the colour");
+    let output = app.push().refused_for("crashed with exit status 9");
+    assert!(output.contains("COLOUR is not set"), "{output}");
+    let _ = app.command("config:set", &["COLOUR=blue"]).success();
+    let again = app.command("deploy:again", &[]).success();
+    assert!(again.text().contains(" again") && again.text().contains("is live (v2"), "{again:?}");
+    app.wait_for_page("one");
+    assert_eq!(app.page("/env?name=COLOUR"), "blue");
+
+    // Live by now: it is built from nothing, while it serves.
+    let again = app.command("deploy:again", &["v2", "--no-cache"]).success();
+    assert!(again.text().contains("is live (v3"), "{again:?}");
+    assert_eq!(app.page("/"), "one");
+    let _ = app.command("rollback", &["v2"]).success();
+    app.command("deploy:again", &["v4"]).says(1, "built nothing");
+}

@@ -145,6 +145,7 @@ pub(crate) fn item(view: &DeploymentView) -> Value {
         "parent_id": deployment.parent_id,
         "parent_version": view.parent_version.map(|version| version.0),
         "is_kept": deployment.status == DeploymentStatus::Succeeded && deployment.artifact().is_some(),
+        "can_redeploy": view.can_redeploy(),
         "error_code": deployment.error_code,
         "error": deployment.error,
         "created_at": deployment.created_at,

@@ -1,4 +1,4 @@
-//! `deploy` and `deploy:archive`: deployments of what is not pushed.
+//! `deploy` and its actions: deployments of what is not pushed, or was before.
 
 use std::fs::File;
 use std::io::{Seek as _, Write as _};
@@ -8,17 +8,21 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use skypanel_core::Error;
 use skypanel_core::actions::{ArchiveDeploy, RepositoryDeploy, Started, Upload};
+use skypanel_core::model::{AppRef, DeploymentId};
 use skypanel_core::store::Access;
 use tokio::time::timeout;
 
 use crate::client::Right;
 use crate::commands::context::{AppChoice, Context, Failure};
 use crate::commands::shown::queued;
+use crate::commands::table::plain;
 
 /// Longest an upload may stand still.
 const PIECE_LIMIT: Duration = Duration::from_mins(1);
 /// Bytes after which the space on the disk is looked at again.
 const LOOK_EVERY: u64 = 64 << 20;
+/// Deployments that are looked through for one that was built.
+const LOOK_BACK: i64 = 200;
 
 /// What can be deployed.
 #[derive(Debug, Subcommand)]
@@ -29,6 +33,9 @@ pub(crate) enum Command {
     /// Build and release an archive of an app's source, given on standard input
     #[command(name = "deploy:archive")]
     Archive(ArchiveArguments),
+    /// Build and release once more what was deployed before, such as what failed
+    #[command(name = "deploy:again")]
+    Again(AgainArguments),
 }
 
 /// Arguments of `deploy`.
@@ -56,10 +63,23 @@ pub(crate) struct ArchiveArguments {
     no_cache: bool,
 }
 
+/// Arguments of `deploy:again`.
+#[derive(Args, Debug)]
+pub(crate) struct AgainArguments {
+    #[command(flatten)]
+    choice: AppChoice,
+    /// A release, such as v3, or the id of a deployment; the newest that was built without
+    build: Option<String>,
+    /// Build without the build cache
+    #[arg(long)]
+    no_cache: bool,
+}
+
 pub(crate) async fn run(context: &mut Context, command: &Command) -> Result<u32, Failure> {
     match command {
         Command::Repository(arguments) => repository(context, arguments).await,
         Command::Archive(arguments) => archive(context, arguments).await,
+        Command::Again(arguments) => again(context, arguments).await,
     }
 }
 
@@ -85,6 +105,30 @@ async fn archive(context: &mut Context, arguments: &ArchiveArguments) -> Result<
     let archive = ArchiveDeploy { file, description: arguments.description.clone(), no_cache: arguments.no_cache };
     let started = context.actions().deploy_from_archive(context.actor(), &app, archive).await?;
     follow(context, &started, &format!("-----> Deploying an archive to {app}")).await
+}
+
+async fn again(context: &Context, arguments: &AgainArguments) -> Result<u32, Failure> {
+    let app = arguments.choice.named()?;
+    let id = match &arguments.build {
+        Some(named) => context.deployment(&app, Some(named)).await?,
+        None => newest_built(context, &app).await?,
+    };
+    let started = context.actions().redeploy(context.actor(), &app, id, arguments.no_cache).await?;
+    let view = context.actions().deployment(context.actor(), &app, started.deployment).await?.view;
+    let what = view.deployment.description.as_deref().map(plain).unwrap_or_default();
+    follow(context, &started, &format!("-----> {app}: {what}")).await
+}
+
+/// The newest deployment that brought something to build: changes of config vars and rollbacks come after it.
+async fn newest_built(context: &Context, app: &AppRef) -> Result<DeploymentId, Failure> {
+    let newest = context.actions().deployments(context.actor(), app, None, LOOK_BACK).await?;
+    let built = newest.into_iter().find(|view| view.deployment.trigger.builds());
+    let missing = || {
+        let text =
+            format!("Nothing was built of {app} lately. Push to it, or name a release: deploy:again v3 -a {app}");
+        Error::NotFound(text).into()
+    };
+    built.map(|view| view.deployment.id).ok_or_else(missing)
 }
 
 async fn follow(context: &Context, started: &Started, what: &str) -> Result<u32, Failure> {

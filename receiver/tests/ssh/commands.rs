@@ -18,7 +18,7 @@ const COMMANDS: &str = "\
     admin:refund admin:resume admin:settings admin:settings:check admin:settings:reset admin:settings:set \
     admin:suspend admin:topup admin:users admin:users:edit alerts apps apps:create apps:destroy apps:edit apps:info \
     builds builds:cancel builds:log cache:purge config config:export config:import config:set config:unset deploy \
-    deploy:archive domains domains:add domains:redirect domains:remove domains:verify drains drains:add drains:remove events help invitations \
+    deploy:again deploy:archive domains domains:add domains:redirect domains:remove domains:verify drains drains:add drains:remove events help invitations \
     invitations:accept invitations:remove invoices invoices:show jobs:follow jobs:info keys keys:add keys:remove \
     login:approve login:deny logs members members:invite members:remove members:role metrics notifications \
     notifications:add notifications:edit notifications:messages notifications:remove notifications:rotate notifications:test orgs orgs:create orgs:edit \

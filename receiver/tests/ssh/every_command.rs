@@ -143,6 +143,7 @@ async fn sources(walk: &mut Walk) {
     walk.tell(&format!("repo:set -a shop {}", host.url("127.0.0.1"))).await;
     walk.all(&["repo -a shop", "repo:check -a shop", "repo:key -a shop", "deploy -a shop"]).await;
     walk.tell_with("deploy:archive -a shop", &archive("a", b"1")).await;
+    walk.tell("deploy:again -a shop").await;
     let made = walk.tell("webhooks:create -a shop generic").await;
     let (id, url) = (text(&made, "id"), text(&made, "url"));
     let (body, now) = (br#"{"ref": "main", "message": "One"}"#, walk.world.actions.clock.now().timestamp());

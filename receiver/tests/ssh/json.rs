@@ -122,6 +122,7 @@ async fn viewers_look_and_outsiders_find_nothing() {
         "cache:purge".to_owned(),
         "config:import".to_owned(),
         "deploy".to_owned(),
+        "deploy:again".to_owned(),
         "deploy:archive".to_owned(),
         "domains:add www.example.com".to_owned(),
         "domains:redirect off".to_owned(),

@@ -29,6 +29,7 @@ async fn an_app_is_connected_to_a_repository_and_deployed_from_it() {
     let url = host.url("127.0.0.1");
     world.ssh("repo -a shop").await.ok().says(&["none: it is only pushed to"]);
     world.ssh("deploy -a shop --json").await.refused("CONFLICT").says(&["has no Git URL"]);
+    world.ssh("deploy:again -a shop --json").await.refused("NOT_FOUND").says(&["Nothing was built of shop lately"]);
     world.ssh(&format!("repo:set -a shop {url} --json")).await.refused("INVALID_GIT_URL").says(&["\"fields\""]);
     let set = world.ssh_with_input(&[], &format!("repo:set -a shop {url} --token"), b"t0ken\n").await.ok();
     set.says(&["-----> Connected shop", &url, "of x-access-token"]).says_not("t0ken");
@@ -109,6 +110,11 @@ async fn an_archive_is_deployed_whole() {
     let said = world.ssh_with_input(&[], "deploy:archive -a shop --json", b"no archive").await;
     said.refused("INVALID_INPUT");
     assert_eq!(world.worker.deployments().len(), 2);
+    let said = world.ssh("deploy:again -a shop --no-cache").await.ok();
+    said.says(&["-----> shop: Deploy an uploaded archive again", "-----> Done"]);
+    let again = world.store().deployment(world.worker.deployments()[2]).await.expect("is there");
+    assert!(again.no_cache && again.source_id == Some(world.worker.deployments()[1]));
+    world.ssh("deploy:again v1 -a shop").await.ok().says(&["-----> shop: Deploy 1.2.3 again"]);
     world.store().set_setting("git.max_pack_mb", "1").await.expect("sets");
     let said = world.ssh_with_input(&[], "deploy:archive -a shop", &archive("large.bin", &content)).await.failed();
     said.says(&["larger than 1 MiB"]);
