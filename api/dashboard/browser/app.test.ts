@@ -75,7 +75,7 @@ test("the list of apps tells what an app costs, and by itself how many requests 
   await visitor.leave();
 });
 
-test("a failing build is told of with its reason, and a release is rolled back", async () => {
+test("a failing build is told of with its reason, deployed again, cancelled, and a release is rolled back", async () => {
   const visitor = await Visitor.signedIn(owner);
   const { page } = visitor;
   for (const [name, content] of Object.entries(BROKEN)) repository.write(name, content);
@@ -88,7 +88,14 @@ test("a failing build is told of with its reason, and a release is rolled back",
   await page.getByText("the colour is missing").first().waitFor();
   await page.getByText("It failed, and what ran before goes on").waitFor();
   await page.locator('.stages [data-state="failed"]').waitFor();
+  await page.locator(".stages").getByText("not reached").first().waitFor();
   await visitor.examine("deployment-that-failed");
+  // The same source once more, which is thought better of.
+  await page.getByRole("button", { name: "Deploy again" }).click();
+  await page.getByRole("button", { name: "Cancel" }).click();
+  await page.locator('[data-status="cancelled"]').first().waitFor();
+  await page.getByText("It was cancelled, and what ran before goes on").waitFor();
+  await page.getByRole("button", { name: "Deploy again" }).waitFor();
 
   await page.getByRole("link", { name: "All deployments" }).click();
   await page.getByText("without a build").waitFor();

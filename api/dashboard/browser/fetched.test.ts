@@ -59,7 +59,7 @@ test("a repository is given to an app, deployed, and deployed again", async () =
   const live = page.locator('[data-status="running"]', { hasText: "live" });
   await live.waitFor({ timeout: 4 * SOON_MS });
   await page.getByRole("heading", { name: "v1: To be fetched" }).waitFor();
-  await page.getByRole("button", { name: "Deploy it again" }).click();
+  await page.getByRole("button", { name: "Deploy again" }).click();
   await page.getByRole("heading", { name: "v2: To be fetched" }).waitFor({ timeout: 4 * SOON_MS });
   await live.waitFor({ timeout: 4 * SOON_MS });
   await visitor.loaded();

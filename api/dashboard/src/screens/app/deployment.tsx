@@ -18,7 +18,8 @@ import { Status } from "../../parts/status";
 import { Ago, lasted, useNow } from "../../parts/time";
 import { CommitRange } from "./commit_range";
 import { Deploy } from "./deploy";
-import { about, canRunAgain, hasEnded, stateOf, who } from "./deployment_words";
+import { about, canRunAgain, hasEnded, stateOf, unbegun, who } from "./deployment_words";
+import { Redeploy } from "./redeploy";
 import { RollBack } from "./roll_back";
 
 const route = getRouteApi("/shell/apps/$app/deployments/$deployment");
@@ -80,18 +81,28 @@ function Shown({ slug, one }: { slug: string; one: Schemas["DeploymentAnswer"] }
         ) : null}
         {may.change && app && hasEnded(one) ? (
           <Group gap="xs">
-            {one.git_commit ? <Deploy app={app} commit={one.git_commit} /> : null}
+            {one.can_redeploy ? (
+              <Redeploy slug={slug} one={one} disabled={app.status === "suspended"} />
+            ) : one.git_commit ? (
+              <Deploy app={app} commit={one.git_commit} />
+            ) : null}
             {canRunAgain(one) ? <RollBack slug={slug} to={one} disabled={app.status === "suspended"} /> : null}
           </Group>
         ) : null}
       </div>
       <Stages one={one} />
       {one.error ? (
-        <Alert color="red" title="It failed, and what ran before goes on" className="break">
+        <Alert
+          color={one.status === "failed" ? "red" : "gray"}
+          title={`It ${one.status === "failed" ? "failed" : "was cancelled"}, and what ran before goes on`}
+          className="break"
+        >
           {one.error}
-          <Text size="sm" mt="xs">
-            Its log is below. Mend what it says, and push again.
-          </Text>
+          {one.status === "failed" ? (
+            <Text size="sm" mt="xs">
+              Its log is below. Mend what it says, and push again{one.can_redeploy ? ", or deploy this again" : ""}.
+            </Text>
+          ) : null}
         </Alert>
       ) : null}
       <CommitRange slug={slug} one={one} />
@@ -117,16 +128,13 @@ function Stages({ one }: { one: Schemas["DeploymentAnswer"] }) {
       {STAGES.map((name) => {
         const stage = of.get(name);
         const state = stage ? (stage.failed ? "failed" : stage.finished_at ? "done" : "running") : "waiting";
-        const ended = hasEnded(one);
         return (
           <li key={name} data-state={state}>
             <div>{STAGE_WORDS[name]}</div>
             <Text size="sm" c="dimmed">
               {stage
                 ? `${lasted((stage.finished_at ? Date.parse(stage.finished_at) : Math.max(now, Date.parse(stage.started_at))) - Date.parse(stage.started_at))}${stage.failed ? ", failed" : ""}`
-                : ended
-                  ? "not needed"
-                  : "waits"}
+                : unbegun(one, STAGES.slice(STAGES.indexOf(name)))}
             </Text>
           </li>
         );

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { Schemas } from "../../api/client";
-import { about, releaseBefore, stateOf, who } from "./deployment_words";
+import { about, releaseBefore, stateOf, unbegun, who } from "./deployment_words";
 
 const deployment = (of: Partial<Schemas["DeploymentItem"]>): Schemas["DeploymentItem"] => ({
   id: "id",
@@ -9,6 +9,7 @@ const deployment = (of: Partial<Schemas["DeploymentItem"]>): Schemas["Deployment
   status: "succeeded",
   is_current: false,
   is_kept: true,
+  can_redeploy: false,
   description: null,
   ...of,
 });
@@ -31,4 +32,25 @@ test("a deployment is told by who made it, what of, and how it stands", () => {
   expect(stateOf(deployment({ is_current: true })).words).toBe("live");
   expect(stateOf(deployment({})).words).toBe("was live");
   expect(stateOf(deployment({ status: "failed" }))).toEqual({ of: "failed" });
+});
+
+const STAGES: Schemas["Stage"][] = ["receive", "build", "package", "release", "deploy"];
+
+function words(status: Schemas["DeploymentStatus"], begun: Schemas["Stage"][]): string[] {
+  const stages = begun.map((stage) => ({ stage }));
+  const one = { status, stages } as Schemas["DeploymentAnswer"];
+  const unknown = STAGES.filter((stage) => !begun.includes(stage));
+  return unknown.map((stage) => `${stage} ${unbegun(one, STAGES.slice(STAGES.indexOf(stage)))}`);
+}
+
+test("a stage is waited for, left out, or not reached", () => {
+  expect(words("building", ["receive", "build"])).toEqual(["package waits", "release waits", "deploy waits"]);
+  expect(words("succeeded", ["deploy"])).toContain("build not needed");
+  expect(words("failed", ["build"])).toEqual([
+    "receive not needed",
+    "package not reached",
+    "release not reached",
+    "deploy not reached",
+  ]);
+  expect(words("cancelled", [])).toContain("receive not reached");
 });

@@ -36,3 +36,10 @@ export function releaseBefore(newestFirst: readonly Item[]): Item | undefined {
   const current = newestFirst.findIndex((one) => one.is_current);
   return current < 0 ? undefined : newestFirst.slice(current + 1).find(canRunAgain);
 }
+
+/** How a stage stands that has not begun, of it and those behind it: what comes before another that has begun is left out. */
+export function unbegun(one: Schemas["DeploymentAnswer"], fromIt: readonly Schemas["Stage"][]): string {
+  if (!hasEnded(one)) return "waits";
+  const isLeftOut = one.status === "succeeded" || one.stages.some(({ stage }) => fromIt.includes(stage));
+  return isLeftOut ? "not needed" : "not reached";
+}

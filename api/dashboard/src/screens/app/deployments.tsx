@@ -13,6 +13,7 @@ import { Ago, lasted } from "../../parts/time";
 import { PushCommands } from "../first_steps";
 import { Deploy } from "./deploy";
 import { about, canRunAgain, stateOf, who } from "./deployment_words";
+import { Redeploy } from "./redeploy";
 import { ROLL_BACK_WORDS, RollBack } from "./roll_back";
 
 const route = getRouteApi("/shell/apps/$app");
@@ -95,6 +96,7 @@ function Row({ slug, one, may }: { slug: string; one: Item; may: boolean }) {
         ) : null}
       </div>
       <Status of={state.of} words={state.words} />
+      {may && one.status !== "succeeded" ? <Redeploy slug={slug} one={one} inList /> : null}
       {may && canRunAgain(one) ? <RollBack slug={slug} to={one} inList /> : null}
     </li>
   );
