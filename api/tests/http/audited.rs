@@ -91,6 +91,7 @@ fn changing(operation: &str) -> Option<Value> {
         "post /api/organizations/{organization}/notifications" | "post /api/admin/paas/notifications" => {
             json!({ "kind": "email", "address": "owner@example.com" })
         }
+        "patch /api/organizations/{organization}/wallet" => json!({ "month_budget": "12.50" }),
         "patch /api/paas/apps/{app}" => json!({ "name": "The shop" }),
         "patch /api/paas/apps/{app}/domains" => json!({ "https_redirect": false }),
         "patch /api/paas/apps/{app}/env" => json!({ "vars": { "NAME": "another" } }),

@@ -16,6 +16,7 @@ const OWN: &[&str] = &[
     "delete /api/paas/apps/{app}",
     "patch /api/organizations/{organization}",
     "patch /api/organizations/{organization}/notifications/{id}",
+    "patch /api/organizations/{organization}/wallet",
     "post /api/organizations/{organization}/invitations",
     "post /api/organizations/{organization}/notifications",
     "post /api/organizations/{organization}/notifications/{id}/rotate",
