@@ -109,6 +109,8 @@ async fn archive(context: &mut Context, arguments: &ArchiveArguments) -> Result<
 
 async fn again(context: &Context, arguments: &AgainArguments) -> Result<u32, Failure> {
     let app = arguments.choice.named()?;
+    // Whoever may not deploy is told that, rather than what there is to deploy.
+    context.app(&arguments.choice, Access::Change).await?;
     let id = match &arguments.build {
         Some(named) => context.deployment(&app, Some(named)).await?,
         None => newest_built(context, &app).await?,

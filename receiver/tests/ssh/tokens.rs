@@ -185,6 +185,7 @@ const CHANGES: &[&str] = &[
     "config:set -a hello A=1",
     "config:unset -a hello A",
     "deploy -a hello",
+    "deploy:again -a hello",
     "deploy:archive -a hello",
     "domains:add -a hello www.example.com",
     "domains:redirect -a hello on",
