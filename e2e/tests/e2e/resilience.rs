@@ -179,15 +179,14 @@ fn killed_at(name: &str, prepare: impl FnOnce(&App), moment: impl FnOnce(&App, &
     app.wait_for_page("three");
 }
 
-/// Build containers, sources, half-written blobs and the objects of cut pushes are gone.
+/// Build containers, half-written blobs and the objects of cut pushes are gone, and sources but for those that can be
+/// deployed again: the newest and what is live.
 #[track_caller]
 fn assert_no_build_is_left(app: &App) {
     let engine = Engine::of(&app.instance);
     until("no build container is left", SETTLE_LIMIT, || engine.list("container", &["skypanel.role=build"]).is_empty());
     let data = &app.instance.data_dir;
-    for (directory, pattern) in
-        [("blobs/sources", "*.zst"), ("blobs", ".*"), ("blobs", "tmp*"), ("repositories", "tmp_objdir-*")]
-    {
+    for (directory, pattern) in [("blobs", ".*"), ("blobs", "tmp*"), ("repositories", "tmp_objdir-*")] {
         until(&format!("no {pattern} is left in {directory}"), SETTLE_LIMIT, || {
             let mut find = std::process::Command::new("find");
             find.arg(data.join(directory)).args(["-type", "f", "-path", &format!("*/{pattern}*")]);
@@ -195,6 +194,22 @@ fn assert_no_build_is_left(app: &App) {
             skypanel_e2e::run(&mut find, COMMAND_LIMIT).out().is_empty()
         });
     }
+    until("sources are left that can be deployed again, and no others", SETTLE_LIMIT, || {
+        let mut find = std::process::Command::new("find");
+        find.arg(data.join("blobs/sources")).args(["-type", "f", "-printf", "%f\n"]);
+        let found = skypanel_e2e::run(&mut find, COMMAND_LIMIT);
+        let mut left: Vec<String> = found.out().lines().map(|name| name.replace(".tar.zst", "")).collect();
+        left.sort();
+        let kept = "SELECT DISTINCT source_id::text FROM paas_deployments WHERE source_id IS NOT NULL ORDER BY 1";
+        left == app.instance.query(kept)
+    });
+    let sql = format!(
+        "SELECT count(DISTINCT source_id) FROM paas_deployments d JOIN paas_applications a ON a.id = application_id
+         WHERE slug = '{}'",
+        app.slug
+    );
+    let kept: u32 = app.instance.query(&sql)[0].parse().expect("is a number");
+    assert!(kept <= 2, "{kept} sources of the app are kept");
 }
 
 #[track_caller]
