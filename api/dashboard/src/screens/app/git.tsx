@@ -1,13 +1,13 @@
 // The repository that an app is built from when it is not pushed to, and what opens it.
-import { Button, Switch, Text, Title } from "@mantine/core";
+import { Button, Switch, Text } from "@mantine/core";
 import { api, data, type Schemas } from "../../api/client";
 import { useAction } from "../../parts/action";
 import { Command } from "../../parts/command";
 import { useDraft } from "../../parts/draft";
 import { TextField } from "../../parts/fields";
-import { Form } from "../../parts/form";
 import { LOOK_ONLY, useMay } from "../../parts/roles";
 import { Sure } from "../../parts/sure";
+import { SettingsForm } from "./settings_form";
 
 export function Git({ app, repository }: { app: Schemas["AppAnswer"]; repository: Schemas["RepositoryView"] }) {
   const may = useMay(app.organization_id);
@@ -41,80 +41,74 @@ export function Git({ app, repository }: { app: Schemas["AppAnswer"]; repository
     changes,
   });
   return (
-    <section aria-labelledby="git">
-      <Title order={2} size="h4" id="git" mb="sm">
-        Git
-      </Title>
-      <Form
-        onSubmit={() => save.mutate(undefined, { onSuccess: clear })}
-        action={may.change ? "Save" : undefined}
-        pending={save.isPending}
-        error={save.error}
-        more={
-          may.change ? (
-            <>
-              {repository.git_url ? (
-                <Button variant="default" loading={check.isPending} onClick={() => check.mutate()}>
-                  Check it
-                </Button>
-              ) : null}
-              {repository.deploy_key ? (
-                <Sure label="New deploy key" size="sm" title="Make a new deploy key?" action="Make it" does={makeKey}>
-                  The key of now is of no use any more: nothing can be fetched until the host of the repository has the
-                  new one.
-                </Sure>
-              ) : (
-                <Button variant="default" loading={makeKey.isPending} onClick={() => makeKey.mutate()}>
-                  Make a deploy key
-                </Button>
-              )}
-            </>
-          ) : null
+    <SettingsForm
+      id="git"
+      title="Git"
+      may={may.change}
+      save={save}
+      clear={clear}
+      more={
+        <>
+          {repository.git_url ? (
+            <Button variant="default" loading={check.isPending} onClick={() => check.mutate()}>
+              Check it
+            </Button>
+          ) : null}
+          {repository.deploy_key ? (
+            <Sure label="New deploy key" size="sm" title="Make a new deploy key?" action="Make it" does={makeKey}>
+              The key of now is of no use any more: nothing can be fetched until the host of the repository has the new
+              one.
+            </Sure>
+          ) : (
+            <Button variant="default" loading={makeKey.isPending} onClick={() => makeKey.mutate()}>
+              Make a deploy key
+            </Button>
+          )}
+        </>
+      }
+    >
+      <TextField
+        name="git_url"
+        label="Repository"
+        description="That Skypanel fetches from. Leave it empty for an app that is only pushed to."
+        placeholder="https://github.com/you/my-app.git"
+        disabled={!may.change}
+        value={draft.git_url}
+        onSet={set("git_url")}
+      />
+      <TextField
+        name="git_branch"
+        label="Branch"
+        description="The branch that is released, by a push as well."
+        required
+        disabled={!may.change}
+        value={draft.git_branch}
+        onSet={set("git_branch")}
+      />
+      <TextField
+        name="token"
+        label="Token"
+        type="password"
+        autoComplete="new-password"
+        description={
+          repository.has_token ? "There is one; another replaces it." : "For a private repository over HTTPS."
         }
-      >
-        <TextField
-          name="git_url"
-          label="Repository"
-          description="That Skypanel fetches from. Leave it empty for an app that is only pushed to."
-          placeholder="https://github.com/you/my-app.git"
-          disabled={!may.change}
-          value={draft.git_url}
-          onSet={set("git_url")}
-        />
-        <TextField
-          name="git_branch"
-          label="Branch"
-          description="The branch that is released, by a push as well."
-          required
-          disabled={!may.change}
-          value={draft.git_branch}
-          onSet={set("git_branch")}
-        />
-        <TextField
-          name="token"
-          label="Token"
-          type="password"
-          autoComplete="new-password"
-          description={
-            repository.has_token ? "There is one; another replaces it." : "For a private repository over HTTPS."
-          }
-          disabled={!may.change}
-          value={draft.token}
-          onSet={set("token")}
-        />
-        <Switch
-          label="Deploy by itself when the host tells of a push"
-          disabled={!may.change}
-          checked={draft.auto_deploy}
-          onChange={(event) => set("auto_deploy")(event.currentTarget.checked)}
-        />
-        {repository.deploy_key ? <Command text={repository.deploy_key} label="Copy the deploy key" /> : null}
-        {may.change ? null : (
-          <Text c="dimmed" size="sm">
-            {LOOK_ONLY}
-          </Text>
-        )}
-      </Form>
-    </section>
+        disabled={!may.change}
+        value={draft.token}
+        onSet={set("token")}
+      />
+      <Switch
+        label="Deploy by itself when the host tells of a push"
+        disabled={!may.change}
+        checked={draft.auto_deploy}
+        onChange={(event) => set("auto_deploy")(event.currentTarget.checked)}
+      />
+      {repository.deploy_key ? <Command text={repository.deploy_key} label="Copy the deploy key" /> : null}
+      {may.change ? null : (
+        <Text c="dimmed" size="sm">
+          {LOOK_ONLY}
+        </Text>
+      )}
+    </SettingsForm>
   );
 }

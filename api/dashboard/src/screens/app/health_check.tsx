@@ -1,12 +1,12 @@
 // By what a healthy replica is told from another.
-import { Text, Title } from "@mantine/core";
+import { Text } from "@mantine/core";
 import { api, data, type Schemas } from "../../api/client";
 import { useAction } from "../../parts/action";
 import { useDraft } from "../../parts/draft";
 import { ChoiceField, TextField } from "../../parts/fields";
-import { Form } from "../../parts/form";
 import { NumberField } from "../../parts/number_field";
 import { useMay } from "../../parts/roles";
+import { SettingsForm } from "./settings_form";
 
 const CHECKS = [
   ["health_check_port", "Port", 65535],
@@ -35,65 +35,55 @@ export function HealthCheck({ app }: { app: Schemas["AppAnswer"] }) {
     quiet: true,
   });
   return (
-    <section aria-labelledby="health">
-      <Title order={2} size="h4" id="health" mb="sm">
-        Health check
-      </Title>
-      <Form
-        onSubmit={() => save.mutate(undefined, { onSuccess: clear })}
-        action={may.change ? "Save" : undefined}
-        pending={save.isPending}
-        error={save.error}
-      >
-        <TextField
-          name="health_check_path"
-          label="Path"
-          description="That a healthy replica answers; without, /health if it answers, else whether the port is open."
-          placeholder="/health"
-          disabled={!may.change}
-          value={draft.health_check_path}
-          onSet={set("health_check_path")}
-        />
-        <ChoiceField
-          name="health_check_protocol"
-          label="Protocol"
-          description="TCP only looks whether the port is open."
-          disabled={!may.change}
-          data={[
-            { value: "", label: "The usual" },
-            { value: "http", label: "HTTP" },
-            { value: "tcp", label: "TCP" },
-          ]}
-          value={draft.health_check_protocol}
-          onSet={set("health_check_protocol")}
-        />
-        <TextField
-          name="health_check_expected_status"
-          label="Healthy statuses"
-          description="Numbers and ranges with commas between; without, 200 to 399."
-          placeholder="200-299,401"
-          disabled={!may.change}
-          value={draft.health_check_expected_status}
-          onSet={set("health_check_expected_status")}
-        />
-        <div className="cards">
-          {CHECKS.map(([name, label, most]) => (
-            <NumberField
-              key={name}
-              name={name}
-              label={label}
-              min={0}
-              max={most}
-              disabled={!may.change}
-              value={draft[name]}
-              onSet={(value) => set(name)(value ?? 0)}
-            />
-          ))}
-        </div>
-        <Text size="sm" c="dimmed">
-          0 stands for the platform's setting, and for the port that requests go to.
-        </Text>
-      </Form>
-    </section>
+    <SettingsForm id="health" title="Health check" may={may.change} save={save} clear={clear}>
+      <TextField
+        name="health_check_path"
+        label="Path"
+        description="That a healthy replica answers; without, /health if it answers, else whether the port is open."
+        placeholder="/health"
+        disabled={!may.change}
+        value={draft.health_check_path}
+        onSet={set("health_check_path")}
+      />
+      <ChoiceField
+        name="health_check_protocol"
+        label="Protocol"
+        description="TCP only looks whether the port is open."
+        disabled={!may.change}
+        data={[
+          { value: "", label: "The usual" },
+          { value: "http", label: "HTTP" },
+          { value: "tcp", label: "TCP" },
+        ]}
+        value={draft.health_check_protocol}
+        onSet={set("health_check_protocol")}
+      />
+      <TextField
+        name="health_check_expected_status"
+        label="Healthy statuses"
+        description="Numbers and ranges with commas between; without, 200 to 399."
+        placeholder="200-299,401"
+        disabled={!may.change}
+        value={draft.health_check_expected_status}
+        onSet={set("health_check_expected_status")}
+      />
+      <div className="cards">
+        {CHECKS.map(([name, label, most]) => (
+          <NumberField
+            key={name}
+            name={name}
+            label={label}
+            min={0}
+            max={most}
+            disabled={!may.change}
+            value={draft[name]}
+            onSet={(value) => set(name)(value ?? 0)}
+          />
+        ))}
+      </div>
+      <Text size="sm" c="dimmed">
+        0 stands for the platform's setting, and for the port that requests go to.
+      </Text>
+    </SettingsForm>
   );
 }

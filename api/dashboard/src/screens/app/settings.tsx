@@ -9,12 +9,12 @@ import { useAction } from "../../parts/action";
 import { Dialog } from "../../parts/dialog";
 import { useDraft } from "../../parts/draft";
 import { TextField } from "../../parts/fields";
-import { Form } from "../../parts/form";
 import { Loaded } from "../../parts/loading";
 import { useMay } from "../../parts/roles";
 import { Drains } from "./drains";
 import { Git } from "./git";
 import { HealthCheck } from "./health_check";
+import { SettingsForm } from "./settings_form";
 import { Transfer } from "./transfer";
 import { Webhooks } from "./webhooks";
 
@@ -58,39 +58,33 @@ function Build({ app }: { app: Schemas["AppAnswer"] }) {
     done: "The build cache is being thrown away. The next build starts from nothing.",
   });
   return (
-    <section aria-labelledby="build">
-      <Title order={2} size="h4" id="build" mb="sm">
-        Build
-      </Title>
-      <Form
-        onSubmit={() => save.mutate(undefined, { onSuccess: clear })}
-        action={may.change ? "Save" : undefined}
-        pending={save.isPending}
-        error={save.error}
-        more={
-          may.change ? (
-            <Button
-              variant="default"
-              loading={purge.isPending}
-              title="Without it the next build starts from nothing. What runs is not touched."
-              onClick={() => purge.mutate()}
-            >
-              Purge the cache
-            </Button>
-          ) : null
-        }
-      >
-        <TextField
-          name="buildpack"
-          label="Buildpack"
-          description="A name such as nodejs, or a Git URL with an optional #branch; without, the first that fits the code."
-          placeholder="found by itself"
-          disabled={!may.change}
-          value={draft.buildpack}
-          onSet={set("buildpack")}
-        />
-      </Form>
-    </section>
+    <SettingsForm
+      id="build"
+      title="Build"
+      may={may.change}
+      save={save}
+      clear={clear}
+      more={
+        <Button
+          variant="default"
+          loading={purge.isPending}
+          title="Without it the next build starts from nothing. What runs is not touched."
+          onClick={() => purge.mutate()}
+        >
+          Purge the cache
+        </Button>
+      }
+    >
+      <TextField
+        name="buildpack"
+        label="Buildpack"
+        description="A name such as nodejs, or a Git URL with an optional #branch; without, the first that fits the code."
+        placeholder="found by itself"
+        disabled={!may.change}
+        value={draft.buildpack}
+        onSet={set("buildpack")}
+      />
+    </SettingsForm>
   );
 }
 
@@ -104,37 +98,27 @@ function Names({ app }: { app: Schemas["AppAnswer"] }) {
     quiet: true,
   });
   return (
-    <section aria-labelledby="names">
-      <Title order={2} size="h4" id="names" mb="sm">
-        Names
-      </Title>
-      <Form
-        onSubmit={() => save.mutate(undefined, { onSuccess: clear })}
-        action={may.change ? "Save" : undefined}
-        pending={save.isPending}
-        error={save.error}
-      >
-        <TextField
-          name="name"
-          label="Name for people"
-          required
-          maxLength={60}
-          disabled={!may.change}
-          value={draft.name}
-          onSet={set("name")}
-        />
-        <TextField
-          name="subdomain"
-          label="Subdomain"
-          description={`1 to 30 lower-case letters, digits and single dashes, beginning with a letter. Its address is ${app.host} now; requests to the one before are answered no more.`}
-          required
-          maxLength={30}
-          disabled={!may.change}
-          value={draft.subdomain}
-          onSet={(typed) => set("subdomain")(typed.toLowerCase())}
-        />
-      </Form>
-    </section>
+    <SettingsForm id="names" title="Names" may={may.change} save={save} clear={clear}>
+      <TextField
+        name="name"
+        label="Name for people"
+        required
+        maxLength={60}
+        disabled={!may.change}
+        value={draft.name}
+        onSet={set("name")}
+      />
+      <TextField
+        name="subdomain"
+        label="Subdomain"
+        description={`1 to 30 lower-case letters, digits and single dashes, beginning with a letter. Its address is ${app.host} now; requests to the one before are answered no more.`}
+        required
+        maxLength={30}
+        disabled={!may.change}
+        value={draft.subdomain}
+        onSet={(typed) => set("subdomain")(typed.toLowerCase())}
+      />
+    </SettingsForm>
   );
 }
 
