@@ -1,9 +1,8 @@
 // Fetches the app's repository, builds it and releases it: its newest commit, or one that was deployed before.
 import { Button } from "@mantine/core";
 import { IconRocket } from "@tabler/icons-react";
-import { useNavigate } from "@tanstack/react-router";
 import { api, data, type Schemas } from "../../api/client";
-import { useAction } from "../../parts/action";
+import { useQueued } from "./queued";
 
 interface DeployProps {
   app: Schemas["AppAnswer"];
@@ -13,22 +12,14 @@ interface DeployProps {
 
 /** For apps that have a repository to fetch from. */
 export function Deploy({ app, commit }: DeployProps) {
-  const navigate = useNavigate();
-  const deploy = useAction({
-    run: () =>
-      data(
-        api.POST("/api/paas/apps/{app}/deploy", {
-          params: { path: { app: app.slug } },
-          body: commit ? { commit } : {},
-        }),
-      ),
-    changes: [["app", app.slug], ["apps"]],
-    onDone: (queued) =>
-      void navigate({
-        to: "/apps/$app/deployments/$deployment",
-        params: { app: app.slug, deployment: queued.deployment_id },
+  const deploy = useQueued(app.slug, () =>
+    data(
+      api.POST("/api/paas/apps/{app}/deploy", {
+        params: { path: { app: app.slug } },
+        body: commit ? { commit } : {},
       }),
-  });
+    ),
+  );
   if (!app.git_url) return null;
   return (
     <Button

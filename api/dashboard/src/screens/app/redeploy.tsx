@@ -1,8 +1,7 @@
 // Builds once more what a deployment was built from, whether it failed or not, and leads to where it can be watched.
 import { Button } from "@mantine/core";
-import { useNavigate } from "@tanstack/react-router";
 import { api, data, type Schemas } from "../../api/client";
-import { useAction } from "../../parts/action";
+import { useQueued } from "./queued";
 
 interface RedeployProps {
   slug: string;
@@ -14,22 +13,14 @@ interface RedeployProps {
 
 /** Nothing where its source is not kept any more. */
 export function Redeploy({ slug, one, inList = false, disabled = false }: RedeployProps) {
-  const navigate = useNavigate();
-  const redeploy = useAction({
-    run: (no_cache: boolean) =>
-      data(
-        api.POST("/api/paas/apps/{app}/deployments/{deployment}/redeploy", {
-          params: { path: { app: slug, deployment: one.id } },
-          body: { no_cache },
-        }),
-      ),
-    changes: [["app", slug], ["apps"]],
-    onDone: (queued) =>
-      void navigate({
-        to: "/apps/$app/deployments/$deployment",
-        params: { app: slug, deployment: queued.deployment_id },
+  const redeploy = useQueued(slug, (no_cache: boolean) =>
+    data(
+      api.POST("/api/paas/apps/{app}/deployments/{deployment}/redeploy", {
+        params: { path: { app: slug, deployment: one.id } },
+        body: { no_cache },
       }),
-  });
+    ),
+  );
   if (!one.can_redeploy) return null;
   const again = (
     <Button

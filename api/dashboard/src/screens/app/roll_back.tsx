@@ -2,9 +2,8 @@
 // cancelled.
 import { Button } from "@mantine/core";
 import { IconArrowBackUp } from "@tabler/icons-react";
-import { useNavigate } from "@tanstack/react-router";
 import { api, data, type Schemas } from "../../api/client";
-import { useAction } from "../../parts/action";
+import { useQueued } from "./queued";
 
 type Item = Schemas["DeploymentItem"];
 
@@ -21,22 +20,14 @@ interface RollBackProps {
 }
 
 export function RollBack({ slug, to, inList = false, disabled = false }: RollBackProps) {
-  const navigate = useNavigate();
-  const rollback = useAction({
-    run: () =>
-      data(
-        api.POST("/api/paas/apps/{app}/rollback", {
-          params: { path: { app: slug } },
-          body: { version: to.version ?? null },
-        }),
-      ),
-    changes: [["app", slug], ["apps"]],
-    onDone: (queued) =>
-      void navigate({
-        to: "/apps/$app/deployments/$deployment",
-        params: { app: slug, deployment: queued.deployment_id },
+  const rollback = useQueued(slug, () =>
+    data(
+      api.POST("/api/paas/apps/{app}/rollback", {
+        params: { path: { app: slug } },
+        body: { version: to.version ?? null },
       }),
-  });
+    ),
+  );
   const label = `Roll back to v${to.version}`;
   return (
     <Button
