@@ -12,6 +12,7 @@ pub(crate) mod page;
 pub(crate) mod places;
 pub(crate) mod query;
 pub(crate) mod rate_limit;
+pub(crate) mod read_once;
 pub(crate) mod request;
 pub(crate) mod schema;
 mod shared;

@@ -5,23 +5,21 @@ mod show_all;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::Serialize;
+use skypanel_core::Result;
 use skypanel_core::clock::Clock;
 use skypanel_core::measurements::{Measurements, TRAFFIC_SPAN, Traffic};
 use skypanel_core::model::AppId;
-use skypanel_core::{Error, Result};
-use tokio::sync::Mutex;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
 use crate::http::Shared;
+use crate::http::read_once::{ReadOnce, Unread};
 
-/// Longest that reading the measurements may take.
-const ANSWER_LIMIT: Duration = Duration::from_secs(5);
 /// How long what was read is given again: it is read of all apps at once, and measured half as often.
 const KEPT: Duration = Duration::from_secs(5);
 
@@ -46,18 +44,12 @@ pub(crate) struct RequestsAnswer {
 pub(crate) struct Requests {
     measurements: Arc<dyn Measurements>,
     clock: Clock,
-    last: Mutex<Option<Counted>>,
-}
-
-/// What the measurements told, or why nothing.
-struct Counted {
-    at: Instant,
-    answer: Result<Arc<BTreeMap<AppId, Traffic>>, String>,
+    last: ReadOnce<BTreeMap<AppId, Traffic>>,
 }
 
 impl Requests {
     pub(crate) fn new(measurements: Arc<dyn Measurements>, clock: Clock) -> Self {
-        Self { measurements, clock, last: Mutex::new(None) }
+        Self { measurements, clock, last: ReadOnce::new(KEPT) }
     }
 
     /// The requests of those apps that are `shown`.
@@ -75,23 +67,11 @@ impl Requests {
     }
 
     async fn all(&self) -> Result<Arc<BTreeMap<AppId, Traffic>>> {
-        let mut last = self.last.lock().await;
-        if let Some(counted) = last.as_ref().filter(|counted| counted.at.elapsed() < KEPT) {
-            return counted.answer.clone().map_err(Error::Upstream);
-        }
-        let read = self.measurements.traffic(self.clock.now());
-        let answer = match tokio::time::timeout(ANSWER_LIMIT, read).await {
-            Ok(Ok(traffic)) => Ok(Arc::new(traffic)),
-            Ok(Err(error)) => {
-                tracing::warn!(%error, "apps' requests cannot be told");
-                Err("The measurements could not be read. The operator finds the reason in Skypanel's log.".to_owned())
-            }
-            Err(_) => Err(format!(
-                "The measurements could not be read within {} s. Try again in a minute.",
-                ANSWER_LIMIT.as_secs()
-            )),
+        let unread = Unread {
+            log: "apps' requests cannot be told",
+            failed: "The measurements could not be read.",
+            late: "The measurements could not be read",
         };
-        *last = Some(Counted { at: Instant::now(), answer: answer.clone() });
-        answer.map_err(Error::Upstream)
+        self.last.get(self.measurements.traffic(self.clock.now()), unread).await
     }
 }
