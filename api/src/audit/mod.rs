@@ -1,6 +1,7 @@
 //! The audit log: who changed what.
 
 mod list;
+mod list_of_organization;
 
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -9,5 +10,7 @@ use crate::http::Shared;
 
 /// The routes.
 pub(crate) fn routes() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new().routes(routes!(list::list_audit_log))
+    OpenApiRouter::new()
+        .routes(routes!(list::list_audit_log))
+        .routes(routes!(list_of_organization::list_organization_audit))
 }

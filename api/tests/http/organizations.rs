@@ -266,3 +266,43 @@ async fn every_write_is_in_the_audit_log_without_a_secret() {
     }
     world.close().await;
 }
+
+#[tokio::test]
+async fn owners_read_what_was_done_in_theirs_and_nobody_else_does() {
+    let world = World::new().await;
+    let path = "/api/organizations/acme/audit";
+    let role = json!({ "role": "developer" });
+    let member = format!("/api/organizations/acme/members/{}", world.users["viewer"].id);
+    world.call(Method::PUT, &member).by("owner").from("192.0.2.9").json(&role).send().await.is(200);
+    world.post("/api/paas/apps").by("developer").json(&json!({ "slug": "shop" })).send().await.is(201);
+    world.post("/api/paas/apps").by("outsider").json(&json!({ "slug": "theirs" })).send().await.is(201);
+    let money = json!({ "kind": "top_up", "amount": "12", "reference": "payment 12" });
+    world.post("/api/admin/paas/organizations/acme/ledger").by("admin").json(&money).send().await.is(201);
+
+    let all = world.get(path).by("owner").send().await.is(200);
+    assert!(!all.text.contains("globex") && !all.text.contains("theirs"), "{all:#?}");
+    let lines = all.json["items"].as_array().expect("a list");
+    let of = |by: &str| lines.iter().find(|line| line["actor"] == format!("{by}@example.com")).expect("is there");
+    assert_eq!((&of("owner")["action"], &of("owner")["address"]), (&json!("member.role"), &json!("192.0.2.9")));
+    assert_eq!((&of("owner")["before"], &of("owner")["after"]), (&json!({ "role": "viewer" }), &role));
+    assert_eq!(of("developer")["target_kind"], "app");
+    // Who administers the platform, but not from where.
+    assert_eq!((&of("admin")["address"], &of("admin")["request_id"]), (&json!(null), &json!(null)));
+    let to_admins = world.get(path).by("admin").send().await.is(200);
+    assert_eq!(to_admins.json["items"][0]["address"], "192.0.2.7");
+
+    let filtered = world.get(&format!("{path}?action=member.")).by("owner").send().await.is(200);
+    assert_eq!(filtered.json["items"], json!([of("owner")]));
+    let first = world.get(&format!("{path}?limit=1")).by("owner").send().await.is(200);
+    let cursor = first.json["next_cursor"].as_str().expect("goes on");
+    let next = world.get(&format!("{path}?limit=1&cursor={cursor}")).by("owner").send().await.is(200);
+    assert_eq!((&first.json["items"][0], &next.json["items"][0]), (&lines[0], &lines[1]));
+
+    for name in ["developer", "viewer"] {
+        world.get(path).by(name).send().await.fails(403, "FORBIDDEN");
+    }
+    for name in ["outsider", "loner"] {
+        world.get(path).by(name).send().await.fails(404, "NOT_FOUND");
+    }
+    world.close().await;
+}

@@ -30,6 +30,7 @@ const PUBLIC: &[&str] = &[
 const METRICS: &str = "get /metrics";
 /// What is read by owners alone.
 const OWNERS_READ: &[&str] = &[
+    "get /api/organizations/{organization}/audit",
     "get /api/organizations/{organization}/invitations",
     "get /api/organizations/{organization}/notifications",
     "get /api/organizations/{organization}/notifications/{id}/messages",

@@ -1,5 +1,6 @@
 //! What admins list: apps with their cost, organisations, users, the audit log.
 
+use std::collections::HashSet;
 use std::net::IpAddr;
 
 use chrono::{DateTime, Utc};
@@ -304,5 +305,17 @@ impl Store {
         .bind(rows)
         .fetch_all(&self.pool)
         .await?)
+    }
+
+    /// The platform's admins who are no members of an organisation.
+    pub async fn admins_outside(&self, organization: OrganizationId) -> Result<HashSet<Uuid>> {
+        let admins: Vec<(Uuid,)> = sqlx::query_as(
+            "SELECT id FROM users WHERE is_admin AND NOT EXISTS (
+                 SELECT FROM organization_members WHERE organization_id = $1 AND user_id = users.id)",
+        )
+        .bind(organization)
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(admins.into_iter().map(|(id,)| id).collect())
     }
 }

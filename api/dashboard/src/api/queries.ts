@@ -198,6 +198,12 @@ export const organizationEventsQuery = (organization: string) =>
     ),
   );
 
+export const organizationAuditQuery = (organization: string, action: string) =>
+  paged(["organizations", organization, "audit", action], (cursor, signal) => {
+    const params = { path: { organization }, query: { limit: 20, ...given({ action, cursor }) } };
+    return data(api.GET("/api/organizations/{organization}/audit", { params, signal }));
+  });
+
 export const membersQuery = (organization: string) =>
   paged(["organizations", organization, "members"], (cursor, signal) => {
     const params = { path: { organization }, query: { limit: PAGE, ...given({ cursor }) } };

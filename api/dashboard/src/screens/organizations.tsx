@@ -3,8 +3,16 @@ import { Button, Group, NativeSelect, Stack, Switch, Text, Title } from "@mantin
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { api, data, type Schemas } from "../api/client";
-import { invitationsQuery, membersQuery, meQuery, organizationEventsQuery, organizationsQuery } from "../api/queries";
+import {
+  invitationsQuery,
+  membersQuery,
+  meQuery,
+  organizationAuditQuery,
+  organizationEventsQuery,
+  organizationsQuery,
+} from "../api/queries";
 import { useAction } from "../parts/action";
+import { AuditLog } from "../parts/audit_log";
 import { Command } from "../parts/command";
 import { Dialog } from "../parts/dialog";
 import { ChoiceField, TextField } from "../parts/fields";
@@ -130,6 +138,14 @@ function Organization({ of }: { of: Schemas["OrganizationItem"] }) {
         onChange={(event) => allow.mutate(event.currentTarget.checked)}
       />
       <Events of={of.id} />
+      {owns ? (
+        <section aria-labelledby="audit">
+          <Title order={3} size="h4" id="audit" mb="sm">
+            Audit
+          </Title>
+          <AuditLog of={(action) => organizationAuditQuery(of.id, action)} />
+        </section>
+      ) : null}
     </Stack>
   );
 }

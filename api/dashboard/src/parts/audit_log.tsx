@@ -1,0 +1,46 @@
+// Changes that were made, newest first: who, what, and from where.
+import { Stack, Text } from "@mantine/core";
+import { keepPreviousData, useInfiniteQuery } from "@tanstack/react-query";
+import type { Schemas } from "../api/client";
+import type { adminAuditQuery } from "../api/queries";
+import { changeWords } from "./audit_words";
+import { type Column, LongTable } from "./long_table";
+import { Paged } from "./paged";
+import { useSearch } from "./search_field";
+import { Ago } from "./time";
+
+const COLUMNS: Column<Schemas["AuditItem"]>[] = [
+  { head: "When", width: "14%", cell: (one) => <Ago at={one.occurred_at} /> },
+  { head: "Who", className: "break", cell: (one) => one.actor ?? "the platform" },
+  { head: "What", className: "mono break", cell: (one) => one.action },
+  { head: "Of what", className: "break", width: "40%", cell: (one) => <What of={one} /> },
+  { head: "From", className: "wide", cell: (one) => [one.via, one.address].filter(Boolean).join(", ") },
+];
+
+function What({ of }: { of: Schemas["AuditItem"] }) {
+  const words = changeWords(of.before, of.after);
+  return (
+    <>
+      {of.target_kind} {of.target}
+      {words ? (
+        <Text size="xs" c="dimmed" className="break">
+          {words}
+        </Text>
+      ) : null}
+    </>
+  );
+}
+
+/** `of` makes the query of the lines whose action is, or begins so. */
+export function AuditLog({ of }: { of: (action: string) => ReturnType<typeof adminAuditQuery> }) {
+  const { settled, field } = useSearch("Action, such as app.scale; with a dot at its end, all that begin so");
+  const audit = useInfiniteQuery({ ...of(settled), placeholderData: keepPreviousData });
+  return (
+    <Stack gap="sm">
+      {field}
+      <Paged query={audit} empty="Nothing of that kind was done.">
+        {(lines) => <LongTable label="Audit log" columns={COLUMNS} rows={lines} rowKey={(one) => one.id} stacks />}
+      </Paged>
+    </Stack>
+  );
+}
