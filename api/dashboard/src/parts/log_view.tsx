@@ -3,7 +3,7 @@
 import { Button } from "@mantine/core";
 import { IconArrowDown } from "@tabler/icons-react";
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { type KeyboardEvent, type MouseEvent, useCallback, useEffect, useLayoutEffect, useRef, useState } from "react";
+import { type KeyboardEvent, type MouseEvent, useCallback, useLayoutEffect, useRef, useState } from "react";
 import { pieces } from "./ansi";
 import { exactly } from "./time";
 
@@ -63,7 +63,7 @@ export function LogView(props: LogViewProps) {
   }, []);
 
   // biome-ignore lint/correctness/useExhaustiveDependencies: each new line moves the end
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (following) toEnd();
   }, [following, lines, toEnd]);
 
@@ -86,11 +86,15 @@ export function LogView(props: LogViewProps) {
     virtual.scrollToIndex(index, { align: "center" });
   }, [chosen, following, lines, virtual]);
 
+  const topBefore = useRef(0);
   const onScroll = () => {
     const at = box.current;
     if (!at) return;
     const rest = at.scrollHeight - at.scrollTop - at.clientHeight;
-    if (follows) setFollowing(rest < NEAR_PX);
+    // The end goes away from where somebody is as lines come; only who goes up wants to stay there.
+    const up = at.scrollTop < topBefore.current;
+    topBefore.current = at.scrollTop;
+    if (follows) setFollowing((before) => rest < NEAR_PX || (before && !up));
     if (at.scrollTop < SOON_PX && !following) onFirst?.();
     if (rest < SOON_PX) onLast?.();
   };
