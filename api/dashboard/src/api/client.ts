@@ -15,7 +15,7 @@ export async function sessionFetch(request: Request): Promise<Response> {
   const first = await send(request);
   const { pathname } = new URL(request.url);
   if (first.status !== 401 || pathname === "/api/auth/login") return first;
-  if (!hasEnded() && (await renew().catch(() => Promise.reject(unreachable())))) {
+  if (!hasEnded() && (await renew().catch(() => Promise.reject(unreachable(request.method))))) {
     const second = await send(again);
     if (second.status !== 401) return second;
   }
@@ -29,7 +29,7 @@ async function send(request: Request): Promise<Response> {
     return await fetch(request);
   } catch (error) {
     if (request.signal.aborted) throw error;
-    throw unreachable();
+    throw unreachable(request.method);
   }
 }
 

@@ -17,8 +17,14 @@ export class Problem extends Error {
   }
 }
 
-export const unreachable = () =>
-  new Problem("Skypanel does not answer. Is your connection up? It is tried again by itself.", 0, "UNREACHABLE");
+/** Whatever is read is asked for again by itself; what somebody does may have been done or not. */
+export function unreachable(method = "GET"): Problem {
+  const next =
+    method === "GET"
+      ? "It is tried again by itself."
+      : "Once it does, look whether this was done, and do it again if it was not.";
+  return new Problem(`Skypanel does not answer. Is your connection up? ${next}`, 0, "UNREACHABLE");
+}
 
 /** An answer that is no success, as a problem; a body of another form than the API's is told by its status. */
 export function problemOf(status: number, body: unknown): Problem {

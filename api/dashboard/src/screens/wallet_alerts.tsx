@@ -68,7 +68,7 @@ function Budget({ of }: { of: Wallet }) {
 
 function Thresholds({ of, alerts }: { of: string; alerts: Schemas["WalletAlerts"] }) {
   const { low_balance_hours: own, platform_low_balance_hours: platform, last_warning_hours: last } = alerts;
-  const { draft, changed, set, clear } = useDraft({ hours: own?.toString() ?? "", budget: plain(alerts.month_budget) });
+  const { draft, changed, set, clear } = useDraft({ hours: own?.toString() ?? "", budget: short(alerts.month_budget) });
   const save = useAction({
     run: () =>
       data(
@@ -122,6 +122,6 @@ function Thresholds({ of, alerts }: { of: string; alerts: Schemas["WalletAlerts"
 }
 
 /** An amount as people write it: without the zeros that the API fills it up with. */
-function plain(amount: string | null | undefined): string {
-  return amount?.replace(/\.?0+$/, "") ?? "";
+function short(amount: string | null | undefined): string {
+  return amount?.replace(/\.([0-9]*[1-9])?0*$/, (_, digits) => (digits ? `.${digits}` : "")) ?? "";
 }
