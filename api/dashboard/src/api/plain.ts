@@ -4,7 +4,9 @@
 // What overrides, embeds or isolates a direction, and control characters. Lines and tabs stay, and so does what begins a
 // colour, which the log understands.
 const ESCAPE = "\u001b";
-const MISLEADING = new RegExp(`[^\\P{Cc}\\t\\n\\r${ESCAPE}]|[\\u202a-\\u202e\\u2066-\\u2069]`, "gu");
+/** As a part of a regular expression: what turns the direction of what follows. */
+export const TURNING = "[\\u202a-\\u202e\\u2066-\\u2069]";
+const MISLEADING = new RegExp(`[^\\P{Cc}\\t\\n\\r${ESCAPE}]|${TURNING}`, "gu");
 
 export function plain(text: string): string {
   return text.replace(MISLEADING, "");

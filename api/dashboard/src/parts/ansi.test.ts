@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { pieces, plain } from "./ansi";
+import { pieces, textOf } from "./ansi";
 
 test("colours and weights become classes", () => {
   expect(pieces("\u001b[31mred\u001b[0m plain \u001b[1;32mbold green\u001b[22m green\u001b[39m.")).toEqual([
@@ -46,12 +46,12 @@ test("any colour becomes the nearest that can be read on the page, also behind t
 });
 
 test("whatever else steers a terminal is dropped", () => {
-  expect(plain("\u001b]0;a title\u0007text")).toBe("text");
-  expect(plain("\u001b]8;;https://evil.example\u001b\\link\u001b]8;;\u001b\\")).toBe("link");
-  expect(plain("a\u001b[2J\u001b[10;10Hb\u001b[?25lc")).toBe("abc");
-  expect(plain("a\u0000b\u0008c\u009bd\te")).toBe("abcd\te");
-  expect(plain("turned \u202egnirts")).toBe("turned gnirts");
-  expect(plain("cut off \u001b[3")).toBe("cut off [3");
+  expect(textOf("\u001b]0;a title\u0007text")).toBe("text");
+  expect(textOf("\u001b]8;;https://evil.example\u001b\\link\u001b]8;;\u001b\\")).toBe("link");
+  expect(textOf("a\u001b[2J\u001b[10;10Hb\u001b[?25lc")).toBe("abc");
+  expect(textOf("a\u0000b\u0008c\u009bd\te")).toBe("abcd\te");
+  expect(textOf("turned \u202egnirts")).toBe("turned gnirts");
+  expect(textOf("cut off \u001b[3")).toBe("cut off [3");
 });
 
 test("markup stays text", () => {

@@ -1,5 +1,6 @@
 // What programs write to a terminal, as pieces of text with classes. Colours and weights are understood, everything
 // else that steers a terminal is dropped; nothing becomes HTML.
+import { TURNING } from "../api/plain";
 
 export interface Piece {
   text: string;
@@ -37,7 +38,7 @@ const SEQUENCE = new RegExp(
   "g",
 );
 // Control characters, and those that would turn the direction of what follows.
-const INVISIBLE = /[^\P{Cc}\t]|[\u202a-\u202e\u2066-\u2069]/gu;
+const INVISIBLE = new RegExp(`[^\\P{Cc}\\t]|${TURNING}`, "gu");
 
 /** The pieces of a line. */
 export function pieces(line: string): Piece[] {
@@ -58,7 +59,7 @@ export function pieces(line: string): Piece[] {
 }
 
 /** A line without anything but its text. */
-export function plain(line: string): string {
+export function textOf(line: string): string {
   return pieces(line)
     .map((piece) => piece.text)
     .join("");

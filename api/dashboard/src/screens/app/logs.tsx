@@ -9,7 +9,7 @@ import type { Schemas } from "../../api/client";
 import { appQuery } from "../../api/queries";
 import { MOST_LINES } from "../../live/lines";
 import { count } from "../../parts/amounts";
-import { plain } from "../../parts/ansi";
+import { textOf } from "../../parts/ansi";
 import { Copied } from "../../parts/copied";
 import { Failed, Refused } from "../../parts/loading";
 import { type Line, LogView } from "../../parts/log_view";
@@ -231,7 +231,7 @@ function processes(app: Schemas["AppAnswer"] | undefined, chosen: string | undef
 }
 
 function download(slug: string, lines: readonly Line[]) {
-  const text = lines.map((line) => `${line.at ?? ""} ${line.process ?? ""} ${plain(line.text)}\n`).join("");
+  const text = lines.map((line) => `${line.at ?? ""} ${line.process ?? ""} ${textOf(line.text)}\n`).join("");
   const url = URL.createObjectURL(new Blob([text], { type: "text/plain" }));
   const link = document.createElement("a");
   link.href = url;
