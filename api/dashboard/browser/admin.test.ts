@@ -1,9 +1,10 @@
 // The pages of the admins: plans that are made, changed, compared, chosen and removed; the queue; and who is told of alerts.
+import { randomUUID } from "node:crypto";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { closeBrowser, Visitor } from "./browser";
-import { Person, unique } from "./instance";
+import { Person, query, unique } from "./instance";
 
 let operator: Person;
 
@@ -64,8 +65,21 @@ test("the queue says what waits and what failed", async () => {
   await page.getByText("All", { exact: true }).waitFor();
   await visitor.examine("admin-jobs");
   await page.getByText("Failed", { exact: true }).click();
-  await visitor.loaded();
+  await page.getByText("No job has failed for good.").waitFor();
+  // It does not say of which deployment, which no try can mend.
+  const id = query("SELECT id FROM skypanel_jobs.add_job('report_status', payload => '{}', max_attempts => 1)");
+  const row = page.getByRole("listitem").filter({ hasText: `${id} · queued` });
+  await row.getByText("1 of 1 tries").waitFor();
+  await row.getByText("deployment").waitFor();
   await visitor.examine("admin-jobs-failed");
+  const again = row.getByRole("button", { name: `Try again: job ${id}` });
+  await again.click();
+  await page.getByText(`Job ${id} is tried again.`).first().waitFor();
+  await row.getByText("1 of 1 tries").waitFor();
+  query(`UPDATE skypanel_jobs._private_jobs SET payload = '{"deployment": "${randomUUID()}"}' WHERE id = ${id}`);
+  await again.click();
+  await page.getByText("No job has failed for good.").waitFor();
+  expect(query(`SELECT count(*) FROM skypanel_jobs._private_jobs WHERE id = ${id}`)).toBe("0");
   await visitor.leave();
 });
 

@@ -12,11 +12,7 @@ let repository: Repository;
 
 beforeAll(() => {
   owner = Person.member(organization, "owner");
-  owner.registerKey();
-  repository = owner.repository(TALKING);
-  repository.commit("First");
-  const pushed = repository.push(slug);
-  expect(pushed.status, pushed.stderr).toBe(0);
+  repository = owner.deploy(slug, TALKING);
 });
 
 afterAll(async () => {

@@ -13,11 +13,7 @@ beforeAll(async () => {
   names = await NameServer.start();
   admin("settings:set", `dns.resolver=${names.address}`);
   owner = Person.member(unique("org"), "owner");
-  owner.registerKey();
-  const repository = owner.repository(TALKING);
-  repository.commit("Have a name");
-  const pushed = repository.push(slug);
-  expect(pushed.status, pushed.stderr).toBe(0);
+  owner.deploy(slug, TALKING);
 });
 
 afterAll(async () => {

@@ -15,11 +15,7 @@ let reader: Person;
 beforeAll(() => {
   owner = Person.member(organization, "owner");
   reader = Person.member(organization, "viewer");
-  owner.registerKey();
-  const repository = owner.repository(TALKING);
-  repository.commit("To be fetched");
-  const pushed = repository.push(origin);
-  expect(pushed.status, pushed.stderr).toBe(0);
+  owner.deploy(origin, TALKING);
   owner.command(`apps:create ${slug}`);
   admin("settings:set", "network.allowed=127.0.0.0/8");
 });
@@ -58,9 +54,9 @@ test("a repository is given to an app, deployed, and deployed again", async () =
   await page.getByRole("button", { name: "Deploy main" }).click();
   const live = page.locator('[data-status="running"]', { hasText: "live" });
   await live.waitFor({ timeout: 4 * SOON_MS });
-  await page.getByRole("heading", { name: "v1: To be fetched" }).waitFor();
+  await page.getByRole("heading", { name: "v1: First" }).waitFor();
   await page.getByRole("button", { name: "Deploy again" }).click();
-  await page.getByRole("heading", { name: "v2: To be fetched" }).waitFor({ timeout: 4 * SOON_MS });
+  await page.getByRole("heading", { name: "v2: First" }).waitFor({ timeout: 4 * SOON_MS });
   await live.waitFor({ timeout: 4 * SOON_MS });
   await visitor.loaded();
   await visitor.examine("deployment-again");

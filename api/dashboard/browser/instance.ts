@@ -40,6 +40,27 @@ export function admin(...words: string[]): string {
   });
 }
 
+/** What SQL answers, columns separated by `|`; for what no command of Skypanel brings about. */
+export function query(sql: string): string {
+  const words = ["--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--username=skypanel", "--dbname=postgres"];
+  words.push("--host", join(instance.data_dir, "postgres/socket"), "--set", "ON_ERROR_STOP=1", "--command", sql);
+  return execFileSync("psql", words, { encoding: "utf8", timeout: COMMAND_LIMIT_MS }).trim();
+}
+
+/**
+ * Gives an organisation so many apps that nothing was pushed to yet, `<prefix>-0000` and so on, and answers what takes
+ * them away again. Made in the database, as so many commands would take minutes.
+ */
+export function manyApps(organization: string, prefix: string, number: number): () => void {
+  query(`
+    INSERT INTO paas_applications (id, organization_id, name, slug, subdomain, plan_id)
+    SELECT gen_random_uuid(), organization.id, slug, slug, slug, (SELECT id FROM paas_plans ORDER BY id LIMIT 1)
+    FROM organizations AS organization,
+        (SELECT '${prefix}-' || to_char(number, 'FM0000') AS slug FROM generate_series(0, ${number - 1}) AS number) AS named
+    WHERE organization.name = '${organization}'`);
+  return () => query(`DELETE FROM paas_applications WHERE slug LIKE '${prefix}-%'`);
+}
+
 /** Somebody with an account, a key, and a directory for their repositories. */
 export class Person {
   readonly home = mkdtempSync(join(tmpdir(), "skypanel-browser-"));
@@ -102,6 +123,16 @@ export class Person {
   /** A repository with a copy of an example, or with the given files. */
   repository(from: string | Record<string, string>): Repository {
     return new Repository(this, from);
+  }
+
+  /** Adds their key, and has an app of these files live; its repository. */
+  deploy(app: string, from: string | Record<string, string>): Repository {
+    this.registerKey();
+    const repository = this.repository(from);
+    repository.commit("First");
+    const pushed = repository.push(app);
+    if (pushed.status !== 0) throw new Error(`The push of ${app} failed: ${pushed.stderr}`);
+    return repository;
   }
 
   remove() {

@@ -1,7 +1,7 @@
 // What one browser does another one sees; a Skypanel that stops and comes back; and a list of a thousand apps.
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { closeBrowser, SOON_MS, Visitor } from "./browser";
-import { Person, startSkypanel, stopSkypanel, unique } from "./instance";
+import { manyApps, Person, startSkypanel, stopSkypanel, unique } from "./instance";
 
 const organization = unique("org");
 const slug = unique("shared");
@@ -157,29 +157,24 @@ test("what Skypanel fails to answer is told where it would be, and can be asked 
 });
 
 test("of a thousand apps the page holds those in sight, and leads to the last", async () => {
-  const visitor = await Visitor.signedIn(owner);
+  const organization = unique("org");
+  const many = Person.member(organization, "owner");
+  const visitor = await Visitor.signedIn(many);
   const { page } = visitor;
-  // The real answer, a thousand times: pushing as many would take an hour.
-  await page.route("**/api/paas/apps?*", async (route) => {
-    const answer = await route.fetch();
-    const { items } = (await answer.json()) as { items: { id: string; slug: string }[] };
-    const [one] = items;
-    const many = Array.from({ length: 1_000 }, (_, index) => ({
-      ...one,
-      id: `${one?.id}${index}`,
-      slug: `app-${index}`,
-    }));
-    await route.fulfill({ response: answer, json: { items: many, next_cursor: null } });
-  });
-  await visitor.goto("/apps", "Apps");
+  await page.getByRole("heading", { name: "Add your SSH key" }).waitFor();
+  const prefix = unique("app");
+  const remove = manyApps(organization, prefix, 1_000);
+  onTestFinished(remove);
+  // Nobody reloads the page.
   await page.getByText("1000 apps").waitFor();
-  await page.getByRole("link", { name: "app-0", exact: true }).waitFor();
+  await page.getByRole("link", { name: `${prefix}-0000`, exact: true }).waitFor();
   expect(await page.locator("tbody tr").count()).toBeLessThan(120);
   await visitor.examine("apps-thousand");
   await page.evaluate(() => window.scrollTo(0, document.body.scrollHeight));
-  await page.getByRole("link", { name: "app-999", exact: true }).waitFor();
+  await page.getByRole("link", { name: `${prefix}-0999`, exact: true }).waitFor();
   await page.keyboard.press("/");
-  await page.keyboard.type("app-500");
+  await page.keyboard.type(`${prefix}-0500`);
   await page.getByText("1 of 1000 apps").waitFor();
   await visitor.leave();
+  many.remove();
 });

@@ -13,11 +13,7 @@ let owner: Person;
 
 beforeAll(() => {
   owner = Person.member(unique("org"), "owner");
-  owner.registerKey();
-  const repository = owner.repository(WRITING);
-  repository.commit("Write");
-  const pushed = repository.push(slug);
-  expect(pushed.status, pushed.stderr).toBe(0);
+  owner.deploy(slug, WRITING);
 });
 
 afterAll(async () => {

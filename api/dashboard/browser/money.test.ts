@@ -1,4 +1,5 @@
 // A wallet that runs out takes the apps with it, and a top-up brings them back, while their people watch.
+import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { TALKING } from "./apps";
 import { closeBrowser, SOON_MS, Visitor } from "./browser";
@@ -11,12 +12,8 @@ let operator: Person;
 
 beforeAll(() => {
   owner = Person.member(organization, "owner");
-  owner.registerKey();
   operator = Person.admin();
-  const repository = owner.repository(TALKING);
-  repository.commit("Earn money");
-  const pushed = repository.push(slug);
-  expect(pushed.status, pushed.stderr).toBe(0);
+  owner.deploy(slug, TALKING);
 });
 
 afterAll(async () => {
@@ -64,6 +61,13 @@ test("an app stops with its wallet and goes on with a top-up", async () => {
   await other.page.getByText("$5.00").first().waitFor();
   await other.page.getByText(/lasts \d+ (hours|days)/).waitFor();
   await other.examine("usage-with-billing");
+  const downloading = other.page.waitForEvent("download");
+  await other.page.getByRole("link", { name: "CSV" }).click();
+  const csv = readFileSync(await (await downloading).path(), "utf8")
+    .trim()
+    .split("\n");
+  expect(csv[0]).toContain("app,");
+  expect(csv.slice(1).some((line) => line.includes(`,${slug},`))).toBe(true);
 
   await other.goto(`/apps/${slug}`);
   await other.page.locator('[data-status="running"]').first().waitFor();

@@ -27,7 +27,9 @@ test("an owner invites somebody, who makes an account by the link and is seen at
   await invited.examine("invitation");
   await invited.page.getByRole("button", { name: "Make the account" }).click();
   await invited.page.getByRole("heading", { level: 1, name: "Apps" }).waitFor();
-  await invited.leave();
+  await invited.goto("/organizations", "Organisation");
+  await invited.page.getByText("You are a developer.").waitFor();
+  expect(await invited.page.getByRole("region", { name: "Audit" }).count()).toBe(0);
 
   // Nobody reloads the owner's page.
   await page.getByRole("combobox", { name: `Role of ${email}` }).waitFor();
@@ -35,7 +37,30 @@ test("an owner invites somebody, who makes an account by the link and is seen at
   await page.getByRole("button", { name: `Remove ${email}` }).click();
   await page.getByRole("dialog").getByRole("button", { name: "Remove" }).click();
   await page.getByRole("combobox", { name: `Role of ${email}` }).waitFor({ state: "detached" });
+  const audit = page.getByRole("region", { name: "Audit" });
+  const removal = audit.getByRole("row").filter({ hasText: "member.remove" });
+  await removal.getByText(owner.email).waitFor();
+  await removal.getByText(email).waitFor();
+  await audit.getByRole("row").filter({ hasText: "invitation.create" }).waitFor();
+  await audit.getByRole("searchbox").fill("member.");
+  await audit.getByRole("row").filter({ hasText: "invitation.create" }).waitFor({ state: "detached" });
+  await removal.waitFor();
+  await visitor.examine("organisation-audit");
   await visitor.leave();
+
+  // Nor does who is in no organisation any more, and makes one of their own.
+  await invited.page.getByText("You are in no organisation.").waitFor();
+  await invited.examine("organisation-none");
+  await invited.goto("/apps", "Apps");
+  await invited.page.getByText("no organisation").waitFor();
+  await invited.goto("/organizations", "Organisation");
+  await invited.page.getByRole("button", { name: "New organisation" }).click();
+  const theirs = unique("org");
+  await invited.page.getByRole("dialog").getByLabel("Name").fill(theirs);
+  await invited.page.getByRole("button", { name: "Make it" }).click();
+  await invited.page.getByRole("heading", { name: theirs }).waitFor();
+  await invited.page.getByText("You are an owner.").waitFor();
+  await invited.leave();
   owner.remove();
 });
 

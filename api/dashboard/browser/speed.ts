@@ -2,10 +2,10 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Page } from "playwright-core";
-import { afterAll, expect, test } from "vitest";
+import { afterAll, onTestFinished, test } from "vitest";
 import { WRITING } from "./apps";
 import { closeBrowser, SOON_MS, Visitor } from "./browser";
-import { Person, ROOT, unique, visit } from "./instance";
+import { manyApps, Person, ROOT, unique, visit } from "./instance";
 
 const RUNS = 5;
 const LINES_A_SECOND = 1_000;
@@ -58,18 +58,11 @@ test("the first load, with nothing in the browser's cache", async () => {
 });
 
 test("a thousand apps are scrolled through", async () => {
-  const owner = Person.member(unique("org"), "owner");
-  const slug = unique("one");
-  owner.registerKey();
-  owner.command(`apps:create ${slug}`);
+  const organization = unique("org");
+  const owner = Person.member(organization, "owner");
+  onTestFinished(manyApps(organization, unique("app"), 1_000));
   const visitor = await Visitor.signedIn(owner);
   const { page } = visitor;
-  await page.route("**/api/paas/apps?*", async (route) => {
-    const answer = await route.fetch();
-    const { items } = (await answer.json()) as { items: { id: string }[] };
-    const many = Array.from({ length: 1_000 }, (_, index) => ({ ...items[0], id: `${index}`, slug: `app-${index}` }));
-    await route.fulfill({ response: answer, json: { items: many, next_cursor: null } });
-  });
   await visitor.goto("/apps", "Apps");
   await page.getByText("1000 apps").waitFor();
   const frames = await page.evaluate(
@@ -92,7 +85,6 @@ test("a thousand apps are scrolled through", async () => {
   results.thousand_apps_frames_a_second = Math.round(frames.length / (SCROLL_MS / 1000));
   results.thousand_apps_longest_frame_ms = Math.round(Math.max(...frames));
   await visitor.leave();
-  owner.destroy(slug);
   owner.remove();
 });
 
@@ -101,11 +93,7 @@ test(
   async () => {
     const owner = Person.member(unique("org"), "owner");
     const slug = unique("flood");
-    owner.registerKey();
-    const repository = owner.repository(WRITING);
-    repository.commit("Write");
-    const pushed = repository.push(slug);
-    expect(pushed.status, pushed.stderr).toBe(0);
+    owner.deploy(slug, WRITING);
     const visitor = await Visitor.signedIn(owner);
     const { page } = visitor;
     await visitor.goto(`/apps/${slug}/logs?source=app`);

@@ -12,11 +12,7 @@ let owner: Person;
 
 beforeAll(() => {
   owner = Person.member(unique("org"), "owner");
-  owner.registerKey();
-  const repository = owner.repository(TALKING);
-  repository.commit("Stand still");
-  const pushed = repository.push(slug);
-  expect(pushed.status, pushed.stderr).toBe(0);
+  owner.deploy(slug, TALKING);
 });
 
 afterAll(async () => {
@@ -29,7 +25,7 @@ afterAll(async () => {
 const SCREENS: [path: string, words: string][] = [
   ["/apps", slug],
   [`/apps/${slug}`, "web.1"],
-  [`/apps/${slug}/deployments`, "Stand still"],
+  [`/apps/${slug}/deployments`, "First"],
   [`/apps/${slug}/logs`, "listening"],
   [`/apps/${slug}/metrics`, "Draw over a part"],
   [`/apps/${slug}/environment`, "No config var yet."],
