@@ -25,10 +25,13 @@ type State = Schemas["AppStatus"] | Schemas["DeploymentStatus"] | Schemas["Domai
 
 const WORDS: Record<string, string> = { inactive: "no release", succeeded: "live once" };
 
+/** What a state is called where people read it. */
+export const stateWords = (of: State) => WORDS[of] ?? of;
+
 export function Status({ of, words }: { of: State; words?: string }) {
   return (
     <Badge variant="light" radius="sm" tt="none" color={COLOURS[of] ?? "gray"} data-status={of}>
-      {words ?? WORDS[of] ?? of}
+      {words ?? stateWords(of)}
     </Badge>
   );
 }

@@ -13,8 +13,9 @@ import { Head } from "../parts/page";
 import { PerMinute, type RequestsByApp } from "../parts/requests";
 import { useMayCreate } from "../parts/roles";
 import { SearchField } from "../parts/search_field";
-import { Status } from "../parts/status";
+import { Status, stateWords } from "../parts/status";
 import { Ago } from "../parts/time";
+import { found, statesOf } from "./app_filters";
 import { FirstSteps } from "./first_steps";
 
 type App = Schemas["AppItem"];
@@ -51,7 +52,7 @@ function List({ apps }: { apps: App[] }) {
         <SearchField className="grow" label="Search apps" value={search} onSet={setSearch} />
         <NativeSelect
           aria-label="Status"
-          data={[{ value: "", label: "Any status" }, ...states.map((one) => ({ value: one, label: one }))]}
+          data={[{ value: "", label: "Any status" }, ...states.map((one) => ({ value: one, label: stateWords(one) }))]}
           value={status}
           onChange={(event) => setStatus(event.currentTarget.value)}
         />
@@ -109,12 +110,3 @@ const columnsWith = (several: boolean, requests: RequestsByApp | undefined): Col
   { head: "Cost an hour", className: "numeric", width: "12%", cell: (app) => money(app.cost_per_hour) },
   { head: "Changed", className: "wide", cell: (app) => <Ago at={app.updated_at} /> },
 ];
-
-export function found(apps: App[], search: string, status: string): App[] {
-  const wanted = search.trim().toLowerCase();
-  return apps.filter(
-    (app) =>
-      (status === "" || app.status === status) &&
-      (wanted === "" || [app.slug, app.name, app.organization].some((text) => text.toLowerCase().includes(wanted))),
-  );
-}
