@@ -225,6 +225,10 @@ test("a viewer sees everything and changes nothing, and is told who can help", a
   const viewer = Person.member(organization, "viewer");
   const visitor = await Visitor.signedIn(viewer);
   const { page } = visitor;
+  await page.getByRole("searchbox").fill("nothing like that");
+  await page.getByText("No app fits. Search for something else.").waitFor();
+  await page.keyboard.press("ControlOrMeta+A");
+  await page.keyboard.press("Delete");
   await page.getByRole("link", { name: slug }).click();
   await page.getByText("You are a viewer of this organisation").waitFor();
   await visitor.examine("viewer");

@@ -1,6 +1,6 @@
 // What a person may do in an organisation. The API decides; this only keeps buttons away that it would refuse.
 import { useQuery } from "@tanstack/react-query";
-import { meQuery } from "../api/queries";
+import { meQuery, organizationsQuery } from "../api/queries";
 
 export interface May {
   /** Deploy, configure, scale. */
@@ -16,10 +16,25 @@ export function useMay(organization: string | undefined): May {
   return { own, change: own || role === "developer" };
 }
 
-/** Whether there is an organisation in which the person may make apps. */
+/** The names of the organisations in which the person may make apps. Until it is read which forbid that, the role counts. */
+export function useCreatesIn(): string[] {
+  const me = useQuery(meQuery).data;
+  const organizations = useQuery(organizationsQuery).data ?? [];
+  const forbid = new Set(
+    organizations.filter((one) => !(one.allow_app_creation && one.admin_allows_app_creation)).map((one) => one.id),
+  );
+  return (me?.organizations ?? [])
+    .filter((one) => one.role !== "viewer" && (me?.is_admin === true || !forbid.has(one.id)))
+    .map((one) => one.name);
+}
+
 export function useMayCreate(): boolean {
-  return useQuery(meQuery).data?.organizations.some((one) => one.role !== "viewer") === true;
+  return useCreatesIn().length > 0;
 }
 
 /** What a viewer is told in place of a button. */
 export const LOOK_ONLY = "You are a viewer of this organisation: ask an owner for the role developer to change things.";
+
+/** What somebody is told whose role would do, but whose organisations keep members from making apps. */
+export const NO_NEW_APPS =
+  "Members create no apps here: that is switched off. Ask an owner to switch it on, or an admin of the platform to make the app.";

@@ -40,7 +40,8 @@ function List({ apps }: { apps: App[] }) {
   const [search, setSearch] = useState("");
   const [status, setStatus] = useState("");
   const shown = useMemo(() => found(apps, search, status), [apps, search, status]);
-  const states = useMemo(() => [...new Set(apps.map((app) => app.status))].sort(), [apps]);
+  const states = useMemo(() => statesOf(apps, status), [apps, status]);
+  const mayCreate = useMayCreate();
   const several = new Set(apps.map((app) => app.organization)).size > 1;
   const requests = useQuery(requestsQuery);
   // What was known before they could not be read any more is not how things are now.
@@ -59,7 +60,8 @@ function List({ apps }: { apps: App[] }) {
       </Group>
       {shown.length === 0 ? (
         <Text c="dimmed" py="lg">
-          No app fits. <LinkTo to="/new">Create one</LinkTo>, or search for something else.
+          No app fits. {mayCreate ? <LinkTo to="/new">Create one</LinkTo> : null}
+          {mayCreate ? ", or search" : "Search"} for something else.
         </Text>
       ) : (
         <LongTable label="Apps" columns={columns} rows={shown} rowKey={(app) => app.id} />

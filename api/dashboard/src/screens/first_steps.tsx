@@ -5,14 +5,14 @@ import type { Schemas } from "../api/client";
 import { membersQuery, meQuery, platformQuery, sshKeysQuery } from "../api/queries";
 import { Command } from "../parts/command";
 import { ButtonTo, LinkTo } from "../parts/link";
-import { useMayCreate } from "../parts/roles";
+import { NO_NEW_APPS, useMayCreate } from "../parts/roles";
 import { SshKeyForm } from "../parts/ssh_key_form";
 
 export function FirstSteps() {
   return useMayCreate() ? <Steps /> : <NothingYet />;
 }
 
-/** For those who only look, and those who are nowhere. */
+/** For those who only look, those whose organisations make no apps, and those who are nowhere. */
 function NothingYet() {
   const organizations = useQuery(meQuery).data?.organizations ?? [];
   return (
@@ -27,7 +27,10 @@ function NothingYet() {
         </Text>
       ) : (
         <Text c="dimmed">
-          Apps show here as soon as somebody makes one. To make them yourself, ask an owner for the role developer:
+          Apps show here as soon as somebody makes one.{" "}
+          {organizations.every((one) => one.role === "viewer")
+            ? "To make them yourself, ask an owner for the role developer:"
+            : NO_NEW_APPS}
         </Text>
       )}
       {organizations.map((one) => (

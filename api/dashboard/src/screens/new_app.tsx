@@ -12,7 +12,7 @@ import { Form } from "../parts/form";
 import { ButtonTo, LinkTo } from "../parts/link";
 import { Loaded } from "../parts/loading";
 import { Head } from "../parts/page";
-import { LOOK_ONLY } from "../parts/roles";
+import { LOOK_ONLY, NO_NEW_APPS, useCreatesIn } from "../parts/roles";
 
 const route = getRouteApi("/shell/new");
 
@@ -20,25 +20,30 @@ export function NewApp() {
   const me = useQuery(meQuery).data;
   const plans = useQuery(plansQuery);
   const { plan: chosen } = route.useSearch();
-  const organizations = me?.organizations.filter((one) => one.role !== "viewer") ?? [];
+  const organizations = useCreatesIn();
   return (
     <Stack maw={640}>
       <Head title="New app" />
       {me && organizations.length === 0 ? (
-        <Text>{me.organizations.length > 0 ? LOOK_ONLY : "An app is of an organisation, and you are in none."}</Text>
+        <Text>{whyNot(me.organizations)}</Text>
       ) : (
         <Loaded query={plans}>
           {(plans) =>
             plans.length === 0 ? (
               <Text>There is no plan yet, and every app has one. Ask an admin of the platform to make one.</Text>
             ) : (
-              <Fields plans={plans} chosen={chosen} organizations={organizations.map((one) => one.name)} />
+              <Fields plans={plans} chosen={chosen} organizations={organizations} />
             )
           }
         </Loaded>
       )}
     </Stack>
   );
+}
+
+function whyNot(organizations: Schemas["Membership"][]): string {
+  if (organizations.length === 0) return "An app is of an organisation, and you are in none.";
+  return organizations.every((one) => one.role === "viewer") ? LOOK_ONLY : NO_NEW_APPS;
 }
 
 interface FieldsProps {
@@ -50,7 +55,8 @@ interface FieldsProps {
 function Fields({ plans, chosen, organizations }: FieldsProps) {
   const navigate = useNavigate();
   const [slug, setSlug] = useState("");
-  const [organization, setOrganization] = useState(organizations[0] ?? "");
+  const [picked, setPicked] = useState("");
+  const organization = organizations.includes(picked) ? picked : (organizations[0] ?? "");
   const [plan, setPlan] = useState(plans.find((one) => one.name === chosen)?.name ?? plans[0]?.name ?? "");
   const [gitUrl, setGitUrl] = useState("");
   const create = useAction({
@@ -93,7 +99,7 @@ function Fields({ plans, chosen, organizations }: FieldsProps) {
           label="Organisation"
           data={organizations}
           value={organization}
-          onSet={setOrganization}
+          onSet={setPicked}
         />
       ) : null}
       <Radio.Group
