@@ -55,7 +55,8 @@ pub enum Error {
     Conflict(String),
     /// The wallet of the organisation is empty, or lasts for less than an hour of what would run.
     #[error(
-        "The wallet of organisation \"{0}\" is empty, or has less than an hour of this costs. Top it up, then try again."
+        "The wallet of organisation \"{0}\" is empty, or has less than an hour of this costs. Have an admin of the \
+         platform top it up, then try again."
     )]
     InsufficientFunds(String),
     /// Too many attempts or requests.

@@ -234,11 +234,16 @@ impl Actions {
 /// What to tell people of a wallet that holds so much and is used by so much an hour.
 fn warning(left: Money, cost_per_hour: Money, thresholds: &[u64]) -> Option<String> {
     if left <= Money::ZERO {
-        return Some("The wallet is empty: nothing starts or deploys, and apps that run are suspended.".to_owned());
+        let words = "The wallet is empty: nothing starts or deploys, and apps that run are suspended. Ask an admin of the \
+                     platform to top it up.";
+        return Some(words.to_owned());
     }
     let reached = thresholds.iter().filter_map(|hours| u32::try_from(*hours).ok());
     let hours = reached.filter(|hours| left < cost_per_hour.times(*hours)).min()?;
-    Some(format!("The wallet lasts for less than {hours} hours of what runs now. At zero the apps are suspended."))
+    Some(format!(
+        "The wallet lasts for less than {hours} hours of what runs now. At zero the apps are suspended: ask an admin of \
+         the platform to top it up before."
+    ))
 }
 
 pub(super) fn check(actor: &Actor, organization: OrganizationId, access: Access) -> Result<()> {
