@@ -69,6 +69,7 @@ const GOALS: &[Goal] = &[
     goal("/dashboard/apps_ms", "First load of the dashboard in Chromium to its list of apps", "ms", 1_000.0),
     goal("/dashboard/first_load_script_kb", "Script that it loads, compressed", "KB", 250.0),
     figure("/dashboard/thousand_apps_frames_a_second", "Frames a second while 1,000 apps are scrolled through", ""),
+    goal("/dashboard/thousand_apps_dropped_percent", "… that are dropped meanwhile", "%", 1.0),
     goal("/dashboard/thousand_apps_longest_frame_ms", "The longest of these frames", "ms", 100.0),
     goal(
         "/dashboard/log_frames_over_100_ms",
