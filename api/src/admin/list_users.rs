@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use skypanel_core::Error;
 use skypanel_core::actions::Actions;
-use skypanel_core::model::Role;
+use skypanel_core::model::{Money, Role};
 use skypanel_core::store::AdminUser;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -31,6 +31,12 @@ pub(crate) struct UserItem {
     created_at: DateTime<Utc>,
     /// Their organisations, by name.
     organizations: Vec<UserOrganization>,
+    /// Number of apps of these.
+    #[schema(minimum = 0)]
+    apps: i64,
+    /// What these used in the month in dollars, as far as it is settled.
+    #[schema(value_type = schema::Money)]
+    cost_month: Money,
 }
 
 /// A membership.
@@ -57,13 +63,15 @@ impl TryFrom<AdminUser> for UserItem {
             last_login_at: user.last_login_at,
             created_at: user.created_at,
             organizations,
+            apps: user.apps,
+            cost_month: user.cost_month,
         })
     }
 }
 
 /// List all users
 ///
-/// By e-mail address, with their organisations.
+/// By e-mail address, with their organisations, and what apps these have and what they used.
 #[utoipa::path(
     get,
     path = "/api/admin/paas/users",

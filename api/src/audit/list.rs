@@ -66,6 +66,9 @@ pub(crate) struct AuditItem {
     target_kind: String,
     /// Its id or name.
     target: String,
+    /// What people call it, where `target` is an id: as it is called now, or was when it went; null if it has no name.
+    #[schema(example = "shop")]
+    target_name: Option<String>,
     /// What it was; secrets are masked.
     #[schema(value_type = Value)]
     before: Value,
@@ -88,6 +91,7 @@ impl From<AuditLine> for AuditItem {
             request_id: line.request_id,
             target_kind: line.target_kind,
             target: line.target,
+            target_name: line.target_name,
             before: line.before,
             after: line.after,
         }

@@ -37,7 +37,6 @@ pub(crate) async fn list_organization_audit(
     QueryOf(query): QueryOf<OrganizationAuditQuery>,
     page: Page,
 ) -> Answer<Listed<AuditItem>> {
-    let lines =
-        actions.organization_audit(&caller, &organization, query.action, page.after()?, page.rows()).await?;
+    let lines = actions.organization_audit(&caller, &organization, query.action, page.after()?, page.rows()).await?;
     Ok(Json(page.list(lines, |line| line.id, AuditItem::from)))
 }

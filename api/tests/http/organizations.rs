@@ -285,7 +285,8 @@ async fn owners_read_what_was_done_in_theirs_and_nobody_else_does() {
     let of = |by: &str| lines.iter().find(|line| line["actor"] == format!("{by}@example.com")).expect("is there");
     assert_eq!((&of("owner")["action"], &of("owner")["address"]), (&json!("member.role"), &json!("192.0.2.9")));
     assert_eq!((&of("owner")["before"], &of("owner")["after"]), (&json!({ "role": "viewer" }), &role));
-    assert_eq!(of("developer")["target_kind"], "app");
+    assert_eq!(of("owner")["target_name"], "viewer@example.com");
+    assert_eq!((&of("developer")["target_kind"], &of("developer")["target_name"]), (&json!("app"), &json!("shop")));
     // Who administers the platform, but not from where.
     assert_eq!((&of("admin")["address"], &of("admin")["request_id"]), (&json!(null), &json!(null)));
     let to_admins = world.get(path).by("admin").send().await.is(200);
@@ -297,6 +298,15 @@ async fn owners_read_what_was_done_in_theirs_and_nobody_else_does() {
     let cursor = first.json["next_cursor"].as_str().expect("goes on");
     let next = world.get(&format!("{path}?limit=1&cursor={cursor}")).by("owner").send().await.is(200);
     assert_eq!((&first.json["items"][0], &next.json["items"][0]), (&lines[0], &lines[1]));
+
+    // What is gone keeps its name.
+    let destroy = json!({ "confirm": "shop" });
+    world.call(Method::DELETE, "/api/paas/apps/shop").by("owner").json(&destroy).send().await.is(202);
+    sqlx::query("DELETE FROM paas_applications WHERE slug = 'shop'").execute(world.store().pool()).await.expect("goes");
+    let gone = world.get(&format!("{path}?action=app.")).by("owner").send().await.is(200);
+    let names: Vec<_> =
+        gone.json["items"].as_array().expect("a list").iter().map(|line| &line["target_name"]).collect();
+    assert_eq!(names, ["shop", "shop"]);
 
     for name in ["developer", "viewer"] {
         world.get(path).by(name).send().await.fails(403, "FORBIDDEN");

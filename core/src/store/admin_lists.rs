@@ -112,6 +112,10 @@ pub struct AdminUser {
     pub created_at: DateTime<Utc>,
     /// Their organisations by name, each as `{"id", "name", "role"}`.
     pub organizations: Value,
+    /// Apps of these.
+    pub apps: i64,
+    /// What these used in the month, as far as it is settled.
+    pub cost_month: Money,
 }
 
 /// A line of the audit log.
@@ -139,6 +143,8 @@ pub struct AuditLine {
     pub target_kind: String,
     /// Its id or name.
     pub target: String,
+    /// What people call it, where `target` is an id: as it is called now, or was when it went.
+    pub target_name: Option<String>,
     /// What it was.
     pub before: Value,
     /// What it became.
@@ -183,7 +189,12 @@ const USER: &str = "SELECT u.id, u.email, u.is_admin, u.disabled_at, u.last_logi
         u.totp_confirmed_at IS NOT NULL AS has_second_factor,
         coalesce((SELECT jsonb_agg(jsonb_build_object('id', o.id, 'name', o.name, 'role', m.role) ORDER BY o.name)
             FROM organization_members AS m JOIN organizations AS o ON o.id = m.organization_id
-            WHERE m.user_id = u.id), '[]') AS organizations
+            WHERE m.user_id = u.id), '[]') AS organizations,
+        (SELECT count(*) FROM organization_members AS m
+            JOIN paas_applications AS app ON app.organization_id = m.organization_id WHERE m.user_id = u.id) AS apps,
+        (SELECT coalesce(sum(used.cost), 0) FROM organization_members AS m
+            JOIN paas_usage_months AS used ON used.organization_id = m.organization_id
+            WHERE m.user_id = u.id AND used.month = $1) AS cost_month
     FROM users AS u";
 
 impl Store {
@@ -251,10 +262,11 @@ impl Store {
     /// Users by e-mail address, from after `after` on; with `search`, those with that in it.
     pub async fn admin_users(&self, search: Option<&str>, after: Option<&str>, rows: i64) -> Result<Vec<AdminUser>> {
         let sql = format!(
-            "{USER} WHERE ($1::text IS NULL OR strpos(lower(u.email), lower($1)) > 0)
-             AND lower(u.email) > $2 ORDER BY lower(u.email) LIMIT $3"
+            "{USER} WHERE ($2::text IS NULL OR strpos(lower(u.email), lower($2)) > 0)
+             AND lower(u.email) > $3 ORDER BY lower(u.email) LIMIT $4"
         );
         Ok(sqlx::query_as(sqlx::AssertSqlSafe(sql))
+            .bind(Month::of(self.clock.now()).first_day())
             .bind(search)
             .bind(after.unwrap_or_default())
             .bind(rows)
@@ -264,8 +276,9 @@ impl Store {
 
     /// One user as admins see them.
     pub async fn admin_user(&self, id: UserId) -> Result<AdminUser> {
-        let sql = format!("{USER} WHERE u.id = $1");
+        let sql = format!("{USER} WHERE u.id = $2");
         sqlx::query_as(sqlx::AssertSqlSafe(sql))
+            .bind(Month::of(self.clock.now()).first_day())
             .bind(id)
             .fetch_optional(&self.pool)
             .await?
@@ -280,8 +293,20 @@ impl Store {
             other => (other, None),
         };
         Ok(sqlx::query_as(
-            "SELECT id, occurred_at, organization_id, user_id, actor, via, address, request_id, action, target_kind,
-                 target, before, after
+            "SELECT line.*, CASE WHEN target ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' THEN CASE target_kind
+                 WHEN 'app' THEN coalesce((SELECT slug FROM paas_applications WHERE id = target::uuid),
+                     (SELECT gone.before ->> 'slug' FROM paas_audit_log AS gone
+                      WHERE gone.target_kind = 'app' AND gone.target = line.target AND gone.action = 'app.destroy'
+                      ORDER BY gone.id DESC LIMIT 1))
+                 WHEN 'deployment' THEN (SELECT app.slug || coalesce(' v' || one.version, '')
+                     FROM paas_deployments AS one JOIN paas_applications AS app ON app.id = one.application_id
+                     WHERE one.id = target::uuid)
+                 WHEN 'organization' THEN (SELECT name FROM organizations WHERE id = target::uuid)
+                 WHEN 'plan' THEN (SELECT name FROM paas_plans WHERE id = target::uuid)
+                 WHEN 'user' THEN (SELECT email FROM users WHERE id = target::uuid)
+             END END AS target_name
+             FROM (SELECT id, occurred_at, organization_id, user_id, actor, via, address, request_id, action,
+                 target_kind, target, before, after
              FROM paas_audit_log
              WHERE id < $1 AND ($2::uuid IS NULL OR organization_id = $2) AND ($3::uuid IS NULL OR user_id = $3)
              AND ($4::text IS NULL OR action = $4)
@@ -289,7 +314,7 @@ impl Store {
              AND ($7::text IS NULL OR target_kind = $7) AND ($8::text IS NULL OR target = $8)
              AND ($9::text IS NULL OR address = $9)
              AND ($10::timestamptz IS NULL OR occurred_at >= $10) AND ($11::timestamptz IS NULL OR occurred_at < $11)
-             ORDER BY id DESC LIMIT $12",
+             ORDER BY id DESC LIMIT $12) AS line ORDER BY id DESC",
         )
         .bind(before.unwrap_or(i64::MAX))
         .bind(filter.organization)

@@ -12,16 +12,19 @@ import { Ago } from "./time";
 const COLUMNS: Column<Schemas["AuditItem"]>[] = [
   { head: "When", width: "14%", cell: (one) => <Ago at={one.occurred_at} /> },
   { head: "Who", className: "break", cell: (one) => one.actor ?? "the platform" },
-  { head: "What", className: "mono break", cell: (one) => one.action },
+  { head: "What", className: "break", width: "17%", cell: (one) => <code>{one.action}</code> },
   { head: "Of what", className: "break", width: "40%", cell: (one) => <What of={one} /> },
   { head: "From", className: "wide", cell: (one) => [one.via, one.address].filter(Boolean).join(", ") },
 ];
+
+/** What is known by nothing else, such as a session, is told by its kind. */
+const ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 function What({ of }: { of: Schemas["AuditItem"] }) {
   const words = changeWords(of.before, of.after);
   return (
     <>
-      {of.target_kind} {of.target}
+      {of.target_kind} <span title={of.target}>{of.target_name ?? (ID.test(of.target) ? "" : of.target)}</span>
       {words ? (
         <Text size="xs" c="dimmed" className="break">
           {words}

@@ -4,6 +4,7 @@ import { keepPreviousData, useInfiniteQuery, useQuery } from "@tanstack/react-qu
 import { api, data, type Schemas } from "../../api/client";
 import { adminUsersQuery, meQuery } from "../../api/queries";
 import { useAction } from "../../parts/action";
+import { count, money } from "../../parts/amounts";
 import { Paged } from "../../parts/paged";
 import { useSearch } from "../../parts/search_field";
 import { Sure } from "../../parts/sure";
@@ -58,6 +59,7 @@ function Row({ of, self }: { of: Schemas["UserItem"]; self: boolean }) {
         </Group>
         <Text size="sm" c="dimmed" className="break">
           {of.organizations.map((one) => `${one.name} (${one.role})`).join(", ") || "in no organisation"} ·{" "}
+          {count(of.apps, "app")}, {money(of.cost_month)} this month ·{" "}
           {of.last_login_at ? (
             <>
               last signed in <Ago at={of.last_login_at} />
