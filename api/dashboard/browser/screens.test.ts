@@ -60,6 +60,19 @@ test("an owner invites somebody, who makes an account by the link and is seen at
   await invited.page.getByRole("button", { name: "Make it" }).click();
   await invited.page.getByRole("heading", { name: theirs }).waitFor();
   await invited.page.getByText("You are an owner.").waitFor();
+  // The only field for a search is the audit's, at the end of the page: the key leads anywhere instead.
+  await invited.page.getByRole("region", { name: "Audit" }).getByRole("searchbox").waitFor();
+  await invited.page.keyboard.press("/");
+  await invited.page.getByRole("dialog", { name: "Go to" }).waitFor();
+  await invited.page.keyboard.press("Escape");
+  // Where members make no apps, nobody is led to making one.
+  await invited.page.getByRole("switch", { name: "Members may create apps" }).click();
+  await invited.page.getByRole("switch", { name: "Members may create apps", checked: false }).waitFor();
+  await invited.page.getByRole("link", { name: "Apps" }).click();
+  await invited.page.getByText("Members create no apps here").waitFor();
+  expect(await invited.page.getByRole("link", { name: "New app" }).count()).toBe(0);
+  await invited.goto("/new", "New app");
+  await invited.page.getByText("Members create no apps here").waitFor();
   await invited.leave();
   owner.remove();
 });

@@ -34,9 +34,15 @@ function What({ of }: { of: Schemas["AuditItem"] }) {
   );
 }
 
-/** `of` makes the query of the lines whose action is, or begins so. */
-export function AuditLog({ of }: { of: (action: string) => ReturnType<typeof adminAuditQuery> }) {
-  const { settled, field } = useSearch("Action, such as app.scale; with a dot at its end, all that begin so");
+interface AuditLogProps {
+  /** Makes the query of the lines whose action is this, or begins so. */
+  of: (action: string) => ReturnType<typeof adminAuditQuery>;
+  /** Whether it is one section of a screen among others. */
+  aside?: boolean;
+}
+
+export function AuditLog({ of, aside = false }: AuditLogProps) {
+  const { settled, field } = useSearch("Action, such as app.scale; with a dot at its end, all that begin so", aside);
   const audit = useInfiniteQuery({ ...of(settled), placeholderData: keepPreviousData });
   return (
     <Stack gap="sm">

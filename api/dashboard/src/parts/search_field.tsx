@@ -1,9 +1,9 @@
-// A field that searches in what is shown, and that the key / leads to.
+// A field that searches in what is shown. The key / leads to it, where it is of all that the screen shows.
 import { Kbd, TextInput, type TextInputProps } from "@mantine/core";
 import { useDebouncedValue } from "@mantine/hooks";
 import { IconSearch } from "@tabler/icons-react";
-import { useRef, useState } from "react";
-import { useSingleHotkeys, useSingleKeys } from "./keys";
+import { useState } from "react";
+import { useSingleKeys } from "./keys";
 
 /** How long somebody may type before the API is asked. */
 const SETTLED_MS = 250;
@@ -12,20 +12,20 @@ interface SearchFieldProps extends Omit<TextInputProps, "value" | "onChange" | "
   label: string;
   value: string;
   onSet: (value: string) => void;
+  /** Whether it is of one section of the screen among others, and leaves the key to what leads anywhere. */
+  aside?: boolean;
 }
 
-export function SearchField({ label, value, onSet, ...more }: SearchFieldProps) {
-  const field = useRef<HTMLInputElement>(null);
+export function SearchField({ label, value, onSet, aside = false, ...more }: SearchFieldProps) {
   const [keys] = useSingleKeys();
-  useSingleHotkeys([["/", () => field.current?.focus()]]);
   return (
     <TextInput
-      ref={field}
       type="search"
+      data-slash={aside ? undefined : true}
       aria-label={label}
       placeholder={label}
       leftSection={<IconSearch size={16} />}
-      rightSection={keys ? <Kbd size="xs">/</Kbd> : null}
+      rightSection={keys && !aside ? <Kbd size="xs">/</Kbd> : null}
       {...more}
       value={value}
       onChange={(event) => onSet(event.currentTarget.value)}
@@ -34,8 +34,8 @@ export function SearchField({ label, value, onSet, ...more }: SearchFieldProps) 
 }
 
 /** The same for a list that the API searches: the field, and what was typed once it has settled. */
-export function useSearch(label: string) {
+export function useSearch(label: string, aside = false) {
   const [search, setSearch] = useState("");
   const [settled] = useDebouncedValue(search.trim(), SETTLED_MS);
-  return { settled, field: <SearchField label={label} value={search} onSet={setSearch} /> };
+  return { settled, field: <SearchField label={label} value={search} onSet={setSearch} aside={aside} /> };
 }

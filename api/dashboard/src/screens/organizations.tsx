@@ -143,7 +143,7 @@ function Organization({ of }: { of: Schemas["OrganizationItem"] }) {
           <Title order={3} size="h4" id="audit" mb="sm">
             Audit
           </Title>
-          <AuditLog of={(action) => organizationAuditQuery(of.id, action)} />
+          <AuditLog aside of={(action) => organizationAuditQuery(of.id, action)} />
         </section>
       ) : null}
     </Stack>

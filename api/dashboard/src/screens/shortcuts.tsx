@@ -43,8 +43,14 @@ export function Shortcuts({ shown, onShow: setShown }: ShortcutsProps) {
   const pressed = useRef(0);
   useHotkeys([["mod+K", () => setShown("palette")]]);
   useSingleHotkeys([
-    // Where the screen has a field for it, that is what it leads to.
-    ["/", () => document.querySelector("main input[type=search]") ?? setShown("palette")],
+    [
+      "/",
+      () => {
+        const field = document.querySelector<HTMLElement>("main [data-slash]");
+        if (field) field.focus();
+        else setShown("palette");
+      },
+    ],
     ["shift+?", () => setShown("help")],
     ["?", () => setShown("help")],
     [
