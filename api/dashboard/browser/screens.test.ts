@@ -194,6 +194,12 @@ test("a second factor is set up, and asked for at the next sign-in", async () =>
   await section.locator("input[autocomplete=current-password]").fill(owner.password);
   await section.getByRole("button", { name: "Set it up" }).click();
   const secret = (await section.locator("code").textContent()) ?? "";
+  // The same for a phone: as a code for its camera, and for an app on it.
+  await section.getByRole("img", { name: /^QR code/ }).waitFor();
+  const address = await section.getByRole("link", { name: "Open in an authenticator app" }).getAttribute("href");
+  expect(address).toMatch(new RegExp(`^otpauth://totp/.*secret=${secret}`));
+  await section.scrollIntoViewIfNeeded();
+  await visitor.examine("second-factor");
   await section.getByLabel("First code").fill(totp(secret));
   await section.getByRole("button", { name: "Put it in force" }).click();
   await section.getByText("Keep these recovery codes").waitFor();

@@ -1,12 +1,14 @@
 // The second factor: set up with an authenticator app, put in force by its first code, taken away with both.
-import { Stack, Text, Title } from "@mantine/core";
-import { useState } from "react";
+import { Anchor, Stack, Text, Title } from "@mantine/core";
+import { lazy, Suspense, useState } from "react";
 import { api, data, type Schemas } from "../../api/client";
 import { useAction } from "../../parts/action";
 import { Command } from "../../parts/command";
 import { TextField } from "../../parts/fields";
 import { Form } from "../../parts/form";
 import { PasswordField } from "../../parts/password_field";
+
+const QrCode = lazy(() => import("../../parts/qr_code").then((module) => ({ default: module.QrCode })));
 
 export function SecondFactor({ on }: { on: boolean }) {
   const [codes, setCodes] = useState<string[] | null>(null);
@@ -57,7 +59,14 @@ function SetUp({ onCodes }: { onCodes: (codes: string[]) => void }) {
     >
       {begin.data ? (
         <>
-          <Text size="sm">Add this secret to your authenticator app, and enter the code that it shows.</Text>
+          <Text size="sm">
+            Scan this with your authenticator app, and enter the code that the app shows. On the phone itself:{" "}
+            <Anchor href={begin.data.url}>Open in an authenticator app</Anchor>
+          </Text>
+          <Suspense fallback={<div className="qr-code" />}>
+            <QrCode text={begin.data.url} label="QR code of the secret for an authenticator app" />
+          </Suspense>
+          <Text size="sm">Or type in, or copy, the secret:</Text>
           <Command text={begin.data.secret} label="Copy the secret" />
           <TextField
             name="code"
