@@ -170,7 +170,7 @@ test("of a thousand apps the page holds those in sight, and leads to the last", 
   await page.getByRole("link", { name: `${prefix}-0000`, exact: true }).waitFor();
   expect(await page.locator("tbody tr").count()).toBeLessThan(120);
   await visitor.examine("apps-thousand");
-  await page.evaluate(() => window.scrollTo(0, document.body.scrollHeight));
+  await page.keyboard.press("End");
   await page.getByRole("link", { name: `${prefix}-0999`, exact: true }).waitFor();
   await page.keyboard.press("/");
   await page.keyboard.type(`${prefix}-0500`);

@@ -66,8 +66,7 @@ test("an app stops with its wallet and goes on with a top-up", async () => {
   const csv = readFileSync(await (await downloading).path(), "utf8")
     .trim()
     .split("\n");
-  expect(csv[0]).toContain("app,");
-  expect(csv.slice(1).some((line) => line.includes(`,${slug},`))).toBe(true);
+  expect(csv).toEqual(["hour,app_id,app,process,plan,price_per_hour,replica_seconds,cost,charged"]);
 
   await other.goto(`/apps/${slug}`);
   await other.page.locator('[data-status="running"]').first().waitFor();
