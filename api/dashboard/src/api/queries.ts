@@ -394,6 +394,27 @@ export const adminAuditQuery = (action: string) =>
   );
 
 export type MetricsRange = Schemas["MetricsRange"];
+const RANGE_HOURS: Record<MetricsRange, number> = { "1h": 1, "6h": 6, "24h": 24, "7d": 7 * 24 };
+const HOUR_MS = 3_600_000;
+
+/** The deployments that began while something was measured, newest first, and the page with the last one before. */
+export const deploymentsOfRangeQuery = (app: string, range: MetricsRange) =>
+  queryOptions({
+    queryKey: ["app", app, "deployments", "of", range],
+    queryFn: async ({ signal }) => {
+      const since = Date.now() - RANGE_HOURS[range] * HOUR_MS;
+      const found: Schemas["DeploymentItem"][] = [];
+      let cursor: string | undefined;
+      do {
+        const params = { path: { app }, query: { limit: PAGE, ...given({ cursor }) } };
+        const page = await data(api.GET("/api/paas/apps/{app}/deployments", { params, signal }));
+        found.push(...page.items);
+        const goesOn = Date.parse(page.items.at(-1)?.created_at ?? "") > since;
+        cursor = goesOn ? (page.next_cursor ?? undefined) : undefined;
+      } while (cursor);
+      return found;
+    },
+  });
 
 /** It is measured every ten seconds; longer ranges come in longer steps. */
 const measuredEvery = (range: MetricsRange) => (range === "1h" ? SOON_MS * 2 : LATER_MS * 2);

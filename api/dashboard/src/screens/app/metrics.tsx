@@ -2,7 +2,7 @@
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { getRouteApi } from "@tanstack/react-router";
 import { useMemo, useState } from "react";
-import { deploymentsQuery, type MetricsRange, metricsQuery } from "../../api/queries";
+import { deploymentsOfRangeQuery, type MetricsRange, metricsQuery } from "../../api/queries";
 import { cores, duration, memory, perSecond, traffic } from "../../parts/amounts";
 import { type ChartOf, Charts } from "../../parts/charts";
 
@@ -28,10 +28,13 @@ export function Metrics() {
   const { app: slug } = route.useParams();
   const [range, setRange] = useState<MetricsRange>("1h");
   const metrics = useQuery({ ...metricsQuery(slug, range), placeholderData: keepPreviousData });
-  const deployments = useQuery(deploymentsQuery(slug)).data;
+  const deployments = useQuery({
+    ...deploymentsOfRangeQuery(slug, range),
+    placeholderData: keepPreviousData,
+  }).data;
   const marks = useMemo(
     () =>
-      (deployments?.items ?? [])
+      (deployments ?? [])
         .filter((one) => one.status === "succeeded" && one.finished_at)
         .map((one) => ({ at: Date.parse(one.finished_at ?? "") / 1000, label: one.version ? `v${one.version}` : "" })),
     [deployments],

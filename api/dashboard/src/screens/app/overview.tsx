@@ -4,7 +4,15 @@ import { IconPlayerPlay, IconPlayerStop, IconRefresh } from "@tabler/icons-react
 import { type UseQueryResult, useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { getRouteApi } from "@tanstack/react-router";
 import { api, data, type Schemas } from "../../api/client";
-import { appQuery, deploymentsQuery, eventsQuery, isBusy, metricsQuery, processesQuery } from "../../api/queries";
+import {
+  appQuery,
+  deploymentQuery,
+  deploymentsQuery,
+  eventsQuery,
+  isBusy,
+  metricsQuery,
+  processesQuery,
+} from "../../api/queries";
 import { useAction } from "../../parts/action";
 import { cores, count, duration, memory, money, perMonth, perSecond } from "../../parts/amounts";
 import { Fact } from "../../parts/fact";
@@ -90,7 +98,14 @@ function FirstPush({ app, deployments }: OfApp) {
 }
 
 function Facts({ app, deployments }: OfApp) {
-  const current = deployments.find((one) => one.is_current);
+  const listed = deployments.find((one) => one.is_current);
+  // Newer ones may have pushed it off the first page.
+  const id = app.current_deployment_id;
+  const alone = useQuery({
+    ...deploymentQuery(app.slug, id ?? ""),
+    enabled: Boolean(id) && !listed && deployments.length > 0,
+  });
+  const current = listed ?? alone.data;
   const replicas = Object.values(app.formation).reduce((sum, one) => sum + one, 0);
   return (
     <dl className="cards plain-list">
