@@ -6,7 +6,7 @@ import { Problem, problemOf } from "./problem";
 
 export type Connection = "connecting" | "live" | "lost";
 
-export interface Follower {
+interface Follower {
   onEvent: (event: ServerEvent) => void;
   /** How the connection stands; with the reason where the API refused for good. */
   onConnection?: (connection: Connection, problem?: Problem) => void;

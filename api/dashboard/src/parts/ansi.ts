@@ -2,7 +2,7 @@
 // else that steers a terminal is dropped; nothing becomes HTML.
 import { TURNING } from "../api/plain";
 
-export interface Piece {
+interface Piece {
   text: string;
   /** Classes of theme.css; empty for plain text. */
   classes: string;

@@ -16,7 +16,7 @@ export interface Mark {
   label: string;
 }
 
-export interface ChartProps {
+interface ChartProps {
   title: string;
   lines: readonly ChartLine[];
   /** A value in words. */

@@ -1,5 +1,5 @@
 // A deployment: its stages with their times, and its log as it is written.
-import { Alert, Badge, Button, Group, Stack, Text, Title } from "@mantine/core";
+import { Alert, Button, Group, Stack, Text, Title } from "@mantine/core";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { getRouteApi } from "@tanstack/react-router";
 import { useEffect, useState } from "react";
@@ -10,6 +10,7 @@ import { type Connection, follow } from "../../api/sse";
 import { LineCutter, useLines } from "../../live/lines";
 import { useAction } from "../../parts/action";
 import { bytes } from "../../parts/amounts";
+import { ConnectionBadge } from "../../parts/connection_badge";
 import { LinkTo } from "../../parts/link";
 import { Loaded, Refused } from "../../parts/loading";
 import { LogView } from "../../parts/log_view";
@@ -188,19 +189,5 @@ function Log({ slug, id }: { slug: string; id: string }) {
         empty={connection === "ended" ? "It wrote nothing." : "Nothing was written yet."}
       />
     </section>
-  );
-}
-
-export function ConnectionBadge({ of }: { of: Connection | "ended" }) {
-  const [colour, words] = {
-    live: ["green", "live"],
-    connecting: ["gray", "connecting"],
-    lost: ["yellow", "connecting again"],
-    ended: ["gray", "complete"],
-  }[of] as [string, string];
-  return (
-    <Badge variant="light" color={colour} tt="none" radius="sm" role="status" data-connection={of}>
-      {words}
-    </Badge>
   );
 }

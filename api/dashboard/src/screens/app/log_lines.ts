@@ -21,7 +21,7 @@ interface Ends {
   newer: boolean;
 }
 
-export interface LogLines {
+interface LogLines {
   lines: readonly Line[];
   ends: Ends;
   connection: Connection | "ended";

@@ -11,10 +11,10 @@ import { MOST_LINES } from "../../live/lines";
 import { count } from "../../parts/amounts";
 import { textOf } from "../../parts/ansi";
 import { Copied } from "../../parts/copied";
+import { ConnectionBadge } from "../../parts/connection_badge";
 import { Failed, Refused } from "../../parts/loading";
 import { type Line, LogView } from "../../parts/log_view";
 import { SearchField } from "../../parts/search_field";
-import { ConnectionBadge } from "./deployment";
 import { fieldOf, LEVELS, type LogFilters, momentOf, narrows, SOURCES } from "./log_filters";
 import { useLogLines } from "./log_lines";
 
