@@ -113,6 +113,11 @@ test("filters narrow what is shown, and the address keeps them", async () => {
 });
 
 test("a line has an address, and very many lines scroll to their beginning and back", async () => {
+  // The last hour is soon another one; the line stays.
+  const addressOf = async () =>
+    new URL((await line("error: it broke").locator("a").getAttribute("href")) ?? "", page.url());
+  expect((await addressOf()).searchParams.get("since")).toBeNull();
+  expect((await addressOf()).searchParams.get("text")).toBe("it broke");
   const visitor = await Visitor.signedIn(owner);
   const { page } = visitor;
   await visitor.goto(`/apps/${slug}/logs?source=app`);

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { fieldOf, filtersOf, momentOf, narrows, queryOf } from "./log_filters";
+import { atLine, fieldOf, filtersOf, momentOf, narrows, queryOf } from "./log_filters";
 
 test("the address says which lines, and what makes no sense is passed over", () => {
   const search = {
@@ -24,6 +24,13 @@ test("the API is asked for what was chosen, and for nothing else", () => {
 test("a line to go to leaves nothing out", () => {
   expect(narrows({ line: "1", regex: true })).toBe(false);
   expect(narrows({ text: "x" })).toBe(true);
+});
+
+test("the address of a line leads to it at any later time", () => {
+  expect(atLine({ since: "15m", text: "x", line: "1" }, "2")).toEqual({ text: "x", line: "2" });
+  const between = { since: "2026-11-29T12:34:00.000Z", until: "2026-11-29T13:34:00.000Z" };
+  expect(atLine(between, "2")).toEqual({ ...between, line: "2" });
+  expect(atLine({ since: "1h", line: "1" }, undefined)).toEqual({});
 });
 
 test("moments go into fields of the browser's own time and back", () => {

@@ -42,6 +42,16 @@ export function filtersOf(search: Record<string, unknown>): LogFilters {
   return Object.fromEntries(Object.entries(found).filter(([, value]) => value !== undefined));
 }
 
+/** The address of a line. It has no time that goes on: a line of the last hour is not one of it for long. */
+export function atLine(filters: LogFilters, line: string | undefined): LogFilters {
+  const { since, line: _, ...rest } = filters;
+  return {
+    ...rest,
+    ...(since === undefined || /^\d+[a-z]+$/.test(since) ? {} : { since }),
+    ...(line === undefined ? {} : { line }),
+  };
+}
+
 /** Whether lines are left out that the app wrote. */
 export function narrows({ source, process, level, text, since, until }: LogFilters): boolean {
   return [source, process, level, text, since, until].some((one) => one !== undefined);

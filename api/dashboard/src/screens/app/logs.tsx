@@ -15,7 +15,7 @@ import { ConnectionBadge } from "../../parts/connection_badge";
 import { Failed, Refused } from "../../parts/loading";
 import { type Line, LogView } from "../../parts/log_view";
 import { SearchField } from "../../parts/search_field";
-import { fieldOf, LEVELS, type LogFilters, momentOf, narrows, SOURCES } from "./log_filters";
+import { atLine, fieldOf, LEVELS, type LogFilters, momentOf, narrows, SOURCES } from "./log_filters";
 import { useLogLines } from "./log_lines";
 
 const route = getRouteApi("/shell/apps/$app/logs");
@@ -24,12 +24,13 @@ const SETTLED_MS = 350;
 
 export function Logs() {
   const { app: slug } = route.useParams();
-  const filters = route.useSearch();
+  const inAddress = route.useSearch();
   const navigate = useNavigate();
   const router = useRouter();
   const app = useQuery(appQuery(slug)).data;
   // The line that the page was opened at; one that is chosen here stays where it is.
-  const [opened, setOpened] = useState(filters.line);
+  const [opened, setOpened] = useState(inAddress.line);
+  const filters = opened === undefined ? inAddress : atLine(inAddress, inAddress.line);
   const [times, setTimes] = useState(true);
   const log = useLogLines(slug, filters, opened);
   const past = opened !== undefined || filters.until !== undefined;
@@ -42,7 +43,7 @@ export function Logs() {
     go(Object.fromEntries(Object.entries({ ...before, ...change }).filter(([, value]) => value)) as LogFilters);
   };
   const address = (line: string) =>
-    router.buildLocation({ to: "/apps/$app/logs", params: { app: slug }, search: { ...filters, line } }).href;
+    router.buildLocation({ to: "/apps/$app/logs", params: { app: slug }, search: atLine(filters, line) }).href;
 
   const { problem } = log;
   const wrongInput = problem?.status === 422;
