@@ -4,7 +4,7 @@ import { useDebouncedCallback } from "@mantine/hooks";
 import { IconDownload, IconLink } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, useNavigate, useRouter } from "@tanstack/react-router";
-import { useEffect, useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import type { Schemas } from "../../api/client";
 import { appQuery } from "../../api/queries";
 import { MOST_LINES } from "../../live/lines";
@@ -143,9 +143,18 @@ interface FiltersProps {
 
 function Filters({ filters, app, onSet }: FiltersProps) {
   const [text, setText] = useState(filters.text ?? "");
-  const search = useDebouncedCallback((wanted: string) => onSet({ text: wanted || undefined }), SETTLED_MS);
-  // Another address, such as after going back, has another text.
-  useEffect(() => setText(filters.text ?? ""), [filters.text]);
+  const searched = useRef(filters.text ?? "");
+  const search = useDebouncedCallback((wanted: string) => {
+    searched.current = wanted;
+    onSet({ text: wanted || undefined });
+  }, SETTLED_MS);
+  // Another address, such as after going back, has another text. What was just searched for is being typed on.
+  useEffect(() => {
+    const text = filters.text ?? "";
+    if (text === searched.current) return;
+    searched.current = text;
+    setText(text);
+  }, [filters.text]);
   const relative = RANGES.some(({ value }) => value === (filters.since ?? "")) && filters.until === undefined;
   const [between, setBetween] = useState(!relative);
   const hourAgo = () => new Date(Date.now() - 3_600_000).toISOString();
