@@ -46,18 +46,18 @@ export function useLogLines(slug: string, filters: LogFilters, opened: string | 
   const [tries, setTries] = useState(0);
   const [reading, setReading] = useState<LogLines["reading"]>(null);
   const busy = useRef(false);
+  // Ends with what is looked at: what was asked for it then comes to nothing.
+  const view = useRef(new AbortController());
   const asked = JSON.stringify(queryOf(filters));
   const past = opened !== undefined || filters.until !== undefined;
 
   const page = useCallback(
-    async (more: { cursor?: string; direction: "backward" | "forward"; lines: number }, signal?: AbortSignal) => {
+    async (more: { cursor?: string; direction: "backward" | "forward"; lines: number }, signal: AbortSignal) => {
       const query = { ...(JSON.parse(asked) as object), ...more };
       const answer = await data(
-        api.GET("/api/paas/apps/{app}/logs", {
-          params: { path: { app: slug }, query },
-          ...(signal ? { signal } : {}),
-        }),
+        api.GET("/api/paas/apps/{app}/logs", { params: { path: { app: slug }, query }, signal }),
       );
+      signal.throwIfAborted();
       if (answer.notice) setNotice(answer.notice);
       return answer;
     },
@@ -66,6 +66,8 @@ export function useLogLines(slug: string, filters: LogFilters, opened: string | 
 
   // biome-ignore lint/correctness/useExhaustiveDependencies: another try begins anew
   useEffect(() => {
+    const stop = new AbortController();
+    view.current = stop;
     clear();
     setProblem(null);
     setNotice(null);
@@ -74,7 +76,7 @@ export function useLogLines(slug: string, filters: LogFilters, opened: string | 
     if (!past) {
       const query = new URLSearchParams({ ...(JSON.parse(asked) as Record<string, string>), lines: String(PAGE) });
       setReading(null);
-      return follow(`/api/paas/apps/${encodeURIComponent(slug)}/logs/stream?${query}`, {
+      const leave = follow(`/api/paas/apps/${encodeURIComponent(slug)}/logs/stream?${query}`, {
         onConnection: (connection, problem) => {
           setConnection(connection);
           if (problem) setProblem(problem);
@@ -85,8 +87,9 @@ export function useLogLines(slug: string, filters: LogFilters, opened: string | 
           if (event.name === "notice") setNotice((told as { text: string }).text);
         },
       });
+      stop.signal.addEventListener("abort", leave);
+      return () => stop.abort();
     }
-    const stop = new AbortController();
     setConnection("ended");
     setReading("first");
     const read = async () => {
@@ -106,7 +109,6 @@ export function useLogLines(slug: string, filters: LogFilters, opened: string | 
     };
     read()
       .then(({ items, ...found }) => {
-        if (stop.signal.aborted) return;
         for (const line of items.flatMap(shown)) add(line);
         setEnds(found);
       })
@@ -120,11 +122,12 @@ export function useLogLines(slug: string, filters: LogFilters, opened: string | 
       const edge = which === "older" ? lines[0]?.cursor : lines.at(-1)?.cursor;
       // More than fit would push out what is being read.
       if (busy.current || !ends[which] || !edge || lines.length >= MOST_LINES) return;
+      const { signal } = view.current;
       busy.current = true;
       setReading(which);
       try {
         const direction = which === "older" ? "backward" : "forward";
-        const { items, next_cursor } = await page({ cursor: edge, direction, lines: PAGE });
+        const { items, next_cursor } = await page({ cursor: edge, direction, lines: PAGE }, signal);
         setProblem(null);
         const room = MOST_LINES - lines.length;
         const found = items.flatMap(shown);
@@ -132,11 +135,11 @@ export function useLogLines(slug: string, filters: LogFilters, opened: string | 
         else for (const line of found.slice(0, room)) add(line);
         setEnds((before) => ({ ...before, [which]: Boolean(next_cursor) }));
       } catch (error) {
-        setProblem(asProblem(error));
-      } finally {
-        busy.current = false;
-        setReading(null);
+        if (!signal.aborted) setProblem(asProblem(error));
       }
+      if (signal.aborted) return;
+      busy.current = false;
+      setReading(null);
     },
     [lines, ends, page, add, addBefore],
   );
