@@ -111,12 +111,11 @@ export function LogView(props: LogViewProps) {
   const onKeyDown = (event: KeyboardEvent) => {
     const at = box.current;
     if (!onChoose || !at || event.ctrlKey || event.metaKey || event.altKey) return;
-    const before = chosen === undefined ? -1 : lines.findIndex((line) => line.cursor === chosen);
     const last = virtual.getVirtualItems().findLast((item) => item.end <= at.scrollTop + at.clientHeight);
     const step = { ArrowUp: -1, ArrowDown: 1 }[event.key];
-    const next = event.key === "Enter" ? (last?.index ?? -1) : step && before >= 0 ? before + step : -1;
+    const next = event.key === "Enter" ? (last?.index ?? -1) : step ? beside(lines, chosen, step) : -1;
     const cursor = lines[next]?.cursor;
-    if (event.key === "Escape" && before >= 0) onChoose(undefined);
+    if (event.key === "Escape" && chosen !== undefined) onChoose(undefined);
     else if (cursor !== undefined) {
       setFollowing(false);
       arrived.current = cursor;
@@ -176,6 +175,13 @@ export function LogView(props: LogViewProps) {
       )}
     </div>
   );
+}
+
+/** Where the chosen line's neighbour is; where there is none, no line is. What is too long for one row has several. */
+export function beside(lines: readonly Line[], chosen: string | undefined, step: number): number {
+  let at = chosen === undefined ? -1 : lines.findIndex((line) => line.cursor === chosen);
+  while (at >= 0 && lines[at]?.cursor === chosen) at += step;
+  return at;
 }
 
 const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
