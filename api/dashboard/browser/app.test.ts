@@ -171,6 +171,27 @@ test("a shell runs in the browser, in colours and to its exit status, and only f
   const { page } = visitor;
   await visitor.goto(`/apps/${slug}/console`);
   await visitor.examine("console");
+  let sockets = 0;
+  page.on("websocket", (socket) => {
+    if (socket.url().includes("/console")) sockets += 1;
+  });
+  // What is ended before it began does not begin.
+  let go = () => {};
+  const held = new Promise<void>((resolve) => {
+    go = resolve;
+  });
+  const asked = `**/api/paas/apps/${slug}`;
+  await page.route(asked, async (route) => {
+    await held;
+    await route.continue();
+  });
+  await page.getByRole("button", { name: "Run" }).click();
+  await page.getByRole("button", { name: "End it" }).click();
+  await page.getByText("You ended it.").waitFor();
+  const answered = page.waitForResponse(asked);
+  go();
+  await answered;
+  await page.unroute(asked);
   await page.getByRole("button", { name: "Run" }).click();
   const terminal = page.getByRole("region", { name: `Terminal of ${slug}` });
   const screen = terminal.locator(".xterm-rows");
@@ -190,8 +211,21 @@ test("a shell runs in the browser, in colours and to its exit status, and only f
   await type("stty size");
   await screen.getByText(/^\d+ \d+$/).waitFor();
   await visitor.examine("console-open");
+  // Tab is the process's, unless Escape went before it; Enter in the field leaves what runs alone.
+  await page.keyboard.press("Tab");
+  expect(await terminal.locator(":focus").count()).toBe(1);
+  await page.keyboard.press("Escape");
+  await page.keyboard.press("Shift+Tab");
+  await page.getByRole("button", { name: "End it" }).and(page.locator(":focus")).waitFor();
+  await page.getByLabel("Command").press("Enter");
+  await terminal.locator("textarea").focus();
+  // The shell got that Escape, and waits for what belongs to it.
+  await page.keyboard.press("Control+c");
   await type("exit 3");
   await page.getByText("It ended with the status 3.").waitFor();
+  expect(sockets).toBe(1);
+  await page.keyboard.press("Shift+Tab");
+  await page.getByRole("button", { name: "Run" }).and(page.locator(":focus")).waitFor();
   await page.getByLabel("Command").fill("echo one-off");
   await page.getByRole("button", { name: "Run" }).click();
   await page.getByText("It ended with the status 0.").waitFor({ timeout: 4 * SOON_MS });

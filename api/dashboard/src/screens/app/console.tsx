@@ -2,7 +2,7 @@
 import { Alert, Button, Stack, Text } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi } from "@tanstack/react-router";
-import { useEffect, useRef, useState } from "react";
+import { useEffect, useId, useRef, useState } from "react";
 import { api, data } from "../../api/client";
 import { words } from "../../api/problem";
 import { appQuery } from "../../api/queries";
@@ -34,6 +34,8 @@ export function Console() {
       </Text>
       <Form
         row
+        // Enter in the field is not to begin another one over what runs.
+        pending={open}
         onSubmit={() => {
           setEnd(null);
           setRuns({ command: command.trim(), number: (runs?.number ?? 0) + 1 });
@@ -91,9 +93,12 @@ interface SessionProps {
 
 function Session({ slug, command, open, onEnd }: SessionProps) {
   const place = useRef<HTMLDivElement>(null);
-  const socket = useRef<WebSocket | null>(null);
+  const running = useRef<{ end: () => void } | null>(null);
+  const wanted = useRef(open);
+  wanted.current = open;
   const ended = useRef(onEnd);
   ended.current = onEnd;
+  const leaving = useId();
 
   useEffect(() => {
     const box = place.current;
@@ -106,10 +111,10 @@ function Session({ slug, command, open, onEnd }: SessionProps) {
         // A WebSocket cannot renew a session that ran out.
         data(api.GET("/api/paas/apps/{app}", { params: { path: { app: slug } } })),
       ]);
-      if (gone) return;
+      // Somebody may have ended it before it began.
+      if (gone || !wanted.current) return;
       const connection = new WebSocket(address(slug));
       connection.binaryType = "arraybuffer";
-      socket.current = connection;
       const send = (message: string | Uint8Array<ArrayBuffer>) => {
         if (connection.readyState === WebSocket.OPEN) connection.send(message);
       };
@@ -117,6 +122,13 @@ function Session({ slug, command, open, onEnd }: SessionProps) {
         onInput: (bytes) => send(new Uint8Array(bytes)),
         onSize: (columns, rows) => send(JSON.stringify({ columns, rows })),
       });
+      // What was written stays to be read.
+      running.current = {
+        end: () => {
+          connection.close();
+          screen.end();
+        },
+      };
       close = () => {
         connection.close();
         screen.close();
@@ -141,12 +153,26 @@ function Session({ slug, command, open, onEnd }: SessionProps) {
     };
   }, [slug, command]);
 
-  // What was written stays to be read.
   useEffect(() => {
-    if (!open) socket.current?.close();
+    if (!open) running.current?.end();
   }, [open]);
 
-  return <section className="console-screen" ref={place} aria-label={`Terminal of ${slug}`} data-open={open} />;
+  return (
+    <>
+      <section
+        className="console-screen"
+        ref={place}
+        aria-label={`Terminal of ${slug}`}
+        aria-describedby={open ? leaving : undefined}
+        data-open={open}
+      />
+      {open ? (
+        <Text size="sm" c="dimmed" id={leaving}>
+          Tab goes to the process. Escape and then Tab leaves the terminal.
+        </Text>
+      ) : null}
+    </>
+  );
 }
 
 function address(slug: string): string {

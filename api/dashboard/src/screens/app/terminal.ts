@@ -4,11 +4,13 @@ import "@xterm/xterm/css/xterm.css";
 import { FitAddon } from "@xterm/addon-fit";
 import { Terminal } from "@xterm/xterm";
 
-export interface Screen {
+interface Screen {
   columns: number;
   rows: number;
   write: (bytes: Uint8Array) => void;
   focus: () => void;
+  /** Nothing is written or typed any more; what was written stays. */
+  end: () => void;
   close: () => void;
 }
 
@@ -36,6 +38,14 @@ export function openScreen(place: HTMLElement, { onInput, onSize }: Events): Scr
   terminal.loadAddon(fit);
   terminal.open(place);
   fit.fit();
+  // Whoever works with keys comes in with Tab, and must come out again: the process gets Tab, but not after Escape.
+  let before = "";
+  terminal.attachCustomKeyEventHandler(({ type, key }) => {
+    if (type !== "keydown" || key === "Shift") return true;
+    const leaves = key === "Tab" && (terminal.options.disableStdin || before === "Escape");
+    before = key;
+    return !leaves;
+  });
   const encoder = new TextEncoder();
   terminal.onData((text) => onInput(encoder.encode(text)));
   terminal.onBinary((text) => onInput(Uint8Array.from(text, (char) => char.charCodeAt(0))));
@@ -51,6 +61,9 @@ export function openScreen(place: HTMLElement, { onInput, onSize }: Events): Scr
     rows: terminal.rows,
     write: (bytes) => terminal.write(bytes),
     focus: () => terminal.focus(),
+    end: () => {
+      terminal.options.disableStdin = true;
+    },
     close: () => {
       resized.disconnect();
       recoloured.disconnect();
