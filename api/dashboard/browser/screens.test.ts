@@ -107,7 +107,8 @@ test("usage, account and keyboard work for somebody who has nothing yet", async 
   await page.getByRole("heading", { name: "Usage and billing" }).waitFor();
   await page.keyboard.press("?");
   await page.getByRole("dialog", { name: "Keyboard" }).waitFor();
-  await visitor.examine("keyboard", { phone: false });
+  await page.getByText("In a log: choose the last line in sight").waitFor();
+  await visitor.examine("keyboard");
   // Keys that do something by themselves can be switched off, and on again by the menu.
   await page.getByRole("switch", { name: "Keys without Ctrl" }).click();
   await page.keyboard.press("Escape");

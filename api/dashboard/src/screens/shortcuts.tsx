@@ -77,6 +77,10 @@ function Help({ onClose }: { onClose: () => void }) {
     [["Ctrl", "K"], "Go anywhere"],
     [["/"], "Search in what is shown, or go anywhere"],
     ...Object.entries(WAYS).map(([key, [, words]]): [string[], string] => [["g", key], words]),
+    [["Enter"], "In a log: choose the last line in sight"],
+    [["↑", "↓"], "From there: the line before, the line after"],
+    [["Escape"], "In a log: choose none"],
+    [["Escape", "Tab"], "Leave the terminal of the console"],
     [["?"], "This help"],
   ];
   return (
