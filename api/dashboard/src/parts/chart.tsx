@@ -146,7 +146,7 @@ export function Chart({ title, lines, format, binary, from, to, marks, group, on
       <figcaption>
         <span>
           <strong>{title}</strong>
-          {at === undefined ? null : <time className="chart-time">{exact.format(at * 1000)}</time>}
+          {at === undefined ? null : <time className="chart-time">{moment(new Date(at * 1000))}</time>}
         </span>
         <ul className="plain-list chart-lines">
           {lines.map((line, index) => (
@@ -162,6 +162,11 @@ export function Chart({ title, lines, format, binary, from, to, marks, group, on
       <div ref={place} onDoubleClick={() => onZoom(null)} aria-hidden="true" />
     </figure>
   );
+}
+
+/** When it was: only what is not of today needs its day. */
+export function moment(at: Date, now = new Date()): string {
+  return (at.toDateString() === now.toDateString() ? exact : dated).format(at);
 }
 
 /** A value in words; a line has none where it was not measured. */

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { aligned } from "./chart";
+import { aligned, moment } from "./chart";
 import { linesOf } from "./charts";
 
 const series = (name: string, points: [number, number][], process?: string, replica?: number) => ({
@@ -19,6 +19,12 @@ test("each replica has a line of its own, and what a chart does not show is left
     { name: "web.2", points: [[1, 5]] },
     { name: "there is", points: [[1, 9]] },
   ]);
+});
+
+test("a time of another day is told with its day", () => {
+  const now = new Date(2026, 10, 29, 0, 30);
+  expect(moment(new Date(2026, 10, 29, 0, 5, 10), now)).toBe("00:05:10");
+  expect(moment(new Date(2026, 10, 28, 23, 55), now)).toBe("28 Nov, 23:55");
 });
 
 test("lines that were measured at other times share them, with gaps", () => {
