@@ -134,7 +134,7 @@ export const deploymentQuery = (app: string, deployment: string) =>
     refetchInterval: (query) => every(query.state.data?.finished_at ? LATER_MS : SOON_MS),
   });
 
-/** What a deployment changes. Once known it stays as it is, so that no news of the app makes it be read again. */
+/** What a deployment changes. Once known it stays as it is, and no change makes it be read again. */
 export const changesQuery = (app: string, deployment: string) =>
   queryOptions({
     queryKey: ["changes", app, deployment],
@@ -145,7 +145,7 @@ export const changesQuery = (app: string, deployment: string) =>
           signal,
         }),
       ),
-    staleTime: (query) => (query.state.data?.changes ? Number.POSITIVE_INFINITY : 0),
+    staleTime: (query) => (query.state.data?.changes ? "static" : 0),
     refetchInterval: (query) => (query.state.data?.missing === "not_yet" ? every(SOON_MS) : false),
   });
 

@@ -1,7 +1,11 @@
 import { QueryClient, QueryObserver } from "@tanstack/react-query";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import type { Schemas } from "../api/client";
+import { changesQuery } from "../api/queries";
 import { type Change, concerns, gather } from "./gather";
 
+// What is read is addressed by the page.
+vi.hoisted(() => vi.stubGlobal("location", { origin: "http://skypanel.test" }));
 beforeEach(() => {
   vi.useFakeTimers();
 });
@@ -74,6 +78,35 @@ test("what is read again is what may be another", () => {
   expect(again("user")).toEqual(["me", "plans", "organizations 1", "admin audit"]);
   expect(again("everybody")).toEqual(["me", "plans", "organizations 1", "app shop", "app blog", "admin audit"]);
   expect(again("admins")).toEqual(["admin audit"]);
+});
+
+test("what a deployment changes is read until it is known, and then never again", async () => {
+  const cache = new QueryClient();
+  let known = false;
+  let asked = 0;
+  const queryFn = async () => {
+    asked += 1;
+    return (known ? { changes: {} } : { missing: "not_yet" }) as Schemas["DeploymentChanges"];
+  };
+  const leave = new QueryObserver(cache, { ...changesQuery("shop", "1"), queryFn, refetchInterval: false }).subscribe(
+    () => {},
+  );
+  const gathered = gather(cache);
+  gathered.everything();
+  const told = async () => {
+    gathered.add(ofOrganization("shop"));
+    gathered.everything();
+    await vi.advanceTimersByTimeAsync(1_000);
+  };
+  await told();
+  expect(asked).toBe(2);
+  known = true;
+  await told();
+  expect(asked).toBe(3);
+  await told();
+  expect(asked).toBe(3);
+  gathered.stop();
+  leave();
 });
 
 test("changes that never end do not keep a slow answer from being shown", async () => {
