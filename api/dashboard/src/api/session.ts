@@ -1,7 +1,11 @@
 // The browser's session: its cookies, its silent renewal, and what to do once it has ended.
 import { useSyncExternalStore } from "react";
+import { problemOf } from "./problem";
 
 type State = "unknown" | "open" | "ended";
+
+/** Longest that a renewal may take, with the wait for those of other tabs. */
+const RENEW_MS = 20_000;
 
 let state: State = "unknown";
 let renewing: Promise<boolean> | null = null;
@@ -67,22 +71,28 @@ export function csrfToken(cookies = document.cookie, protocol = location.protoco
   return pair?.slice(name.length + 1) ?? "";
 }
 
-/** Renews the session; whether there is one now. Whoever asks meanwhile gets the same answer. */
+/**
+ * Renews the session; whether there is one now. Whoever asks meanwhile gets the same answer. Throws where Skypanel did
+ * not say, as while it starts again.
+ */
 export function renew(): Promise<boolean> {
-  renewing ??= exclusively(askToRenew).finally(() => {
+  renewing ??= exclusively(askToRenew, AbortSignal.timeout(RENEW_MS)).finally(() => {
     renewing = null;
   });
   return renewing;
 }
 
-async function askToRenew(): Promise<boolean> {
-  const response = await fetch("/api/auth/refresh", { method: "POST", headers: { "x-csrf-token": csrfToken() } });
+async function askToRenew(signal: AbortSignal): Promise<boolean> {
+  const headers = { "x-csrf-token": csrfToken() };
+  const response = await fetch("/api/auth/refresh", { method: "POST", headers, signal });
   // 409: another tab renewed it a moment ago, and its cookies are ours.
-  return response.ok || response.status === 409;
+  if (response.ok || response.status === 409) return true;
+  if (response.status === 401 || response.status === 403) return false;
+  throw problemOf(response.status, await response.json().catch(() => null));
 }
 
 /** Of several tabs one renews at a time, where the browser can tell them apart. */
-async function exclusively<T>(work: () => Promise<T>): Promise<T> {
-  if (!navigator.locks) return work();
-  return navigator.locks.request("skypanel-renew", work);
+async function exclusively<T>(work: (limit: AbortSignal) => Promise<T>, limit: AbortSignal): Promise<T> {
+  if (!navigator.locks) return work(limit);
+  return navigator.locks.request("skypanel-renew", { signal: limit }, () => work(limit));
 }

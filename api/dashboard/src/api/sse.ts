@@ -39,7 +39,7 @@ async function run(path: string, follower: Follower, signal: AbortSignal) {
       const headers = new Headers({ accept: "text/event-stream" });
       if (lastId !== null) headers.set("last-event-id", lastId);
       const request = new Request(new URL(path, location.origin), { headers, signal: watch.signal });
-      const response = await sessionFetch(request);
+      const response = await sessionFetch(request, fetch);
       if (!response.ok || !response.body) throw problemOf(response.status, await response.json().catch(() => null));
       follower.onConnection?.("live");
       pause = FIRST_PAUSE_MS;

@@ -6,8 +6,8 @@ import { IconKeyboard, IconLogout, IconMoon, IconSun, IconUserCircle } from "@ta
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link, Outlet, useNavigate } from "@tanstack/react-router";
 import { useEffect, useState } from "react";
-import { api } from "../api/client";
-import { Problem, problemOf, words } from "../api/problem";
+import { api, data } from "../api/client";
+import { isSessionEnd, Problem, words } from "../api/problem";
 import { meQuery } from "../api/queries";
 import { onSessionOfOtherTab, signedOut, useSessionEnded } from "../api/session";
 import { useChanges } from "../live/changes";
@@ -98,11 +98,10 @@ function Scheme() {
 function Person({ email, onKeys }: { email: string; onKeys: () => void }) {
   const navigate = useNavigate();
   const signOut = useMutation({
-    mutationFn: async () => {
-      const { response, error } = await api.POST("/api/auth/logout");
-      // 401: it has ended already.
-      if (!response.ok && response.status !== 401) throw problemOf(response.status, error);
-    },
+    mutationFn: () =>
+      data(api.POST("/api/auth/logout")).catch((error) => {
+        if (!isSessionEnd(error)) throw error;
+      }),
     // Nothing that was read stays in a page that is loaded anew.
     onSuccess: () => {
       signedOut();
