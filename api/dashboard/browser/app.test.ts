@@ -296,6 +296,7 @@ test("a session that ends in mid-work is taken up again over what was typed", as
   await dialog.locator("input[name=password]").fill(owner.password);
   await dialog.getByRole("button", { name: "Sign in" }).click();
   await dialog.waitFor({ state: "detached" });
+  expect(await page.getByRole("alert").count()).toBe(0);
   await page.getByRole("button", { name: "Save" }).click();
   await page.getByRole("button", { name: "Change KEPT" }).waitFor();
   await visitor.leave();
@@ -305,9 +306,9 @@ test("an access token that ran out is renewed without a word", async () => {
   const visitor = await Visitor.signedIn(owner);
   const { page } = visitor;
   await visitor.context.clearCookies({ name: /skypanel_session$/ });
-  const renewed = page.waitForResponse((response) => response.url().endsWith("/api/auth/refresh") && response.ok());
   // Skypanel may be starting again just then.
   await page.route("**/api/auth/refresh", (route) => route.fulfill({ status: 503 }), { times: 1 });
+  const renewed = page.waitForResponse((response) => response.url().endsWith("/api/auth/refresh") && response.ok());
   await visitor.goto(`/apps/${slug}/settings`);
   await renewed;
   await page.getByRole("heading", { name: "Health check" }).waitFor();

@@ -1,7 +1,7 @@
 // An action of the API behind a button: what it says when it is done, and what is read again after it.
 import { notifications } from "@mantine/notifications";
 import { type QueryKey, useMutation, useQueryClient } from "@tanstack/react-query";
-import { words } from "../api/problem";
+import { isSessionEnd, words } from "../api/problem";
 
 export interface Action<In, Out> {
   run: (input: In) => Promise<Out>;
@@ -28,7 +28,7 @@ export function useAction<In = void, Out = unknown>(action: Action<In, Out>) {
       await Promise.all(changes.map((queryKey) => cache.invalidateQueries({ queryKey })));
     },
     onError: (error) => {
-      if (quiet) return;
+      if (quiet || isSessionEnd(error)) return;
       const message = words(error);
       // It stays until it was read, and is not said twice.
       notifications.show({ id: message, title: "That did not work", message, color: "red", autoClose: false });

@@ -2,7 +2,7 @@
 import { Alert, Button, Skeleton, Stack } from "@mantine/core";
 import type { UseQueryResult } from "@tanstack/react-query";
 import type { ReactNode } from "react";
-import { Problem, words } from "../api/problem";
+import { isSessionEnd, Problem, words } from "../api/problem";
 
 export function Loaded<T>({
   query,
@@ -48,7 +48,7 @@ export function Failed({ error, retry }: { error: unknown; retry?: () => void })
 
 /** What went wrong with an action, beside the button that began it. */
 export function Refused({ error }: { error: unknown }) {
-  if (!error) return null;
+  if (!error || isSessionEnd(error)) return null;
   return (
     <Alert color="red" role="alert" p="sm" className="break">
       {words(error)}

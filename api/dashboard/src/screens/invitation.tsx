@@ -7,17 +7,19 @@ import { useState } from "react";
 import { cache } from "../api/cache";
 import { api, data, type Schemas } from "../api/client";
 import { meQuery } from "../api/queries";
-import { signedIn } from "../api/session";
+import { signedIn, useSessionEnded } from "../api/session";
 import { useAction } from "../parts/action";
 import { Form } from "../parts/form";
 import { LinkTo } from "../parts/link";
 import { Refused, Waiting } from "../parts/loading";
 import { useTitle } from "../parts/page";
 import { PasswordField } from "../parts/password_field";
+import { SignInAgain } from "./sign_in_again";
 
 export function Invitation() {
   useTitle("Invitation");
   const token = location.hash.slice(1);
+  const ended = useSessionEnded();
   const me = useQuery({ ...meQuery, retry: false });
   return (
     <main className="centre">
@@ -37,6 +39,7 @@ export function Invitation() {
           )}
         </Stack>
       </div>
+      {ended && me.data ? <SignInAgain email={me.data.email} /> : null}
     </main>
   );
 }

@@ -157,7 +157,7 @@ function Log({ slug, id }: { slug: string; id: string }) {
     return follow(`/api/paas/apps/${encodeURIComponent(slug)}/deployments/${id}/log/stream`, {
       onConnection: (now, refused) => {
         setConnection(now);
-        setProblem(refused && refused.status !== 401 ? refused : null);
+        setProblem(refused ?? null);
       },
       onEvent: (event) => {
         if (event.name === "output") {

@@ -6,12 +6,13 @@ import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, useNavigate, useRouter } from "@tanstack/react-router";
 import { useEffect, useRef, useState } from "react";
 import type { Schemas } from "../../api/client";
+import { isSessionEnd } from "../../api/problem";
 import { appQuery } from "../../api/queries";
 import { MOST_LINES } from "../../live/lines";
 import { count } from "../../parts/amounts";
 import { textOf } from "../../parts/ansi";
-import { Copied } from "../../parts/copied";
 import { ConnectionBadge } from "../../parts/connection_badge";
+import { Copied } from "../../parts/copied";
 import { Failed, Refused } from "../../parts/loading";
 import { type Line, LogView } from "../../parts/log_view";
 import { SearchField } from "../../parts/search_field";
@@ -47,13 +48,13 @@ export function Logs() {
 
   const { problem } = log;
   const wrongInput = problem?.status === 422;
-  if (problem && problem.status !== 401 && !wrongInput && log.lines.length === 0) {
+  if (problem && !isSessionEnd(problem) && !wrongInput && log.lines.length === 0) {
     return <Failed error={problem} retry={log.again} />;
   }
   return (
     <Stack gap="sm" className="log-page">
       <Filters filters={filters} app={app} onSet={set} />
-      <Refused error={problem?.status === 401 ? null : problem} />
+      <Refused error={problem} />
       {log.notice ? (
         <Alert color="yellow" p="sm" role="status">
           {log.notice}
