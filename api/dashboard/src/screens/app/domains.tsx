@@ -116,7 +116,7 @@ function Domain({ slug, one, may }: { slug: string; one: Schemas["DomainItem"]; 
             {one.problem}
           </Alert>
         ) : null}
-        <Table.ScrollContainer minWidth={480} type="native">
+        <div className="stacks">
           <Table>
             <Table.Thead>
               <Table.Tr>
@@ -128,18 +128,20 @@ function Domain({ slug, one, may }: { slug: string; one: Schemas["DomainItem"]; 
             <Table.Tbody>
               {[one.verification, ...one.routing].map((record) => (
                 <Table.Tr key={`${record.type} ${record.name} ${record.value}`}>
-                  <Table.Td>{record.type}</Table.Td>
+                  <Table.Td fw={600}>{record.type}</Table.Td>
                   <Table.Td>
+                    <span className="label narrow">Name</span>
                     <Command text={record.name} label={`Copy the name of the ${record.type} record`} />
                   </Table.Td>
                   <Table.Td>
+                    <span className="label narrow">Value</span>
                     <Command text={record.value} label={`Copy the value of the ${record.type} record`} />
                   </Table.Td>
                 </Table.Tr>
               ))}
             </Table.Tbody>
           </Table>
-        </Table.ScrollContainer>
+        </div>
         <Text size="sm" c="dimmed">
           {one.checked_at ? (
             <>
