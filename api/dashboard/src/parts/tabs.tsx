@@ -2,6 +2,7 @@
 // scrolled to, and an end behind which there are more fades out.
 import { useLocation } from "@tanstack/react-router";
 import { type ReactNode, useEffect, useRef } from "react";
+import { useEnds } from "./ends";
 
 interface TabsProps {
   label: string;
@@ -19,21 +20,11 @@ export function Tabs({ label, className = "tabs", children }: TabsProps) {
   useEffect(() => {
     const box = nav.current;
     if (!box) return;
-    const told = () => {
-      box.toggleAttribute("data-before", box.scrollLeft > 1);
-      box.toggleAttribute("data-after", box.scrollLeft + box.clientWidth < box.scrollWidth - 1);
-    };
-    const resized = new ResizeObserver(() => {
-      showCurrent(box);
-      told();
-    });
+    const resized = new ResizeObserver(() => showCurrent(box));
     resized.observe(box);
-    box.addEventListener("scroll", told, { passive: true });
-    return () => {
-      resized.disconnect();
-      box.removeEventListener("scroll", told);
-    };
+    return () => resized.disconnect();
   }, []);
+  useEnds(nav);
   return (
     <nav className={className} ref={nav} aria-label={label}>
       {children}

@@ -59,7 +59,7 @@ export function AdminPlans() {
                     <Table.Td className="numeric wide">{money(one.price_per_month, 2)}</Table.Td>
                     <Table.Td className="numeric">{one.apps}</Table.Td>
                     <Table.Td>
-                      <Group gap="xs" justify="flex-end" wrap="nowrap">
+                      <Group gap="xs" justify="flex-end">
                         <Button
                           size="xs"
                           variant="default"
