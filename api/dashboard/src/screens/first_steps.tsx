@@ -88,15 +88,21 @@ function Steps() {
   );
 }
 
-/** The commands that make an app go live, in a repository that is there already. */
+/** The commands that make an app go live, in a folder with or without a repository, and whatever its branch is called. */
 export function PushCommands({ app, branch = "main" }: { app: string; branch?: string }) {
   const ssh = useQuery(platformQuery).data?.ssh;
   const address = ssh ? `ssh://${ssh.user}@${ssh.host}:${ssh.port}/${app}.git` : "…";
   return (
     <Stack gap="xs">
-      <Command text="cd your-project && git add -A && git commit -m 'First release'" />
+      <Text c="dimmed" size="sm">
+        In your project's folder. The first commits what is not committed yet; where all is, it changes nothing.
+      </Text>
+      <Command text={`git init -b ${branch} && git add -A && git commit -m "First release"`} />
       <Command text={`git remote add skypanel ${address}`} />
-      <Command text={`git push skypanel ${branch}`} />
+      <Command text={`git push skypanel HEAD:${branch}`} />
+      <Text c="dimmed" size="sm">
+        From then on, <code>git push skypanel {branch}</code> releases what you commit there.
+      </Text>
     </Stack>
   );
 }

@@ -84,12 +84,10 @@ function FirstPush({ app, deployments }: OfApp) {
         </Text>
       ) : (
         <Stack gap="xs" maw={720}>
-          <Text c="dimmed" size="sm">
-            In your project's folder. This page changes by itself when the push arrives.
-          </Text>
           <PushCommands app={app.slug} branch={app.git_branch} />
           <Text c="dimmed" size="sm">
-            Is the push refused? Then your <LinkTo to="/account">SSH key</LinkTo> is not known yet.
+            This page changes by itself when the push arrives. Is it refused? Then your{" "}
+            <LinkTo to="/account">SSH key</LinkTo> is not known yet.
           </Text>
         </Stack>
       )}
