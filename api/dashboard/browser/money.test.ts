@@ -72,7 +72,7 @@ test("an app stops with its wallet and goes on with a top-up", async () => {
   await other.page.locator('[data-status="running"]').first().waitFor();
   await move("adjustment", "-5", "");
   // Nobody reloads their page.
-  await other.page.getByText("The app goes on once it is topped up.").waitFor({ timeout: 2 * SOON_MS });
+  await other.page.getByText("once an admin of the platform has topped it up").waitFor({ timeout: 2 * SOON_MS });
   await other.page.locator('[data-status="suspended"]').first().waitFor();
   // Whatever screen they look at.
   const notice = other.page.getByRole("complementary", { name: "Wallets" });
@@ -85,7 +85,7 @@ test("an app stops with its wallet and goes on with a top-up", async () => {
     .locator('[data-status="running"]')
     .first()
     .waitFor({ timeout: 4 * SOON_MS });
-  await other.page.getByText("The app goes on once it is topped up.").waitFor({ state: "detached" });
+  await other.page.getByText("once an admin of the platform has topped it up").waitFor({ state: "detached" });
   await notice.waitFor({ state: "detached" });
   await answers();
   await visitor.leave();

@@ -1,4 +1,4 @@
-// Tells on every screen when the wallet of an organisation runs out or is empty, and leads to where it is topped up.
+// Tells on every screen when the wallet of an organisation runs out or is empty, and leads to what used it up.
 import { useQueries, useQuery } from "@tanstack/react-query";
 import { meQuery, walletQuery } from "../api/queries";
 import { LinkTo } from "../parts/link";

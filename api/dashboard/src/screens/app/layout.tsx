@@ -63,8 +63,8 @@ export function AppLayout() {
       {reason ? (
         <Text size="sm" c="dimmed" mt={4}>
           {reason === "wallet"
-            ? "The organisation's wallet is empty. The app goes on once it is topped up."
-            : "An admin of the platform has suspended the organisation."}
+            ? "The organisation's wallet is empty. The app goes on once an admin of the platform has topped it up: ask one."
+            : "An admin of the platform has suspended the organisation. Ask them what for, and to resume it."}
         </Text>
       ) : null}
       {status === "failed" ? (

@@ -250,13 +250,7 @@ function Processes({ app, query }: { app: Schemas["AppAnswer"]; query: UseQueryR
       <Loaded query={query} lines={1}>
         {(processes) =>
           processes.length === 0 ? (
-            <Text c="dimmed">
-              Nothing runs now. {app.status === "stopped" ? "Start it above, or " : "Look at its logs, or "}
-              <LinkTo to="/apps/$app/scale" params={{ app: app.slug }}>
-                at how many replicas are meant to
-              </LinkTo>
-              .
-            </Text>
+            <NothingRuns app={app} />
           ) : (
             <ul className="plain-list rows">
               {processes.map((one) => (
@@ -267,6 +261,31 @@ function Processes({ app, query }: { app: Schemas["AppAnswer"]; query: UseQueryR
         }
       </Loaded>
     </section>
+  );
+}
+
+function NothingRuns({ app }: { app: Schemas["AppAnswer"] }) {
+  const params = { app: app.slug };
+  return (
+    <Text c="dimmed">
+      {app.status === "suspended" ? (
+        "Nothing runs while the app is suspended. What ran starts by itself once it is resumed."
+      ) : app.status === "stopped" ? (
+        "Nothing runs: the app is stopped."
+      ) : (
+        <>
+          Nothing runs now. Read{" "}
+          <LinkTo to="/apps/$app/logs" params={params}>
+            its logs
+          </LinkTo>
+          , or look at{" "}
+          <LinkTo to="/apps/$app/scale" params={params}>
+            how many replicas are meant to run
+          </LinkTo>
+          .
+        </>
+      )}
+    </Text>
   );
 }
 
