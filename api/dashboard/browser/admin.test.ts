@@ -106,7 +106,7 @@ test("who is told of alerts is added, tried, switched off and removed", async ()
   await dialog.locator("[class*=Input-error], [role=alert]").first().waitFor();
   await dialog.getByLabel("Only of these rules").fill("");
   await dialog.getByRole("button", { name: "Add it" }).click();
-  await page.getByText("It is shown this once.").waitFor();
+  await page.getByText("It is shown only once.").waitFor();
   const card = page.locator(`[data-target*="${port}"]`);
   await card.getByRole("button", { name: "Try it" }).click();
   await card.getByRole("status").waitFor();

@@ -313,7 +313,7 @@ test("an access token that ran out is renewed without a word", async () => {
   await renewed;
   await page.getByRole("heading", { name: "Health check" }).waitFor();
   await page.getByRole("button", { name: "Make a webhook" }).click();
-  await page.getByText("It is shown this once.").waitFor();
+  await page.getByText("It is shown only once.").waitFor();
   await page.getByRole("button", { name: "Calls" }).click();
   await page.getByText("It was not called yet.").waitFor();
   await visitor.loaded();

@@ -203,7 +203,7 @@ test("a second factor is set up, and asked for at the next sign-in", async () =>
   await visitor.examine("second-factor");
   await section.getByLabel("First code").fill(totp(secret));
   await section.getByRole("button", { name: "Put it in force" }).click();
-  await section.getByText("Keep these recovery codes").waitFor();
+  await section.getByText("Keep this list of recovery codes").waitFor();
   const [recovery] = ((await section.locator("code").textContent()) ?? "").split("\n");
   await visitor.leave();
 

@@ -13,7 +13,6 @@ import {
 } from "../api/queries";
 import { useAction } from "../parts/action";
 import { AuditLog } from "../parts/audit_log";
-import { Command } from "../parts/command";
 import { Dialog } from "../parts/dialog";
 import { ChoiceField, TextField } from "../parts/fields";
 import { Form } from "../parts/form";
@@ -21,6 +20,7 @@ import { Happened } from "../parts/happened";
 import { Loaded } from "../parts/loading";
 import { Head } from "../parts/page";
 import { Paged } from "../parts/paged";
+import { ShownOnce } from "../parts/shown_once";
 import { Status } from "../parts/status";
 import { Sure } from "../parts/sure";
 import { Ago } from "../parts/time";
@@ -287,12 +287,9 @@ function Invitations({ of }: { of: Schemas["OrganizationItem"] }) {
           <ChoiceField name="role" label="Role" data={ROLES} value={role} onSet={setRole} />
         </Form>
         {link ? (
-          <div className="save-bar">
-            <Text size="sm">
-              Pass this link on to {link.email}. It is shown this once, and good until <Ago at={link.expires_at} />.
-            </Text>
-            <Command text={link.url} label="Copy the link" />
-          </div>
+          <ShownOnce secret={link.url} label="Copy the link">
+            Pass this link on to <bdi>{link.email}</bdi>. It ends <Ago at={link.expires_at} />.
+          </ShownOnce>
         ) : null}
         <Loaded query={invitations} lines={1}>
           {(list) =>

@@ -7,6 +7,7 @@ import { Command } from "../../parts/command";
 import { TextField } from "../../parts/fields";
 import { Form } from "../../parts/form";
 import { PasswordField } from "../../parts/password_field";
+import { ShownOnce } from "../../parts/shown_once";
 
 const QrCode = lazy(() => import("../../parts/qr_code").then((module) => ({ default: module.QrCode })));
 
@@ -19,13 +20,10 @@ export function SecondFactor({ on }: { on: boolean }) {
           Second factor
         </Title>
         {codes ? (
-          <div className="save-bar">
-            <Text size="sm">
-              Keep these recovery codes where your phone is not. Each stands in for a code of the app once, and they are
-              shown this once.
-            </Text>
-            <Command text={codes.join("\n")} label="Copy the recovery codes" />
-          </div>
+          <ShownOnce secret={codes.join("\n")} label="Copy the recovery codes">
+            Keep this list of recovery codes somewhere else than on your phone. Each stands in for a code from the app,
+            once.
+          </ShownOnce>
         ) : null}
         {on ? <TakeAway onDone={() => setCodes(null)} /> : null}
         {on || codes ? null : <SetUp onCodes={setCodes} />}

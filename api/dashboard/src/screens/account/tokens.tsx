@@ -5,10 +5,10 @@ import { useState } from "react";
 import { api, data, type Schemas } from "../../api/client";
 import { tokensQuery } from "../../api/queries";
 import { useAction } from "../../parts/action";
-import { Command } from "../../parts/command";
 import { ChoiceField, TextField } from "../../parts/fields";
 import { Form } from "../../parts/form";
 import { Loaded } from "../../parts/loading";
+import { ShownOnce } from "../../parts/shown_once";
 import { Sure } from "../../parts/sure";
 import { Ago } from "../../parts/time";
 
@@ -86,10 +86,9 @@ function Make() {
         />
       </Form>
       {make.data ? (
-        <div className="save-bar">
-          <Text size="sm">This is the token. It is shown this once.</Text>
-          <Command text={make.data.token} label="Copy the token" />
-        </div>
+        <ShownOnce secret={make.data.token} label="Copy the token">
+          This is the token.
+        </ShownOnce>
       ) : null}
     </Stack>
   );

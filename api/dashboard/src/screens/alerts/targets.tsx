@@ -7,11 +7,11 @@ import { useState } from "react";
 import type { Schemas } from "../../api/client";
 import { messagesQuery, targetsQuery } from "../../api/queries";
 import { useAction } from "../../parts/action";
-import { Command } from "../../parts/command";
 import { Dialog } from "../../parts/dialog";
 import { ChoiceField, TextField } from "../../parts/fields";
 import { Loaded } from "../../parts/loading";
 import { Paged } from "../../parts/paged";
+import { ShownOnce } from "../../parts/shown_once";
 import { Status } from "../../parts/status";
 import { Ago } from "../../parts/time";
 import { changeTarget, makeTarget, removeTarget, renewSecret, type Target, tryTarget } from "./target_api";
@@ -43,10 +43,9 @@ export function Targets({ organization }: { organization: string | null }) {
           </Button>
         </div>
         {secret ? (
-          <div className="save-bar">
-            <Text size="sm">Its calls are signed with this secret. It is shown this once.</Text>
-            <Command text={secret} label="Copy the secret" />
-          </div>
+          <ShownOnce secret={secret} label="Copy the secret">
+            Its calls are signed with this secret.
+          </ShownOnce>
         ) : null}
         <Loaded query={targets} lines={1}>
           {(targets) =>

@@ -9,6 +9,7 @@ import { Command } from "../../parts/command";
 import { ChoiceField } from "../../parts/fields";
 import { Form } from "../../parts/form";
 import { Loaded } from "../../parts/loading";
+import { ShownOnce } from "../../parts/shown_once";
 import { Status } from "../../parts/status";
 import { Sure } from "../../parts/sure";
 import { Ago } from "../../parts/time";
@@ -66,10 +67,9 @@ export function Webhooks({ slug, may }: { slug: string; may: boolean }) {
 
 function Secret({ of }: { of: Schemas["WebhookWithSecret"] }) {
   return (
-    <div className="save-bar">
-      <Text size="sm">This is the secret to give to the host. It is shown this once.</Text>
-      <Command text={of.secret} label="Copy the secret" />
-    </div>
+    <ShownOnce secret={of.secret} label="Copy the secret">
+      This is the secret to give to the host.
+    </ShownOnce>
   );
 }
 
