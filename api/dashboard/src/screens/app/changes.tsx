@@ -7,9 +7,9 @@ import { changesQuery } from "../../api/queries";
 import { Command } from "../../parts/command";
 import { Loaded } from "../../parts/loading";
 import { Ago } from "../../parts/time";
+import { shortHash } from "./deployment_words";
 import { type DiffLine, diffLines, openAtFirst } from "./diff_lines";
 
-const SHORT = 10;
 /** Lines that are open to begin with, in all files. */
 const OPEN_LINES = 400;
 /** Lines of a file that are shown at a time: tens of thousands would make the page slow. */
@@ -33,8 +33,7 @@ export function Changes({ slug, deployment, before }: ChangesProps) {
 
 function Known({ one, before }: { one: Schemas["DeploymentChanges"]; before: string | null }) {
   const { changes } = one;
-  const range =
-    one.base_commit && one.commit ? [one.base_commit, one.commit].map((hash) => hash.slice(0, SHORT)) : null;
+  const range = one.base_commit && one.commit ? [one.base_commit, one.commit].map(shortHash) : null;
   const command =
     range && (!changes || changes.truncated) ? (
       <Command text={`git diff ${range.join(" ")}`} label="Copy the command that shows all of it" />
@@ -74,7 +73,7 @@ function Commits({ of }: { of: Schemas["ChangesItem"] }) {
         <ul className="plain-list rows" aria-label="Commits">
           {of.commits.map((commit) => (
             <li key={commit.hash}>
-              <span className="mono">{commit.hash.slice(0, SHORT)}</span>
+              <span className="mono">{shortHash(commit.hash)}</span>
               <span className="grow break">{commit.subject}</span>
               <Text size="sm" c="dimmed" className="break">
                 {commit.author}

@@ -8,10 +8,10 @@ import type { Schemas } from "../../api/client";
 import { appQuery, deploymentsQuery } from "../../api/queries";
 import { Waiting } from "../../parts/loading";
 import { commitBefore, compareAddress } from "./compare";
+import { shortHash } from "./deployment_words";
 
 const Changes = lazy(() => import("./changes").then((module) => ({ default: module.Changes })));
 
-const SHORT = 10;
 /** What runs the code of another release has no changes of its own. */
 const BUILT = new Set<Schemas["Trigger"]>(["push", "webhook", "api"]);
 
@@ -29,7 +29,7 @@ export function CommitRange({ slug, one }: { slug: string; one: Schemas["Deploym
         <Text size="sm" mb="xs" className="break">
           Beside the release before:{" "}
           <span className="mono">
-            {before.slice(0, SHORT)}..{one.git_commit.slice(0, SHORT)}
+            {shortHash(before)}..{shortHash(one.git_commit)}
           </span>
           {address ? (
             <>

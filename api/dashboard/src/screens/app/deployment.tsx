@@ -19,7 +19,7 @@ import { Status } from "../../parts/status";
 import { Ago, lasted, useNow } from "../../parts/time";
 import { CommitRange } from "./commit_range";
 import { Deploy } from "./deploy";
-import { about, canRunAgain, hasEnded, stateOf, unbegun, who } from "./deployment_words";
+import { about, canRunAgain, hasEnded, shortHash, stateOf, unbegun, who } from "./deployment_words";
 import { Redeploy } from "./redeploy";
 import { RollBack } from "./roll_back";
 
@@ -68,7 +68,7 @@ function Shown({ slug, one }: { slug: string; one: Schemas["DeploymentAnswer"] }
             {one.git_commit ? (
               <>
                 {" · "}
-                {one.git_branch} <span className="mono">{one.git_commit.slice(0, 10)}</span>
+                {one.git_branch} <span className="mono">{shortHash(one.git_commit)}</span>
               </>
             ) : null}
             {one.buildpack ? ` · ${one.buildpack}` : ""}

@@ -17,6 +17,9 @@ export function about(one: Item): string {
   return first || one.description || "Deployment";
 }
 
+/** A commit's hash, as far as people read it. */
+export const shortHash = (hash: string) => hash.slice(0, 10);
+
 const ENDED = new Set<Item["status"]>(["succeeded", "failed", "cancelled"]);
 
 export const hasEnded = (one: Item) => ENDED.has(one.status);

@@ -12,7 +12,7 @@ import { Status } from "../../parts/status";
 import { Ago, lasted } from "../../parts/time";
 import { PushCommands } from "../first_steps";
 import { Deploy } from "./deploy";
-import { about, canRunAgain, stateOf, who } from "./deployment_words";
+import { about, canRunAgain, shortHash, stateOf, who } from "./deployment_words";
 import { Redeploy } from "./redeploy";
 import { ROLL_BACK_WORDS, RollBack } from "./roll_back";
 
@@ -83,7 +83,7 @@ function Row({ slug, one, may }: { slug: string; one: Item; may: boolean }) {
           {one.git_commit ? (
             <>
               {" · "}
-              <span className="mono">{one.git_commit.slice(0, 7)}</span>
+              <span className="mono">{shortHash(one.git_commit)}</span>
             </>
           ) : null}
           {one.finished_at ? ` · took ${took(one)}` : ""}

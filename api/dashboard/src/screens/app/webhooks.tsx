@@ -13,6 +13,7 @@ import { ShownOnce } from "../../parts/shown_once";
 import { Status } from "../../parts/status";
 import { Sure } from "../../parts/sure";
 import { Ago } from "../../parts/time";
+import { shortHash } from "./deployment_words";
 
 type Provider = Schemas["WebhookProvider"];
 const PROVIDERS: { value: Provider; label: string }[] = [
@@ -150,7 +151,7 @@ function Deliveries({ slug, webhook }: { slug: string; webhook: string }) {
                     {one.event}: {one.reason}
                   </Text>
                   <Text size="sm" c="dimmed" className="break">
-                    {one.git_branch} {one.git_commit?.slice(0, 7)} <Ago at={one.received_at} />
+                    {one.git_branch} {one.git_commit ? shortHash(one.git_commit) : null} <Ago at={one.received_at} />
                   </Text>
                 </div>
                 <Status of={one.outcome} />
