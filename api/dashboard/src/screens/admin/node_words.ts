@@ -8,8 +8,9 @@ export function used(now: number | undefined, all: number, words: (number: numbe
   return now === undefined ? words(all) : `${words(now)} of ${words(all)}`;
 }
 
+/** Of the managers one leads. */
 export function role({ role, is_leader }: Node): string {
-  return is_leader ? "manager, leads" : role;
+  return is_leader ? "leader" : role;
 }
 
 /** What the Swarm may do with it. */

@@ -2,12 +2,12 @@
 import { Stack, Table, Text } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { nodesQuery } from "../../api/queries";
-import { bytes, memory } from "../../parts/amounts";
+import { bytes, memory, number } from "../../parts/amounts";
 import { LinkTo } from "../../parts/link";
 import { Loaded } from "../../parts/loading";
 import { Status } from "../../parts/status";
 import { WideTable } from "../../parts/wide_table";
-import { used } from "./node_words";
+import { role, used } from "./node_words";
 
 export function AdminNodes() {
   const nodes = useQuery(nodesQuery);
@@ -46,9 +46,9 @@ export function AdminNodes() {
                       <Status of={one.state} />
                       {one.availability === "active" ? null : <Text size="sm">{one.availability}</Text>}
                     </Table.Td>
-                    <Table.Td className="wide">{one.is_leader ? "leader" : one.role}</Table.Td>
+                    <Table.Td className="wide">{role(one)}</Table.Td>
                     <Table.Td className="numeric wide">
-                      {used(one.usage?.cpu_cores, one.cpu_millicores / 1000, cores)}
+                      {used(one.usage?.cpu_cores, one.cpu_millicores / 1000, number)}
                     </Table.Td>
                     <Table.Td className="numeric wide">
                       {used(one.usage?.memory_bytes, one.memory_bytes, memory)}
@@ -68,5 +68,3 @@ export function AdminNodes() {
     </Stack>
   );
 }
-
-const cores = (number: number) => String(Math.round(number * 100) / 100);
