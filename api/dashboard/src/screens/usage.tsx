@@ -11,11 +11,9 @@ import { Head } from "../parts/page";
 import { WideTable } from "../parts/wide_table";
 import { useChosenOrganization } from "./chosen_organization";
 import { Ledger } from "./ledger";
+import { months } from "./months";
 import { WalletAlerts } from "./wallet_alerts";
 import { lasts } from "./wallet_words";
-
-/** Months that can be looked at. */
-const MONTHS = 12;
 
 export function Usage() {
   const organizations = useQuery(organizationsQuery);
@@ -73,13 +71,6 @@ function Wallet({ of }: { of: string }) {
         </Stack>
       )}
     </Loaded>
-  );
-}
-
-/** This month and those before, such as 2026-11. */
-export function months(now: Date, count = MONTHS): string[] {
-  return Array.from({ length: count }, (_, back) =>
-    new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() - back, 1)).toISOString().slice(0, 7),
   );
 }
 
