@@ -14,7 +14,7 @@ const every = (milliseconds: number) => (hasEnded() ? false : milliseconds);
 
 export const isBusy = (status: string | undefined) => status !== undefined && BUSY.has(status);
 
-interface PageOf<T> {
+export interface PageOf<T> {
   items: T[];
   next_cursor?: string | null;
 }

@@ -13,7 +13,7 @@ export function money(amount: string, digits?: number): string {
 }
 
 /** Hours of a month, as plans count them. */
-export const HOURS_OF_A_MONTH = 730;
+const HOURS_OF_A_MONTH = 730;
 
 export function perMonth(anHour: string): string {
   return money(String(Number(anHour) * HOURS_OF_A_MONTH), 2);

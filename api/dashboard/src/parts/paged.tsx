@@ -2,12 +2,8 @@
 import { Button, Group, Text } from "@mantine/core";
 import type { InfiniteData, UseInfiniteQueryResult } from "@tanstack/react-query";
 import type { ReactNode } from "react";
+import type { PageOf } from "../api/queries";
 import { Failed, Waiting } from "./loading";
-
-export interface PageOf<T> {
-  items: T[];
-  next_cursor?: string | null;
-}
 
 export interface PagedProps<T> {
   query: UseInfiniteQueryResult<InfiniteData<PageOf<T>>>;
@@ -25,16 +21,28 @@ export function Paged<T>({ query, empty, children }: PagedProps<T>) {
   return (
     <>
       {children(items)}
-      {query.hasNextPage ? (
-        <Group gap="sm" mt="sm">
-          <Button variant="default" loading={query.isFetchingNextPage} onClick={() => void query.fetchNextPage()}>
-            Show more
-          </Button>
-          <Text size="sm" c="dimmed">
-            The first {items.length} are shown.
-          </Text>
-        </Group>
-      ) : null}
+      <ShowMore query={query} shown={items.length} />
     </>
+  );
+}
+
+interface ShowMoreProps {
+  query: Pick<UseInfiniteQueryResult, "hasNextPage" | "isFetchingNextPage" | "fetchNextPage">;
+  /** How many items are shown. */
+  shown: number;
+}
+
+/** The way to the next page, where there is one. */
+export function ShowMore({ query, shown }: ShowMoreProps) {
+  if (!query.hasNextPage) return null;
+  return (
+    <Group gap="sm" mt="sm">
+      <Button variant="default" loading={query.isFetchingNextPage} onClick={() => void query.fetchNextPage()}>
+        Show more
+      </Button>
+      <Text size="sm" c="dimmed">
+        The first {shown} are shown.
+      </Text>
+    </Group>
   );
 }

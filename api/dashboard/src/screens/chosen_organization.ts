@@ -1,7 +1,7 @@
 // Which of the person's organisations a screen shows: its address says so, for links, for going back, and for a reload.
 import { useNavigate, useSearch } from "@tanstack/react-router";
 
-export interface OfOrganization {
+interface OfOrganization {
   /** Its name; without, the first of them. */
   organization?: string;
 }

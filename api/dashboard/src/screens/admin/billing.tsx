@@ -9,6 +9,7 @@ import { count, money } from "../../parts/amounts";
 import { Fact } from "../../parts/fact";
 import { Failed, Waiting } from "../../parts/loading";
 import { type Column, LongTable } from "../../parts/long_table";
+import { ShowMore } from "../../parts/paged";
 import { Ago } from "../../parts/time";
 import { Ledger } from "../ledger";
 import { MoveMoney } from "./move_money";
@@ -33,13 +34,7 @@ export function AdminBilling() {
       ) : (
         <LongTable label="Wallets" columns={shown} rows={organizations} rowKey={(one) => one.id} />
       )}
-      {billing.hasNextPage ? (
-        <Group>
-          <Button variant="default" loading={billing.isFetchingNextPage} onClick={() => void billing.fetchNextPage()}>
-            Show more
-          </Button>
-        </Group>
-      ) : null}
+      <ShowMore query={billing} shown={organizations.length} />
       {asked?.what === "move" ? <MoveMoney of={asked.of} onClose={() => setAsked(null)} /> : null}
       <Modal
         opened={asked?.what === "ledger"}
