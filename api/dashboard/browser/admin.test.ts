@@ -100,11 +100,11 @@ test("who is told of alerts is added, tried, switched off and removed", async ()
   const dialog = page.getByRole("dialog");
   await dialog.getByLabel("Kind").selectOption("webhook");
   await dialog.getByLabel("URL").fill(`http://127.0.0.1:${port}/alerts`);
-  await dialog.getByLabel("Only of these rules").fill("no_such_rule");
+  await dialog.getByLabel("Only these rules").fill("no_such_rule");
   await visitor.examine("admin-alerts-target", { phone: false });
   await dialog.getByRole("button", { name: "Add it" }).click();
   await dialog.locator("[class*=Input-error], [role=alert]").first().waitFor();
-  await dialog.getByLabel("Only of these rules").fill("");
+  await dialog.getByLabel("Only these rules").fill("");
   await dialog.getByRole("button", { name: "Add it" }).click();
   await page.getByText("It is shown only once.").waitFor();
   const card = page.locator(`[data-target*="${port}"]`);
@@ -112,7 +112,7 @@ test("who is told of alerts is added, tried, switched off and removed", async ()
   await card.getByRole("status").waitFor();
   expect(told.join("")).toContain('"event":"test"');
   await card.getByRole("button", { name: "Messages" }).click();
-  await card.getByText("A try").waitFor();
+  await card.getByText("A test").waitFor();
   await visitor.examine("admin-alerts-tried");
   await card.getByRole("button", { name: "More about" }).click();
   await page.getByRole("menuitem", { name: "Switch off" }).click();

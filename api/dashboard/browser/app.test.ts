@@ -335,7 +335,7 @@ test("an access token that ran out is renewed without a word", async () => {
   await build.locator("[name=buildpack][aria-invalid=true]:focus").waitFor();
   await build.getByLabel("Buildpack").fill("nodejs");
   await build.getByRole("button", { name: "Save" }).click();
-  await page.getByText("It counts from the next build on.").waitFor();
+  await page.getByText("It takes effect with the next build.").waitFor();
   await visitor.leave();
 });
 

@@ -19,7 +19,7 @@ test("every page is right on a system that has nothing yet", async () => {
     ["/admin/billing", "e2e"],
     ["/admin/jobs", "All"],
     ["/admin/alerts", "Nothing is wrong now."],
-    ["/admin/settings", "Try what they lead to"],
+    ["/admin/settings", "Test the connections"],
     ["/admin/audit", operator.email],
     ["/plans", "hobby"],
     ["/apps", "You have no app yet."],

@@ -44,7 +44,7 @@ test("an app stops with its wallet and goes on with a top-up", async () => {
   admin("settings:set", "billing.enabled=true");
 
   await visitor.goto("/admin/billing", "Admin");
-  await page.getByText("Billing is on since").waitFor();
+  await page.getByText("Billing was switched on").waitFor();
   await page.getByRole("button", { name: "Settle now" }).click();
   await page.getByText("Settled ").first().waitFor();
   await page.getByRole("button", { name: `Ledger of ${organization}` }).click();

@@ -202,7 +202,7 @@ test("a second factor is set up, and asked for at the next sign-in", async () =>
   await section.scrollIntoViewIfNeeded();
   await visitor.examine("second-factor");
   await section.getByLabel("First code").fill(totp(secret));
-  await section.getByRole("button", { name: "Put it in force" }).click();
+  await section.getByRole("button", { name: "Switch it on" }).click();
   await section.getByText("Keep this list of recovery codes").waitFor();
   const [recovery] = ((await section.locator("code").textContent()) ?? "").split("\n");
   await visitor.leave();
@@ -245,7 +245,7 @@ test("every page of the admin is there", async () => {
     ["organizations", ""],
     ["users", ""],
     ["nodes", "leader"],
-    ["settings", "Try what they lead to"],
+    ["settings", "Test the connections"],
     ["audit", ""],
   ] as const) {
     await visitor.goto(`/admin/${path}`, "Admin");

@@ -27,7 +27,7 @@ const SCREENS: [path: string, words: string][] = [
   [`/apps/${slug}`, "web.1"],
   [`/apps/${slug}/deployments`, "First"],
   [`/apps/${slug}/logs`, "listening"],
-  [`/apps/${slug}/metrics`, "Draw over a part"],
+  [`/apps/${slug}/metrics`, "Drag over a part"],
   [`/apps/${slug}/environment`, "No config var yet."],
   [`/apps/${slug}/domains`, "No domain of its own yet."],
   [`/apps/${slug}/scale`, "npm start"],
@@ -49,7 +49,7 @@ const ADMIN: [path: string, words: string][] = [
   ["/admin/billing", "Settle now"],
   ["/admin/jobs", "Waiting"],
   ["/admin/alerts", "Alerts"],
-  ["/admin/settings", "Try what they lead to"],
+  ["/admin/settings", "Test the connections"],
   ["/admin/audit", "app.create"],
 ];
 

@@ -56,7 +56,7 @@ test("no answer is waited for for ever, nor its end", async () => {
   });
   await expect(data(api.DELETE("/api/me/tokens/{id}", { params: { path: { id: "1" } } }))).rejects.toMatchObject({
     code: "TIMEOUT",
-    message: expect.stringContaining("look whether this was done"),
+    message: expect.stringContaining("check whether this was done"),
   });
 });
 

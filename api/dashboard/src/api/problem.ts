@@ -21,7 +21,7 @@ export class Problem extends Error {
 const goOn = (method: string) =>
   method === "GET"
     ? "It is tried again by itself."
-    : "Once it does, look whether this was done, and do it again if it was not.";
+    : "Once it does, check whether this was done, and do it again if it was not.";
 
 export function unreachable(method = "GET"): Problem {
   return new Problem(`Skypanel does not answer. Is your connection up? ${goOn(method)}`, 0, "UNREACHABLE");
@@ -51,7 +51,7 @@ export function problemOf(status: number, body: unknown): Problem {
     // What stands before Skypanel answers so in its place.
     const next =
       status >= 500
-        ? "It may be starting again: try again in a minute, and look first whether what you changed is there."
+        ? "It may be starting again: try again in a minute, but check first whether what you changed is there."
         : "Something between you and it may have refused this.";
     const message = `Skypanel answered with the status ${status} and said no more. ${next} Tell an admin if it stays so.`;
     return new Problem(message, status, "UNKNOWN");

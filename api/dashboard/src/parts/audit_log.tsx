@@ -42,7 +42,7 @@ interface AuditLogProps {
 }
 
 export function AuditLog({ of, aside = false }: AuditLogProps) {
-  const { settled, field } = useSearch("Action, such as app.scale; with a dot at its end, all that begin so", aside);
+  const { settled, field } = useSearch("Action, such as app.scale, or app. for all that begin with it", aside);
   const audit = useInfiniteQuery({ ...of(settled), placeholderData: keepPreviousData });
   return (
     <Stack gap="sm">

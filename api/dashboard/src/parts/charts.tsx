@@ -63,7 +63,7 @@ export function Charts({ query, range, onRange, charts, marks = NONE, marked, em
             <>
               <Lines series={series} charts={charts} marks={marks} shown={part ?? whole} onZoom={setPart} />
               <Text size="sm" c="dimmed">
-                Draw over a part to look closer; a double click shows all of it again.{marked ? ` ${marked}` : ""}
+                Drag over a part to look closer; double-click to see all of it again.{marked ? ` ${marked}` : ""}
               </Text>
             </>
           ) : (

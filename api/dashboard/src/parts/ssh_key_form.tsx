@@ -36,7 +36,7 @@ export function SshKeyForm() {
         value={key}
         onSet={setKey}
       />
-      <TextField name="name" label="Name" description="The key's comment without." value={name} onSet={setName} />
+      <TextField name="name" label="Name" description="Left empty: the key's comment." value={name} onSet={setName} />
     </Form>
   );
 }

@@ -29,7 +29,7 @@ export function Invitation() {
             You are invited
           </Title>
           {token === "" ? (
-            <Alert color="yellow">The link is not whole: what is behind its # is missing. Copy all of it.</Alert>
+            <Alert color="yellow">The link is not complete: the part after its # is missing. Copy all of it.</Alert>
           ) : me.isPending ? (
             <Waiting lines={2} />
           ) : me.data ? (

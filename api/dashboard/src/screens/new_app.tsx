@@ -86,7 +86,7 @@ function Fields({ plans, chosen, organizations }: FieldsProps) {
       <TextField
         name="slug"
         label="Name"
-        description="1 to 30 lower-case letters, digits and single dashes, beginning with a letter; part of its address. A friendly one is made up without."
+        description="1 to 30 lower-case letters, digits and single dashes, beginning with a letter; part of its address. Left empty: a friendly one is made up."
         placeholder="my-app"
         maxLength={30}
         data-autofocus
@@ -137,7 +137,7 @@ function Fields({ plans, chosen, organizations }: FieldsProps) {
       <TextField
         name="git_url"
         label="Git repository"
-        description="Only if it is not pushed to: a public HTTPS address that Skypanel fetches from. Private ones can be set later."
+        description="Only if you do not push: a public HTTPS address that Skypanel fetches from. Private ones can be set later."
         placeholder="https://github.com/you/my-app.git"
         value={gitUrl}
         onSet={setGitUrl}

@@ -203,7 +203,7 @@ function Member({ of, one, owns, self }: MemberProps) {
   });
   const remove = useAction({
     run: () => data(api.DELETE("/api/organizations/{organization}/members/{user}", { params: { path } })),
-    done: `${one.email} is no member any more.`,
+    done: `${one.email} is no longer a member.`,
     changes,
     quiet: true,
   });
@@ -212,7 +212,7 @@ function Member({ of, one, owns, self }: MemberProps) {
       <div className="grow">
         <Text className="break">{one.email}</Text>
         <Text size="sm" c="dimmed">
-          since <Ago at={one.created_at} />
+          joined <Ago at={one.created_at} />
           {one.second_factor === false ? " · no second factor" : ""}
         </Text>
       </div>
@@ -226,7 +226,7 @@ function Member({ of, one, owns, self }: MemberProps) {
             onChange={(event) => setRole.mutate(event.currentTarget.value as Role)}
           />
           <Sure label="Remove" of={`Remove ${one.email}`} title={`Remove ${one.email}?`} action="Remove" does={remove}>
-            They see nothing of {of.name} any more, at once. To come back they need a new invitation.
+            They no longer see anything of {of.name}, at once. To come back they need a new invitation.
           </Sure>
         </>
       ) : (

@@ -110,7 +110,7 @@ function Person({ email, onKeys }: { email: string; onKeys: () => void }) {
     onError: (error) =>
       notifications.show({
         title: "You are still signed in",
-        message: `${error instanceof Problem && error.status === 0 ? "Skypanel does not answer." : words(error)} Sign out once more in a moment, above all where others use this browser.`,
+        message: `${error instanceof Problem && error.status === 0 ? "Skypanel does not answer." : words(error)} Sign out again in a moment, especially if others use this browser.`,
         color: "red",
         autoClose: false,
       }),

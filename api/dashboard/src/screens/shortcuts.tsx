@@ -187,7 +187,7 @@ function Palette({ onClose }: { onClose: () => void }) {
             </div>
           ))}
         </div>
-        {found.length === 0 ? <Text c="dimmed">Nothing is called so.</Text> : null}
+        {found.length === 0 ? <Text c="dimmed">Nothing has that name.</Text> : null}
       </Stack>
     </Modal>
   );

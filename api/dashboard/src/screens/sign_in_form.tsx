@@ -64,7 +64,7 @@ export function SignInForm({ email: known, onDone }: { email?: string; onDone: (
           ref={codeField}
           label="Code"
           name="code"
-          description="Of your authenticator app, or a recovery code."
+          description="From your authenticator app, or a recovery code."
           autoComplete="one-time-code"
           inputMode="numeric"
           required

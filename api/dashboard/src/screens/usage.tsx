@@ -24,8 +24,7 @@ export function Usage() {
       <Loaded query={organizations}>
         {(list) => {
           const organization = list.find((one) => one.name === chosen) ?? list[0];
-          if (!organization)
-            return <Text c="dimmed">You are in no organisation, so that nothing costs you anything.</Text>;
+          if (!organization) return <Text c="dimmed">You are in no organisation, so nothing costs you anything.</Text>;
           return (
             <>
               {list.length > 1 ? (
@@ -66,7 +65,7 @@ function Wallet({ of }: { of: string }) {
             <Fact title="Balance" value={money(wallet.balance, 2)} more={lasts(wallet)} />
             <Fact title="This month so far" value={money(wallet.month_to_date)} more={wallet.month} />
             <Fact title="Forecast" value={money(wallet.forecast)} more="if everything goes on as it is" />
-            <Fact title="Now" value={`${money(wallet.cost_per_hour)} an hour`} more="all that runs" />
+            <Fact title="Now" value={`${money(wallet.cost_per_hour)} an hour`} more="for all that runs" />
           </dl>
         </Stack>
       )}
@@ -139,7 +138,7 @@ function Used({ of }: { of: string }) {
               </Table.Tbody>
               <Table.Tfoot>
                 <Table.Tr>
-                  <Table.Th>Together</Table.Th>
+                  <Table.Th>Total</Table.Th>
                   <Table.Td />
                   <Table.Th className="numeric">{money(usage.cost)}</Table.Th>
                 </Table.Tr>
@@ -162,7 +161,7 @@ function Invoices({ of }: { of: string }) {
       <Loaded query={invoices} lines={1}>
         {(invoices) =>
           invoices.length === 0 ? (
-            <Text c="dimmed">Nothing was charged yet.</Text>
+            <Text c="dimmed">Nothing has been charged yet.</Text>
           ) : (
             <ul className="plain-list rows">
               {invoices.map((one) => (

@@ -99,7 +99,7 @@ function Thresholds({ of, alerts }: { of: string; alerts: Schemas["WalletAlerts"
           className="grow"
           name="low_balance_hours"
           label="Hours that the balance must last for"
-          description={`Empty: as the platform says, ${platform}. With 0 only the last warning, below ${last}.`}
+          description={`Left empty: as the platform says, ${platform}. With 0 only the last warning, below ${last}.`}
           inputMode="numeric"
           pattern="[0-9]{1,4}"
           disabled={platform === 0}
@@ -110,7 +110,7 @@ function Thresholds({ of, alerts }: { of: string; alerts: Schemas["WalletAlerts"
           className="grow"
           name="month_budget"
           label="Budget of a month in dollars"
-          description="Empty: none. It only warns: no app is stopped for it, and nothing is refused."
+          description="Left empty: none. It only warns: no app is stopped for it, and nothing is refused."
           inputMode="decimal"
           pattern="[0-9]+(\.[0-9]+)?"
           value={draft.budget}

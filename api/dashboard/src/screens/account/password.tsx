@@ -37,11 +37,11 @@ export function Password() {
         pending={change.isPending}
         error={change.error}
       >
-        <PasswordField name="current_password" label="Password of now" value={current} onSet={setCurrent} />
+        <PasswordField name="current_password" label="Current password" value={current} onSet={setCurrent} />
         <PasswordField name="new_password" label="New password" isNew value={wanted} onSet={setWanted} />
         <Switch
           label="End all my API tokens, too"
-          description="Where somebody else may have known the password."
+          description="If somebody else may know the password."
           checked={revoke}
           onChange={(event) => setRevoke(event.currentTarget.checked)}
         />

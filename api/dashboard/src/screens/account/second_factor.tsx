@@ -1,4 +1,4 @@
-// The second factor: set up with an authenticator app, put in force by its first code, taken away with both.
+// The second factor: set up with an authenticator app, switched on by its first code, and off with both.
 import { Anchor, Stack, Text, Title } from "@mantine/core";
 import { lazy, Suspense, useState } from "react";
 import { api, data, type Schemas } from "../../api/client";
@@ -42,7 +42,7 @@ function SetUp({ onCodes }: { onCodes: (codes: string[]) => void }) {
   });
   const confirm = useAction({
     run: () => data(api.POST("/api/me/totp/confirm", { body: { code: code.trim() } })),
-    done: "The second factor is in force.",
+    done: "The second factor is on.",
     changes: [["me"]],
     onDone: (answer: Schemas["RecoveryCodes"]) => onCodes(answer.recovery_codes),
     quiet: true,
@@ -50,7 +50,7 @@ function SetUp({ onCodes }: { onCodes: (codes: string[]) => void }) {
   return (
     <Form
       onSubmit={() => (begin.data ? confirm.mutate() : begin.mutate())}
-      action={begin.data ? "Put it in force" : "Set it up"}
+      action={begin.data ? "Switch it on" : "Set it up"}
       main={false}
       pending={begin.isPending || confirm.isPending}
       error={confirm.error ?? begin.error}
@@ -79,7 +79,7 @@ function SetUp({ onCodes }: { onCodes: (codes: string[]) => void }) {
       ) : (
         <>
           <Text size="sm" c="dimmed">
-            With it a login needs a code of your authenticator app, too.
+            With it, signing in also needs a code from your authenticator app.
           </Text>
           <PasswordField name="password" label="Your password" value={password} onSet={setPassword} />
         </>
@@ -93,7 +93,7 @@ function TakeAway({ onDone }: { onDone: () => void }) {
   const [code, setCode] = useState("");
   const remove = useAction({
     run: () => data(api.DELETE("/api/me/totp", { body: { password, code: code.trim() } })),
-    done: "The second factor is taken away.",
+    done: "The second factor is off.",
     changes: [["me"]],
     onDone,
     quiet: true,
@@ -101,17 +101,17 @@ function TakeAway({ onDone }: { onDone: () => void }) {
   return (
     <Form
       onSubmit={() => remove.mutate()}
-      action="Take it away"
+      action="Switch it off"
       main={false}
       pending={remove.isPending}
       error={remove.error}
     >
-      <Text size="sm">It is in force: a login needs a code of your authenticator app.</Text>
+      <Text size="sm">It is on: signing in needs a code from your authenticator app.</Text>
       <PasswordField name="password" label="Your password" value={password} onSet={setPassword} />
       <TextField
         name="code"
         label="Code"
-        description="Of the app, or a recovery code."
+        description="From the app, or a recovery code."
         autoComplete="one-time-code"
         required
         value={code}

@@ -19,7 +19,7 @@ export function SshKeys() {
         <Loaded query={keys}>
           {(keys) =>
             keys.length === 0 ? (
-              <Text c="dimmed">No key yet. With one you push, and run commands.</Text>
+              <Text c="dimmed">No key yet. You need one to push, and to run commands over SSH.</Text>
             ) : (
               <ul className="plain-list rows">
                 {keys.map((key) => (
@@ -42,7 +42,7 @@ function Key({ of }: { of: Schemas["SshKeyItem"] }) {
   const remove = useAction({
     run: () =>
       data(api.DELETE("/api/me/ssh-keys/{fingerprint}", { params: { path: { fingerprint: of.fingerprint } } })),
-    done: `The key "${of.name}" opens nothing any more.`,
+    done: `The key "${of.name}" no longer opens anything.`,
     changes: [["ssh-keys"]],
   });
   return (

@@ -15,7 +15,7 @@ import { Ago } from "../../parts/time";
 const SCOPES: { value: Schemas["Scope"]; label: string }[] = [
   { value: "read", label: "read: looks" },
   { value: "deploy", label: "deploy: also deploys, configures, scales" },
-  { value: "manage", label: "manage: whatever you may" },
+  { value: "manage", label: "manage: whatever you may do" },
 ];
 const DAYS = ["7", "30", "90", "365"];
 
@@ -97,7 +97,7 @@ function Make() {
 function Row({ of }: { of: Schemas["TokenItem"] }) {
   const revoke = useAction({
     run: () => data(api.DELETE("/api/me/tokens/{id}", { params: { path: { id: of.id } } })),
-    done: `The token "${of.name}" is good for nothing any more.`,
+    done: `The token "${of.name}" no longer works.`,
     changes: [["tokens"]],
     quiet: true,
   });
@@ -131,7 +131,7 @@ function Row({ of }: { of: Schemas["TokenItem"] }) {
         action="Revoke"
         does={revoke}
       >
-        Programs that have it are refused from now on, and it cannot be had again: they need another.
+        Programs that use it are refused from now on. It cannot be brought back: they need another.
       </Sure>
     </li>
   );

@@ -59,9 +59,9 @@ function Totals({ of }: { of: Schemas["BillingAnswer"] }) {
     <Stack gap="sm">
       <dl className="cards plain-list">
         <Fact title="In all wallets" value={money(of.balance, 2)} />
-        <Fact title="Used this month" value={money(of.month_cost)} more={`${of.month}, as far as it is settled`} />
+        <Fact title="Used this month" value={money(of.month_cost)} more={`${of.month}, as far as settled`} />
         <Fact title="Charged this month" value={money(of.month_charged)} more={of.month} />
-        <Fact title="Now" value={`${money(of.cost_per_hour)} an hour`} more="all that runs" />
+        <Fact title="Now" value={`${money(of.cost_per_hour)} an hour`} more="for all that runs" />
       </dl>
       <Group gap="sm">
         <Button variant="default" loading={settle.isPending} onClick={() => settle.mutate()}>
@@ -70,7 +70,7 @@ function Totals({ of }: { of: Schemas["BillingAnswer"] }) {
         <Text size="sm" c="dimmed">
           {of.enabled_since ? (
             <>
-              Billing is on since <Ago at={of.enabled_since} />.{" "}
+              Billing was switched on <Ago at={of.enabled_since} />.{" "}
             </>
           ) : (
             "Billing is off: usage is counted, and nothing is charged. The setting billing.enabled switches it on. "
@@ -80,7 +80,7 @@ function Totals({ of }: { of: Schemas["BillingAnswer"] }) {
               Settled up to <Ago at={of.settled_until} />.
             </>
           ) : (
-            "Nothing runs that would have to be settled."
+            "There is nothing to settle."
           )}
         </Text>
       </Group>
@@ -93,7 +93,7 @@ const columns = (ask: (asked: Asked) => void): Column<Organization>[] => [
   { head: "Balance", className: "numeric", cell: (one) => money(one.balance, 2) },
   { head: "Cost an hour", className: "numeric wide", cell: (one) => money(one.cost_per_hour) },
   { head: "This month", className: "numeric wide", cell: (one) => money(one.month_cost) },
-  { head: "Held apps", className: "numeric wide", cell: (one) => one.suspended_apps },
+  { head: "Suspended apps", className: "numeric wide", cell: (one) => one.suspended_apps },
   { head: "Charged", className: "numeric wide", cell: (one) => money(one.month_charged) },
   {
     head: "Wallet",

@@ -15,7 +15,7 @@ const KINDS: { value: Kind; label: string; action: string; more: string }[] = [
     action: "Top up",
     more: "Money that came in. Apps that the empty wallet holds go on.",
   },
-  { value: "refund", label: "Refund", action: "Refund", more: "Something charged that is given back." },
+  { value: "refund", label: "Refund", action: "Refund", more: "A charge that is given back." },
   {
     value: "adjustment",
     label: "Adjustment",
@@ -79,7 +79,7 @@ export function MoveMoney({ of, onClose }: MoveMoneyProps) {
       <TextField
         name="reference"
         label="Reference of the payment"
-        description="One reference is credited once only, so that nothing is credited twice."
+        description="A reference is credited only once, so that no payment counts twice."
         required={kind !== "adjustment"}
         value={reference}
         onSet={setReference}
@@ -87,7 +87,7 @@ export function MoveMoney({ of, onClose }: MoveMoneyProps) {
       <TextField name="note" label="Note" value={note} onSet={setNote} />
       {kind === "adjustment" ? (
         <Text size="sm" c="dimmed">
-          With less than nothing in the wallet, its apps are suspended.
+          If the balance falls below zero, its apps are suspended.
         </Text>
       ) : null}
     </Dialog>

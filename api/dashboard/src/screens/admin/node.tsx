@@ -114,7 +114,7 @@ function Shown({ node }: { node: Schemas["NodeItem"] }) {
         range={range}
         onRange={setRange}
         charts={CHARTS}
-        empty="Nothing was measured of this node in this time. Of other machines than the one that answers, measurements are only known with a Prometheus: see the setting metrics.backend."
+        empty="Nothing was measured of this node in this time. Machines other than the one that answers are only measured with Prometheus: see the setting metrics.backend."
       />
     </>
   );

@@ -29,7 +29,7 @@ export function AdminPlans() {
       <Loaded query={plans}>
         {(plans) =>
           plans.length === 0 ? (
-            <Text c="dimmed">There is no plan, so that no app can be made. Make one.</Text>
+            <Text c="dimmed">There is no plan, so no app can be made. Make one.</Text>
           ) : (
             <WideTable label="Plans" verticalSpacing="sm">
               <Table.Thead>
@@ -182,7 +182,7 @@ function Edit({ of, last, onClose }: { of: Plan | null; last: number; onClose: (
       <LinesField
         name="features"
         label="Features"
-        description="A line each, as name: value, such as support: e-mail; a name alone is a yes."
+        description="One a line, as name: value, such as support: e-mail. A name alone means yes."
         rows={4}
         classNames={{ input: "mono" }}
         value={features}
@@ -190,8 +190,8 @@ function Edit({ of, last, onClose }: { of: Plan | null; last: number; onClose: (
       />
       {of && of.apps > 0 ? (
         <Text size="sm" c="dimmed">
-          {count(of.apps, "app")} on it keep{of.apps === 1 ? "s" : ""} the price that it was chosen at. New limits count
-          from the next rollout on.
+          {count(of.apps, "app")} on it keep{of.apps === 1 ? "s" : ""} the price from when it was chosen. New limits
+          take effect with the next rollout.
         </Text>
       ) : null}
     </Dialog>
@@ -201,7 +201,7 @@ function Edit({ of, last, onClose }: { of: Plan | null; last: number; onClose: (
 function Remove({ of, onClose }: { of: Plan; onClose: () => void }) {
   const remove = useAction({
     run: () => data(api.DELETE("/api/admin/paas/plans/{plan}", { params: { path: { plan: of.id } } })),
-    done: `${of.name} cannot be chosen any more.`,
+    done: `${of.name} can no longer be chosen.`,
     changes: CHANGES,
     onDone: onClose,
     quiet: true,
@@ -216,7 +216,7 @@ function Remove({ of, onClose }: { of: Plan; onClose: () => void }) {
       pending={remove.isPending}
       error={remove.error}
     >
-      <Text size="sm">No app is on it. What was used of it stays in usage and invoices.</Text>
+      <Text size="sm">No app is on it. Past usage and invoices keep it.</Text>
     </Dialog>
   );
 }

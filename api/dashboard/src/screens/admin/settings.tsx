@@ -60,7 +60,7 @@ function Settings({ settings }: { settings: Item[] }) {
                 Discard
               </Button>
               <Button variant="default" loading={validate.isPending} onClick={() => validate.mutate()}>
-                Try what they lead to
+                Test the connections
               </Button>
             </Group>
             <Refused error={rest ?? validate.error} />
@@ -104,7 +104,7 @@ function Setting({ of, value, onSet }: SettingProps) {
     name: of.key,
     label: of.key,
     description: (
-      <Marked text={of.needs_restart ? `${of.description} It counts from the next start on.` : of.description} />
+      <Marked text={of.needs_restart ? `${of.description} It takes effect at the next start.` : of.description} />
     ),
     labelProps: { className: "mono" },
   };

@@ -75,13 +75,13 @@ function Row({ of, self }: { of: Schemas["UserItem"]; self: boolean }) {
           {of.is_admin ? (
             <Sure
               key="no admin"
-              label="No admin any more"
-              of={`No admin any more: ${of.email}`}
-              title={`Is ${of.email} no admin any more?`}
-              action="No admin any more"
+              label="Remove as admin"
+              of={`Remove as admin: ${of.email}`}
+              title={`Remove ${of.email} as an admin?`}
+              action="Remove as admin"
               does={setAdmin}
             >
-              They keep their account and their organisations, and see nothing of the platform's own any more.
+              They keep their account and their organisations, and no longer see what is only for admins.
             </Sure>
           ) : (
             <Sure
@@ -93,7 +93,7 @@ function Row({ of, self }: { of: Schemas["UserItem"]; self: boolean }) {
               does={setAdmin}
             >
               They can then do everything on the platform: see all apps, change settings and wallets, and lock out
-              anybody, you as well.
+              anybody, including you.
             </Sure>
           )}
           {locked ? (
@@ -114,8 +114,8 @@ function Row({ of, self }: { of: Schemas["UserItem"]; self: boolean }) {
               action="Lock out"
               does={lock}
             >
-              All their sessions end, and neither their tokens nor their keys open anything, until they are let in
-              again. Their apps run on.
+              All their sessions end, and neither their tokens nor their keys work until they are let in again. Their
+              apps run on.
             </Sure>
           )}
         </Group>

@@ -28,13 +28,13 @@ export function Alerts({ organization }: { organization: string | null }) {
             aria-label="Which alerts"
             data={[
               { value: "now", label: "Now" },
-              { value: "over", label: "Over" },
+              { value: "over", label: "Past" },
             ]}
             value={over}
             onChange={setOver}
           />
         </div>
-        <Paged query={alerts} empty={over === "over" ? "No alert is over." : "Nothing is wrong now."}>
+        <Paged query={alerts} empty={over === "over" ? "No past alerts." : "Nothing is wrong now."}>
           {(items) => (
             <ul className="plain-list rows" aria-label="Alerts">
               {items.map((one) => (
@@ -79,11 +79,11 @@ function Row({ of }: { of: Schemas["AlertItem"] }) {
       <div className="grow">
         <Text className="break">{of.message}</Text>
         <Text size="sm" c="dimmed" className="break">
-          <span className="mono">{of.rule}</span> · <Subject of={of.subject} /> · since <Ago at={of.began_at} />
+          <span className="mono">{of.rule}</span> · <Subject of={of.subject} /> · began <Ago at={of.began_at} />
           {of.resolved_at ? (
             <>
               {" "}
-              · over <Ago at={of.resolved_at} />
+              · ended <Ago at={of.resolved_at} />
             </>
           ) : null}
         </Text>

@@ -23,8 +23,8 @@ const KINDS: { value: Kind; label: string; address: string; example: string }[] 
   { value: "slack", label: "Slack", address: "URL of its webhook", example: "https://hooks.slack.com/services/…" },
 ];
 const SEVERITIES: { value: Schemas["Severity"]; label: string }[] = [
-  { value: "warning", label: "warnings and what is critical" },
-  { value: "critical", label: "only what is critical" },
+  { value: "warning", label: "warnings and critical alerts" },
+  { value: "critical", label: "only critical alerts" },
 ];
 
 export function Targets({ organization }: { organization: string | null }) {
@@ -88,7 +88,7 @@ function Add({
         min_severity: least,
         rules: named.length > 0 ? named : null,
       }),
-    done: "It is told from now on. Try it.",
+    done: "Alerts go there from now on. Try it.",
     changes: [organization ? ["organizations", organization] : ["admin"]],
     onDone: (made) => {
       onSecret(made.secret ?? null);
@@ -122,11 +122,11 @@ function Add({
         value={address}
         onSet={setAddress}
       />
-      <ChoiceField name="min_severity" label="Is told" data={SEVERITIES} value={least} onSet={setLeast} />
+      <ChoiceField name="min_severity" label="Is told of" data={SEVERITIES} value={least} onSet={setLeast} />
       <TextField
         name="rules"
-        label="Only of these rules"
-        description="Separated by commas, such as app_deploys_failing; of all without."
+        label="Only these rules"
+        description="Separated by commas, such as app_deploys_failing. Left empty: all."
         value={rules}
         onSet={setRules}
       />
@@ -156,7 +156,7 @@ function TargetCard({ organization, of, onSecret }: TargetProps) {
   });
   const remove = useAction({
     run: () => removeTarget(organization, of.id),
-    done: `${of.address} is told nothing any more.`,
+    done: `${of.address} is no longer told of alerts.`,
     changes,
     onDone: () => setRemoving(false),
     quiet: true,
@@ -223,7 +223,7 @@ function TargetCard({ organization, of, onSecret }: TargetProps) {
           pending={remove.isPending}
           error={remove.error}
         >
-          <Text size="sm">It is told nothing any more, and what became of its messages is forgotten.</Text>
+          <Text size="sm">It is no longer told of alerts, and the record of its messages is deleted.</Text>
         </Dialog>
       ) : null}
     </div>
@@ -240,7 +240,7 @@ function Messages({ organization, id }: { organization: string | null; id: strin
             <li key={one.id}>
               <div className="grow">
                 <Text size="sm" className="break">
-                  {one.is_test ? "A try" : one.tells.join(" ")}
+                  {one.is_test ? "A test" : one.tells.join(" ")}
                 </Text>
                 <Text size="sm" c="dimmed" className="break">
                   <Ago at={one.created_at} />

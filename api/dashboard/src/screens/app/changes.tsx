@@ -50,7 +50,7 @@ function Known({ one, before }: { one: Schemas["DeploymentChanges"]; before: str
     <Stack gap="sm">
       {range && one.base_commit !== before ? (
         <Text size="sm" c="dimmed">
-          Beside {one.base_version ? `v${one.base_version}` : "what ran before"}:{" "}
+          Compared with {one.base_version ? `v${one.base_version}` : "what ran before"}:{" "}
           <span className="mono">{range.join("..")}</span>
         </Text>
       ) : null}
@@ -90,8 +90,8 @@ function Commits({ of }: { of: Schemas["ChangesItem"] }) {
       {of.more_commits > 0 ? <Text size="sm">And {of.more_commits} more commits.</Text> : null}
       {of.goes_on === false ? (
         <Text size="sm">
-          Its history does not go on from the release before: that was another branch, a later commit, or was pushed
-          over.
+          Its history does not follow on from the release before: that was on another branch, was a later commit, or was
+          overwritten by a forced push.
         </Text>
       ) : null}
     </>
@@ -143,7 +143,7 @@ const STATUS: Record<File["status"], [string, string]> = {
   renamed: ["blue", "renamed"],
 };
 const OMITTED: Record<NonNullable<File["omitted"]>, string> = {
-  binary: "It is no text.",
+  binary: "It is not text.",
   too_large: "It is too large to be compared here.",
   cut: "Not all of its lines are kept.",
 };

@@ -27,7 +27,7 @@ export function CommitRange({ slug, one }: { slug: string; one: Schemas["Deploym
     <div>
       {before && one.git_commit ? (
         <Text size="sm" mb="xs" className="break">
-          Beside the release before:{" "}
+          Compared with the release before:{" "}
           <span className="mono">
             {shortHash(before)}..{shortHash(one.git_commit)}
           </span>

@@ -29,7 +29,7 @@ export function Console() {
   return (
     <Stack gap="sm">
       <Text size="sm" c="dimmed">
-        A process of its own, in a container of v{app.version} with the config vars of now. It ends with this page, and
+        A process of its own, in a container of v{app.version} with the current config vars. It ends with this page, and
         costs nothing.
       </Text>
       <Form

@@ -101,7 +101,7 @@ function Shown({ slug, one }: { slug: string; one: Schemas["DeploymentAnswer"] }
           {one.error}
           {one.status === "failed" ? (
             <Text size="sm" mt="xs">
-              Its log is below. Mend what it says, and push again{one.can_redeploy ? ", or deploy this again" : ""}.
+              Its log is below. Fix what it says, and push again{one.can_redeploy ? ", or deploy this again" : ""}.
             </Text>
           ) : null}
         </Alert>

@@ -106,7 +106,7 @@ function Domain({ slug, one, may }: { slug: string; one: Schemas["DomainItem"]; 
                 Verify now
               </Button>
               <Sure label="Remove" title={`Remove ${one.display_name}?`} action="Remove" does={remove}>
-                It is routed no more within seconds. It can be added again.
+                Within seconds it no longer leads to the app. It can be added again.
               </Sure>
             </Group>
           ) : null}

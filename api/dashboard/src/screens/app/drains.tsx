@@ -76,7 +76,7 @@ function Drain({ slug, of, may }: { slug: string; of: Schemas["LogDrainItem"]; m
   const remove = useAction({
     run: () =>
       data(api.DELETE("/api/paas/apps/{app}/drains/{drain}", { params: { path: { app: slug, drain: of.id } } })),
-    done: `Nothing is forwarded to ${of.address} any more.`,
+    done: `Nothing more is forwarded to ${of.address}.`,
     changes: [["app", slug, "drains"]],
     quiet: true,
   });
@@ -85,10 +85,10 @@ function Drain({ slug, of, may }: { slug: string; of: Schemas["LogDrainItem"]; m
       <div className="grow">
         <Text className="mono break">{of.address}</Text>
         <Text size="sm" c="dimmed" className="break">
-          since <Ago at={of.created_at} />
+          added <Ago at={of.created_at} />
           {of.failing_since ? (
             <>
-              {" · nothing gets there since "}
+              {" · nothing gets there; that began "}
               <Ago at={of.failing_since} />
             </>
           ) : null}
@@ -104,11 +104,11 @@ function Drain({ slug, of, may }: { slug: string; of: Schemas["LogDrainItem"]; m
         <Sure
           label="Remove"
           of={`Remove the drain to ${of.address}`}
-          title={`Forward nothing to ${of.address}?`}
+          title={`Stop forwarding to ${of.address}?`}
           action="Remove"
           does={remove}
         >
-          Lines that it has not taken yet do not get there any more. The app's own log stays.
+          Lines that it has not taken yet no longer get there. The app's own log stays.
         </Sure>
       ) : null}
     </li>

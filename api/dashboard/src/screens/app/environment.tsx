@@ -230,7 +230,7 @@ function said(since: string | undefined, change: string | null | undefined): str
 }
 
 const whenItCounts = (runs: boolean) =>
-  runs ? "Saving rolls the app out once, without a gap." : "They count from the next release on.";
+  runs ? "Saving rolls the app out once, without a gap." : "They take effect with the next release.";
 
 function Previewed({ of }: { of: Preview }) {
   const parts = [

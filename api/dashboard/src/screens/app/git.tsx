@@ -56,8 +56,7 @@ export function Git({ app, repository }: { app: Schemas["AppAnswer"]; repository
           ) : null}
           {repository.deploy_key ? (
             <Sure label="New deploy key" size="sm" title="Make a new deploy key?" action="Make it" does={makeKey}>
-              The key of now is of no use any more: nothing can be fetched until the host of the repository has the new
-              one.
+              The current key stops working: nothing can be fetched until the host of the repository has the new one.
             </Sure>
           ) : (
             <Button variant="default" loading={makeKey.isPending} onClick={() => makeKey.mutate()}>
@@ -70,7 +69,7 @@ export function Git({ app, repository }: { app: Schemas["AppAnswer"]; repository
       <TextField
         name="git_url"
         label="Repository"
-        description="That Skypanel fetches from. Leave it empty for an app that is only pushed to."
+        description="Where Skypanel fetches from. Leave it empty for an app that is only pushed to."
         placeholder="https://github.com/you/my-app.git"
         disabled={!may.change}
         value={draft.git_url}

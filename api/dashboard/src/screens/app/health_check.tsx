@@ -39,7 +39,7 @@ export function HealthCheck({ app }: { app: Schemas["AppAnswer"] }) {
       <TextField
         name="health_check_path"
         label="Path"
-        description="That a healthy replica answers; without, /health if it answers, else whether the port is open."
+        description="The path that a healthy replica answers. Left empty: /health if that answers, otherwise whether the port is open."
         placeholder="/health"
         disabled={!may.change}
         value={draft.health_check_path}
@@ -48,7 +48,7 @@ export function HealthCheck({ app }: { app: Schemas["AppAnswer"] }) {
       <ChoiceField
         name="health_check_protocol"
         label="Protocol"
-        description="TCP only looks whether the port is open."
+        description="TCP only checks that the port is open."
         disabled={!may.change}
         data={[
           { value: "", label: "The usual" },
@@ -61,7 +61,7 @@ export function HealthCheck({ app }: { app: Schemas["AppAnswer"] }) {
       <TextField
         name="health_check_expected_status"
         label="Healthy statuses"
-        description="Numbers and ranges with commas between; without, 200 to 399."
+        description="Numbers and ranges, separated by commas. Left empty: 200 to 399."
         placeholder="200-299,401"
         disabled={!may.change}
         value={draft.health_check_expected_status}

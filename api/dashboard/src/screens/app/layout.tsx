@@ -69,7 +69,7 @@ export function AppLayout() {
       ) : null}
       {status === "failed" ? (
         <Text size="sm" c="dimmed" mt={4}>
-          Its first release failed, or it crashed too often and is not started any more.{" "}
+          Its first release failed, or it crashed too often and is no longer started.{" "}
           <LinkTo to="/apps/$app/logs" params={{ app: slug }} search={{ source: "app" }}>
             Read what it wrote last
           </LinkTo>

@@ -195,7 +195,7 @@ function Filters({ filters, app, onSet }: FiltersProps) {
           aria-label="Level"
           data={[
             { value: "", label: "Any level" },
-            ...LEVELS.map((value) => ({ value, label: value === "fatal" ? value : `${value} and graver` })),
+            ...LEVELS.map((value) => ({ value, label: value === "fatal" ? value : `${value} and worse` })),
           ]}
           value={filters.level ?? ""}
           onChange={(event) => onSet({ level: (event.currentTarget.value || undefined) as LogFilters["level"] })}

@@ -308,7 +308,7 @@ function Process({ of }: { of: Schemas["ProcessItem"] }) {
       <Status of={of.state} />
       {of.since ? (
         <Text size="sm" c="dimmed">
-          since <Ago at={of.since} />
+          began <Ago at={of.since} />
         </Text>
       ) : null}
     </li>

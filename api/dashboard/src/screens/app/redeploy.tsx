@@ -26,7 +26,7 @@ export function Redeploy({ slug, one, inList = false, disabled = false }: Redepl
     <Button
       variant="default"
       size={inList ? "xs" : "sm"}
-      title="Builds the same source once more, with the config vars of now."
+      title="Builds the same source once more, with the current config vars."
       disabled={disabled}
       loading={redeploy.isPending}
       onClick={() => redeploy.mutate(false)}

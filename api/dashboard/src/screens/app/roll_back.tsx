@@ -9,7 +9,7 @@ type Item = Schemas["DeploymentItem"];
 
 /** What rolling back is, beside the buttons for it. */
 export const ROLL_BACK_WORDS =
-  "Rolling back runs an earlier release again, with the config vars of now and without a build. It becomes a release of its own.";
+  "Rolling back runs an earlier release again, with the current config vars and without a build. It becomes a release of its own.";
 
 interface RollBackProps {
   slug: string;

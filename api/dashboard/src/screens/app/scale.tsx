@@ -43,7 +43,7 @@ function Sliders({ app, plans }: { app: Schemas["AppAnswer"]; plans: Schemas["Pl
           Replicas
         </Title>
         {types.length === 0 ? (
-          <Text c="dimmed">The app has no release yet, so that nobody knows its process types. Push it first.</Text>
+          <Text c="dimmed">The app has no release yet, so its process types are not known. Push it first.</Text>
         ) : (
           <Stack gap="lg">
             {types.map((type) => (

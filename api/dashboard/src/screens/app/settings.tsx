@@ -49,7 +49,7 @@ function Build({ app }: { app: Schemas["AppAnswer"] }) {
   const path = { app: app.slug };
   const save = useAction({
     run: () => data(api.PATCH("/api/paas/apps/{app}", { params: { path }, body: changed })),
-    done: "Saved. It counts from the next build on.",
+    done: "Saved. It takes effect with the next build.",
     changes: [["app", app.slug]],
     quiet: true,
   });
@@ -78,8 +78,8 @@ function Build({ app }: { app: Schemas["AppAnswer"] }) {
       <TextField
         name="buildpack"
         label="Buildpack"
-        description="A name such as nodejs, or a Git URL with an optional #branch; without, the first that fits the code."
-        placeholder="found by itself"
+        description="A name such as nodejs, or a Git URL with an optional #branch. Left empty: the first that fits the code."
+        placeholder="found automatically"
         disabled={!may.change}
         value={draft.buildpack}
         onSet={set("buildpack")}
@@ -101,7 +101,7 @@ function Names({ app }: { app: Schemas["AppAnswer"] }) {
     <SettingsForm id="names" title="Names" may={may.change} save={save} clear={clear}>
       <TextField
         name="name"
-        label="Name for people"
+        label="Display name"
         required
         maxLength={60}
         disabled={!may.change}
@@ -111,7 +111,7 @@ function Names({ app }: { app: Schemas["AppAnswer"] }) {
       <TextField
         name="subdomain"
         label="Subdomain"
-        description={`1 to 30 lower-case letters, digits and single dashes, beginning with a letter. Its address is ${app.host} now; requests to the one before are answered no more.`}
+        description={`1 to 30 lower-case letters, digits and single dashes, beginning with a letter. Its address is ${app.host} now; once changed, that one no longer answers.`}
         required
         maxLength={30}
         disabled={!may.change}

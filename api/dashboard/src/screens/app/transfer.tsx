@@ -62,8 +62,8 @@ function Move({ app, heirs, onClose }: { app: Schemas["AppAnswer"]; heirs: strin
     >
       <ChoiceField name="organization" label="To" data={heirs} data-autofocus value={heir} onSet={setHeir} />
       <Text size="sm">
-        It runs on. Who is only in {app.organization} sees it no more, what is being built is cancelled, and from now on{" "}
-        {heir} pays for it.
+        It runs on. Who is only in {app.organization} no longer sees it, what is being built is cancelled, and from now
+        on {heir} pays for it.
       </Text>
     </Dialog>
   );

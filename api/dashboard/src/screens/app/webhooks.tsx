@@ -80,7 +80,7 @@ function Webhook({ slug, of }: { slug: string; of: Schemas["WebhookItem"] }) {
   const changes = [["app", slug, "webhooks"]];
   const rotate = useAction({
     run: () => data(api.POST("/api/paas/apps/{app}/webhooks/{webhook}/rotate", { params: { path } })),
-    done: "There is a new secret; the old one holds for a while.",
+    done: "There is a new secret; the old one works for a while longer.",
     changes,
   });
   const remove = useAction({
@@ -114,7 +114,7 @@ function Webhook({ slug, of }: { slug: string; of: Schemas["WebhookItem"] }) {
             New secret
           </Button>
           <Sure label="Remove" title="Remove the webhook?" action="Remove" does={remove}>
-            What calls its address is answered that there is nothing, and deploys no more.
+            Calls to its address are answered that there is nothing there, and no longer deploy.
           </Sure>
         </Group>
         {open ? <Deliveries slug={slug} webhook={of.id} /> : null}
