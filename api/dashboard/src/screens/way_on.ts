@@ -2,5 +2,6 @@
 
 /** Only to a page of this dashboard, whoever made the link. */
 export function wayOn(to: string | undefined): string {
-  return to?.startsWith("/") && !to.startsWith("//") && !to.includes("\\") ? to : "/apps";
+  // A browser reads a backslash as a slash, and over tabs and line ends.
+  return to && /^\/(?!\/)[^\\\p{Cc}]*$/u.test(to) ? to : "/apps";
 }
