@@ -1,22 +1,45 @@
 // Money, sizes and rates in words. Amounts come as decimal text and are only rounded where they are shown.
 
+const FINE = { maximumFractionDigits: 4, maximumSignificantDigits: 2, roundingPriority: "morePrecision" } as const;
+
 /** An amount of money, such as "$0.0069"; small ones keep what makes them different. */
 export function money(amount: string, digits?: number): string {
-  const value = Number(amount);
-  const shown = digits ?? (value !== 0 && Math.abs(value) < 1 ? 4 : 2);
+  const isSmall = digits === undefined && Math.abs(Number(amount)) < 1;
+  return dollars(amount, isSmall ? FINE : { maximumFractionDigits: digits ?? 2 });
+}
+
+/** What an hour costs, which counts in parts of a cent as well where it is much. */
+export const hourly = (amount: string) => dollars(amount, FINE);
+
+function dollars(amount: string, precision: Intl.NumberFormatOptions): string {
   return new Intl.NumberFormat("en-US", {
     style: "currency",
     currency: "USD",
-    minimumFractionDigits: Math.min(2, shown),
-    maximumFractionDigits: shown,
-  }).format(value);
+    signDisplay: "negative",
+    minimumFractionDigits: 2,
+    ...precision,
+  }).format(amount as `${number}`);
 }
 
 /** Hours of a month, as plans count them. */
-const HOURS_OF_A_MONTH = 730;
+const HOURS_OF_A_MONTH = 730n;
 
 export function perMonth(anHour: string): string {
-  return money(String(Number(anHour) * HOURS_OF_A_MONTH), 2);
+  return money(`${exact(anHour) * HOURS_OF_A_MONTH}e-${DECIMALS}`, 2);
+}
+
+/** More than any amount has. */
+const DECIMALS = 18;
+
+/** An amount as a whole number, of parts that are as small as `DECIMALS` says: what is reckoned with it is exact. */
+export function exact(amount: string): bigint {
+  const [whole, part = ""] = amount.split(".");
+  return BigInt(whole + part.slice(0, DECIMALS).padEnd(DECIMALS, "0"));
+}
+
+/** An amount as people write it: without the zeros that the API fills it up with. */
+export function short(amount: string | null | undefined): string {
+  return amount?.replace(/\.([0-9]*[1-9])?0*$/, (_, digits) => (digits ? `.${digits}` : "")) ?? "";
 }
 
 /** Memory, counted as plans count it: a plan of 512 MB has 512 of them. */

@@ -5,7 +5,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useMemo, useState } from "react";
 import type { Schemas } from "../api/client";
 import { appsQuery, requestsQuery } from "../api/queries";
-import { count, money } from "../parts/amounts";
+import { count, hourly } from "../parts/amounts";
 import { ButtonTo, LinkTo } from "../parts/link";
 import { Loaded } from "../parts/loading";
 import { type Column, LongTable } from "../parts/long_table";
@@ -109,6 +109,6 @@ const columnsWith = (several: boolean, requests: RequestsByApp | undefined): Col
     width: "11%",
     cell: (app) => <PerMinute of={requests?.[app.id]} />,
   },
-  { head: "Cost an hour", className: "numeric", width: "12%", cell: (app) => money(app.cost_per_hour) },
+  { head: "Cost an hour", className: "numeric", width: "12%", cell: (app) => hourly(app.cost_per_hour) },
   { head: "Changed", className: "wide", cell: (app) => <Ago at={app.updated_at} /> },
 ];

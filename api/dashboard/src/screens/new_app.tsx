@@ -6,7 +6,7 @@ import { useState } from "react";
 import { api, data, type Schemas } from "../api/client";
 import { meQuery, plansQuery } from "../api/queries";
 import { useAction } from "../parts/action";
-import { count, money, ram } from "../parts/amounts";
+import { count, hourly, money, ram } from "../parts/amounts";
 import { ChoiceField, TextField } from "../parts/fields";
 import { Form } from "../parts/form";
 import { ButtonTo, LinkTo } from "../parts/link";
@@ -124,7 +124,7 @@ function Fields({ plans, chosen, organizations }: FieldsProps) {
                   </Text>
                 </div>
                 <div className="numeric">
-                  <Text fw={600}>{money(one.price_per_hour)} an hour</Text>
+                  <Text fw={600}>{hourly(one.price_per_hour)} an hour</Text>
                   <Text size="sm" c="dimmed">
                     {money(one.price_per_month, 2)} a month
                   </Text>

@@ -4,7 +4,7 @@ import { Alert, Anchor, Group, NativeSelect, Stack, Table, Text, Title } from "@
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { invoicesQuery, organizationsQuery, type UsageGroup, usageQuery, walletQuery } from "../api/queries";
-import { money } from "../parts/amounts";
+import { hourly, money } from "../parts/amounts";
 import { Fact } from "../parts/fact";
 import { Loaded } from "../parts/loading";
 import { Head } from "../parts/page";
@@ -65,7 +65,7 @@ function Wallet({ of }: { of: string }) {
             <Fact title="Balance" value={money(wallet.balance, 2)} more={lasts(wallet)} />
             <Fact title="This month so far" value={money(wallet.month_to_date)} more={wallet.month} />
             <Fact title="Forecast" value={money(wallet.forecast)} more="if everything goes on as it is" />
-            <Fact title="Now" value={`${money(wallet.cost_per_hour)} an hour`} more="for all that runs" />
+            <Fact title="Now" value={`${hourly(wallet.cost_per_hour)} an hour`} more="for all that runs" />
           </dl>
         </Stack>
       )}

@@ -5,7 +5,7 @@ import { useQuery } from "@tanstack/react-query";
 import { api, data, type Schemas } from "../api/client";
 import { walletQuery } from "../api/queries";
 import { useAction } from "../parts/action";
-import { money } from "../parts/amounts";
+import { money, short } from "../parts/amounts";
 import { useDraft } from "../parts/draft";
 import { TextField } from "../parts/fields";
 import { Form } from "../parts/form";
@@ -119,9 +119,4 @@ function Thresholds({ of, alerts }: { of: string; alerts: Schemas["WalletAlerts"
       </Group>
     </Form>
   );
-}
-
-/** An amount as people write it: without the zeros that the API fills it up with. */
-function short(amount: string | null | undefined): string {
-  return amount?.replace(/\.([0-9]*[1-9])?0*$/, (_, digits) => (digits ? `.${digits}` : "")) ?? "";
 }

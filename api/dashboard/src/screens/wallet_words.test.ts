@@ -46,6 +46,10 @@ test("a budget says how much of it is used up, and where that goes", () => {
   expect(budgetUsed(of("7.999999", "9"))).toBe(79);
   expect(budgetUsed(of("8.000000", "9"))).toBe(80);
   expect(budgetUsed(of("12", "9"))).toBe(120);
+  // As exact as the API, which warns by it; a float says one less.
+  const used = (charged: string, budget: string) =>
+    budgetUsed(wallet({ month_charged: charged, alerts: alerts({ month_budget: budget }) }));
+  expect([used("0.290000", "1.000000"), used("16.40", "20.50")]).toEqual([29, 80]);
   expect(budgetUsed(wallet({ month_charged: "3" }))).toBe(0);
   expect(warnedOfBudget(of("8", "10"))).toBe("People are warned at 80 % and at 100 %. Nothing is stopped for it.");
   expect(warnedOfBudget(of("8", "11"))).toContain("comes to $11.00. People");

@@ -1,6 +1,6 @@
 // How long a wallet lasts, and when its people are warned, in words.
 import type { Schemas } from "../api/client";
-import { count, money } from "../parts/amounts";
+import { count, exact, money } from "../parts/amounts";
 
 const HOUR_MS = 3_600_000;
 const day = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium" });
@@ -50,8 +50,8 @@ export function warnedBelow(alerts: Schemas["WalletAlerts"]): string {
 
 /** How much of its budget the month was charged, in whole percent; 0 without a budget. */
 export function budgetUsed(wallet: Schemas["WalletAnswer"]): number {
-  const budget = Number(wallet.alerts.month_budget ?? 0);
-  return budget > 0 ? Math.floor((100 * Number(wallet.month_charged)) / budget) : 0;
+  const budget = exact(wallet.alerts.month_budget ?? "0");
+  return budget > 0n ? Number((100n * exact(wallet.month_charged)) / budget) : 0;
 }
 
 /** When people are warned of the budget, and where the month is going. */

@@ -4,7 +4,7 @@ import { keepPreviousData, useInfiniteQuery, useQuery } from "@tanstack/react-qu
 import { useMemo } from "react";
 import type { Schemas } from "../../api/client";
 import { adminAppsQuery, adminRequestsQuery } from "../../api/queries";
-import { money } from "../../parts/amounts";
+import { hourly, money } from "../../parts/amounts";
 import { LinkTo } from "../../parts/link";
 import { type Column, LongTable } from "../../parts/long_table";
 import { Paged } from "../../parts/paged";
@@ -33,7 +33,7 @@ const columnsWith = (requests: RequestsByApp | undefined): Column<App>[] => [
     width: "11%",
     cell: (one) => <PerMinute of={requests?.[one.id]} />,
   },
-  { head: "Cost an hour", className: "numeric wide", width: "12%", cell: (one) => money(one.cost_per_hour) },
+  { head: "Cost an hour", className: "numeric wide", width: "12%", cell: (one) => hourly(one.cost_per_hour) },
   { head: "This month", className: "numeric", width: "13%", cell: (one) => money(one.cost_month) },
 ];
 

@@ -5,7 +5,7 @@ import { useMemo, useState } from "react";
 import { api, data, type Schemas } from "../../api/client";
 import { adminBillingQuery } from "../../api/queries";
 import { useAction } from "../../parts/action";
-import { count, money } from "../../parts/amounts";
+import { count, hourly, money } from "../../parts/amounts";
 import { Fact } from "../../parts/fact";
 import { Failed, Waiting } from "../../parts/loading";
 import { type Column, LongTable } from "../../parts/long_table";
@@ -61,7 +61,7 @@ function Totals({ of }: { of: Schemas["BillingAnswer"] }) {
         <Fact title="In all wallets" value={money(of.balance, 2)} />
         <Fact title="Used this month" value={money(of.month_cost)} more={`${of.month}, as far as settled`} />
         <Fact title="Charged this month" value={money(of.month_charged)} more={of.month} />
-        <Fact title="Now" value={`${money(of.cost_per_hour)} an hour`} more="for all that runs" />
+        <Fact title="Now" value={`${hourly(of.cost_per_hour)} an hour`} more="for all that runs" />
       </dl>
       <Group gap="sm">
         <Button variant="default" loading={settle.isPending} onClick={() => settle.mutate()}>
@@ -91,7 +91,7 @@ function Totals({ of }: { of: Schemas["BillingAnswer"] }) {
 const columns = (ask: (asked: Asked) => void): Column<Organization>[] => [
   { head: "Organisation", className: "break", cell: (one) => <strong>{one.name}</strong> },
   { head: "Balance", className: "numeric", cell: (one) => money(one.balance, 2) },
-  { head: "Cost an hour", className: "numeric wide", cell: (one) => money(one.cost_per_hour) },
+  { head: "Cost an hour", className: "numeric wide", cell: (one) => hourly(one.cost_per_hour) },
   { head: "This month", className: "numeric wide", cell: (one) => money(one.month_cost) },
   { head: "Suspended apps", className: "numeric wide", cell: (one) => one.suspended_apps },
   { head: "Charged", className: "numeric wide", cell: (one) => money(one.month_charged) },

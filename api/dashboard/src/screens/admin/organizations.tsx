@@ -6,7 +6,7 @@ import { useState } from "react";
 import { api, data, type Schemas } from "../../api/client";
 import { adminOrganizationsQuery } from "../../api/queries";
 import { useAction } from "../../parts/action";
-import { count, money } from "../../parts/amounts";
+import { count, hourly, money } from "../../parts/amounts";
 import { Dialog } from "../../parts/dialog";
 import { useDraft } from "../../parts/draft";
 import { TextField } from "../../parts/fields";
@@ -62,7 +62,7 @@ function Row({ of, onAsk }: { of: Item; onAsk: (what: What) => void }) {
           {of.deleting_at ? <Status of="deleting" /> : of.suspended_at ? <Status of="suspended" /> : null}
         </Group>
         <Text size="sm" c="dimmed">
-          {count(of.apps, "app")} ({of.running_apps} running), {count(of.members, "member")}, {money(of.cost_per_hour)}{" "}
+          {count(of.apps, "app")} ({of.running_apps} running), {count(of.members, "member")}, {hourly(of.cost_per_hour)}{" "}
           an hour, {money(of.cost_month)} this month, balance {money(of.balance, 2)}
         </Text>
       </div>

@@ -2,7 +2,7 @@
 import { Stack, Table, Text, Title } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { adminOverviewQuery, healthQuery } from "../../api/queries";
-import { count, money, ram } from "../../parts/amounts";
+import { count, hourly, money, ram } from "../../parts/amounts";
 import { Fact } from "../../parts/fact";
 import { Loaded } from "../../parts/loading";
 import { Status } from "../../parts/status";
@@ -33,7 +33,7 @@ export function AdminOverview() {
               <Fact title="Nodes" value={String(sum(all.worker_nodes))} more={listed(all.worker_nodes)} />
               <Fact
                 title="Cost"
-                value={`${money(all.resource_usage.cost_per_hour)} an hour`}
+                value={`${hourly(all.resource_usage.cost_per_hour)} an hour`}
                 more={`${money(all.resource_usage.total_cost_month)} this month`}
               />
               <Fact

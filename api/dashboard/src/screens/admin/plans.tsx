@@ -5,7 +5,7 @@ import { useState } from "react";
 import { api, data, type Schemas } from "../../api/client";
 import { adminPlansQuery } from "../../api/queries";
 import { useAction } from "../../parts/action";
-import { count, money, perMonth, ram } from "../../parts/amounts";
+import { count, hourly, money, perMonth, ram, short } from "../../parts/amounts";
 import { Dialog } from "../../parts/dialog";
 import { LinesField, TextField } from "../../parts/fields";
 import { Loaded } from "../../parts/loading";
@@ -15,6 +15,7 @@ import { featureLines, featuresOf } from "../features";
 
 type Plan = Schemas["AdminPlanItem"];
 
+const PRICE = "[0-9]+(\\.[0-9]+)?";
 const CHANGES = [["admin", "plans"], ["plans"]];
 
 export function AdminPlans() {
@@ -55,7 +56,7 @@ export function AdminPlans() {
                     <Table.Td className="numeric wide">{ram(one.ram_mb)}</Table.Td>
                     <Table.Td className="numeric wide">{one.disk_gb} GB</Table.Td>
                     <Table.Td className="numeric wide">up to {one.max_replicas}</Table.Td>
-                    <Table.Td className="numeric">{money(one.price_per_hour)}</Table.Td>
+                    <Table.Td className="numeric">{hourly(one.price_per_hour)}</Table.Td>
                     <Table.Td className="numeric wide">{money(one.price_per_month, 2)}</Table.Td>
                     <Table.Td className="numeric">{one.apps}</Table.Td>
                     <Table.Td>
@@ -110,7 +111,7 @@ const NUMBERS = [
 function Edit({ of, last, onClose }: { of: Plan | null; last: number; onClose: () => void }) {
   const [name, setName] = useState(of?.name ?? "");
   const [cores, setCores] = useState(of?.cpu_cores ?? "0.5");
-  const [price, setPrice] = useState(of ? String(Number(of.price_per_hour)) : "");
+  const [price, setPrice] = useState(short(of?.price_per_hour));
   const [features, setFeatures] = useState(featureLines(of?.features ?? {}));
   const [numbers, setNumbers] = useState<Record<(typeof NUMBERS)[number][0], number>>({
     ram_mb: of?.ram_mb ?? 512,
@@ -160,10 +161,10 @@ function Edit({ of, last, onClose }: { of: Plan | null; last: number; onClose: (
         <TextField
           name="price_per_hour"
           label="Price of a replica an hour"
-          description={Number(price) > 0 ? `${perMonth(price)} a month` : "In dollars."}
+          description={new RegExp(`^${PRICE}$`).test(price) ? `${perMonth(price)} a month` : "In dollars."}
           required
           inputMode="decimal"
-          pattern="[0-9]+(\.[0-9]+)?"
+          pattern={PRICE}
           value={price}
           onSet={setPrice}
         />

@@ -14,7 +14,7 @@ import {
   processesQuery,
 } from "../../api/queries";
 import { useAction } from "../../parts/action";
-import { cores, count, duration, memory, money, perMonth, perSecond } from "../../parts/amounts";
+import { cores, count, duration, hourly, memory, perMonth, perSecond } from "../../parts/amounts";
 import { Fact } from "../../parts/fact";
 import { Happened } from "../../parts/happened";
 import { LinkTo } from "../../parts/link";
@@ -140,7 +140,7 @@ function Facts({ app, deployments }: OfApp) {
       />
       <Fact
         title="Cost"
-        value={`${money(app.cost_per_hour)} an hour`}
+        value={`${hourly(app.cost_per_hour)} an hour`}
         more={`plan ${app.plan}, ${perMonth(app.cost_per_hour)} a month at that`}
       />
     </dl>

@@ -7,7 +7,7 @@ import { useState } from "react";
 import { api, data, type Schemas } from "../../api/client";
 import { appQuery, plansQuery, walletQuery } from "../../api/queries";
 import { useAction } from "../../parts/action";
-import { count, money, perMonth, ram } from "../../parts/amounts";
+import { count, hourly, perMonth, ram } from "../../parts/amounts";
 import { Loaded, Refused } from "../../parts/loading";
 import { LOOK_ONLY, useMay } from "../../parts/roles";
 import { useNow } from "../../parts/time";
@@ -74,7 +74,7 @@ function Sliders({ app, plans }: { app: Schemas["AppAnswer"]; plans: Schemas["Pl
               <Apply app={app} wanted={changed} onDone={() => setWanted({})} />
             ) : (
               <Text size="sm" c="dimmed">
-                {money(app.cost_per_hour)} an hour now. The plan {app.plan} allows up to {plan?.max_replicas ?? 1} of
+                {hourly(app.cost_per_hour)} an hour now. The plan {app.plan} allows up to {plan?.max_replicas ?? 1} of
                 each.
               </Text>
             )}
@@ -148,7 +148,7 @@ function Cost({ of, organization }: { of: Schemas["PricedChange"] | undefined; o
   return (
     <div aria-live="polite">
       <Text size="sm" data-cost>
-        {money(of.cost_per_hour_before)} → <strong>{money(of.cost_per_hour_after)} an hour</strong>,{" "}
+        {hourly(of.cost_per_hour_before)} → <strong>{hourly(of.cost_per_hour_after)} an hour</strong>,{" "}
         {perMonth(of.cost_per_hour_after)} a month
       </Text>
       {end ? (
@@ -191,7 +191,7 @@ function PlanChoice({ app, plans, may }: { app: Schemas["AppAnswer"]; plans: Sch
           aria-labelledby="plan"
           data={plans.map((one) => ({
             value: one.id,
-            label: `${one.name}: ${one.cpu_cores} CPU, ${ram(one.ram_mb)}, up to ${count(one.max_replicas, "replica")}, ${money(one.price_per_hour)} an hour`,
+            label: `${one.name}: ${one.cpu_cores} CPU, ${ram(one.ram_mb)}, up to ${count(one.max_replicas, "replica")}, ${hourly(one.price_per_hour)} an hour`,
           }))}
           disabled={!may}
           value={chosen}
