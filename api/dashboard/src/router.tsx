@@ -294,6 +294,8 @@ const table = root.addChildren([
 export const router = createRouter({
   routeTree: table,
   defaultPreload: "intent",
+  // What somebody typed or chose for one app is not meant for another.
+  defaultRemountDeps: ({ params }) => params,
   defaultPendingComponent: () => (
     <main className="main">
       <Waiting />
