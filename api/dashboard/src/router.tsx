@@ -14,7 +14,8 @@ import { hasEnded } from "./api/session";
 import { Failed, Waiting } from "./parts/loading";
 import { filtersOf } from "./screens/app/log_filters";
 import { ofOrganization } from "./screens/chosen_organization";
-import { NoSuchPage, NotFound } from "./screens/not_found";
+import { NoSuchPage } from "./screens/no_such_page";
+import { NotFound } from "./screens/not_found";
 import { Shell } from "./screens/shell";
 import { wayOn } from "./screens/way_on";
 

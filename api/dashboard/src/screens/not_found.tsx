@@ -1,9 +1,8 @@
-// For addresses that mean nothing.
+// For addresses that mean nothing, within what surrounds every screen.
 import { Stack, Text, Title } from "@mantine/core";
 import { ButtonTo } from "../parts/link";
 import { useTitle } from "../parts/page";
 
-/** Within what surrounds every screen. */
 export function NotFound() {
   useTitle("Nothing here");
   return (
@@ -16,13 +15,5 @@ export function NotFound() {
       </Text>
       <ButtonTo to="/apps">Your apps</ButtonTo>
     </Stack>
-  );
-}
-
-export function NoSuchPage() {
-  return (
-    <main className="main">
-      <NotFound />
-    </main>
   );
 }

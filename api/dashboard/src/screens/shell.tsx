@@ -5,7 +5,7 @@ import { notifications } from "@mantine/notifications";
 import { IconKeyboard, IconLogout, IconMoon, IconSun, IconUserCircle } from "@tabler/icons-react";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link, Outlet, useNavigate } from "@tanstack/react-router";
-import { useEffect, useState } from "react";
+import { type ReactNode, useEffect, useState } from "react";
 import { api, data } from "../api/client";
 import { isSessionEnd, Problem, words } from "../api/problem";
 import { meQuery } from "../api/queries";
@@ -16,7 +16,7 @@ import { Shortcuts } from "./shortcuts";
 import { SignInAgain } from "./sign_in_again";
 import { WalletNotice } from "./wallet_notice";
 
-export function Shell() {
+export function Shell({ children = <Outlet /> }: { children?: ReactNode }) {
   const me = useQuery(meQuery);
   const ended = useSessionEnded();
   const connection = useChanges();
@@ -56,7 +56,7 @@ export function Shell() {
       </div>
       <WalletNotice />
       <main className="main" id="content" tabIndex={-1}>
-        <Outlet />
+        {children}
       </main>
       <Shortcuts shown={shortcuts} onShow={showShortcuts} />
       {ended && me.data ? <SignInAgain email={me.data.email} /> : null}
