@@ -1,6 +1,7 @@
 // An action of the API behind a button: what it says when it is done, and what is read again after it.
 import { notifications } from "@mantine/notifications";
 import { type QueryKey, useMutation, useQueryClient } from "@tanstack/react-query";
+import { useEffect, useRef } from "react";
 import { isSessionEnd, words } from "../api/problem";
 
 export interface Action<In, Out> {
@@ -12,13 +13,20 @@ export interface Action<In, Out> {
   /** What is read again. */
   changes?: QueryKey[];
   onDone?: (out: Out, input: In) => void;
-  /** Whether the screen shows the problem itself, so that no notification does. */
+  /** Whether the screen shows the problem itself, so that no notification does while it is there. */
   quiet?: boolean;
 }
 
 export function useAction<In = void, Out = unknown>(action: Action<In, Out>) {
   const { run, done, isGood = () => true, changes = [], onDone, quiet } = action;
   const cache = useQueryClient();
+  const shown = useRef(false);
+  useEffect(() => {
+    shown.current = true;
+    return () => {
+      shown.current = false;
+    };
+  }, []);
   return useMutation<Out, Error, In>({
     mutationFn: run,
     onSuccess: async (out, input) => {
@@ -28,7 +36,7 @@ export function useAction<In = void, Out = unknown>(action: Action<In, Out>) {
       await Promise.all(changes.map((queryKey) => cache.invalidateQueries({ queryKey })));
     },
     onError: (error) => {
-      if (quiet || isSessionEnd(error)) return;
+      if ((quiet && shown.current) || isSessionEnd(error)) return;
       const message = words(error);
       // It stays until it was read, and is not said twice.
       notifications.show({ id: message, title: "That did not work", message, color: "red", autoClose: false });

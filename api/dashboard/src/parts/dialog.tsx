@@ -23,15 +23,25 @@ interface DialogProps {
 
 export function Dialog(props: DialogProps) {
   const { title, onClose, onSubmit, action, back = "Leave it", danger, pending, disabled, error, size = "md" } = props;
+  // Closed while it is done it would look called off, and nobody would be told if it failed.
+  const isFree = !pending;
   return (
-    <Modal opened onClose={onClose} title={title} size={size}>
+    <Modal
+      opened
+      onClose={onClose}
+      title={title}
+      size={size}
+      closeOnEscape={isFree}
+      closeOnClickOutside={isFree}
+      closeButtonProps={{ disabled: !isFree }}
+    >
       <FormBody onSubmit={onSubmit} pending={pending} error={error}>
         {(rest) => (
           <Stack>
             {props.children}
             <Refused error={rest} />
             <Group justify="flex-end">
-              <Button variant="default" onClick={onClose}>
+              <Button variant="default" disabled={!isFree} onClick={onClose}>
                 {back}
               </Button>
               <Button type="submit" color={danger ? "red" : undefined} disabled={disabled} loading={pending}>
