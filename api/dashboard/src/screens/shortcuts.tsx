@@ -41,7 +41,16 @@ interface ShortcutsProps {
 export function Shortcuts({ shown, onShow: setShown }: ShortcutsProps) {
   const navigate = useNavigate();
   const pressed = useRef(0);
-  useHotkeys([["mod+K", () => setShown("palette")]]);
+  const onPalette = (event: globalThis.KeyboardEvent) => {
+    const at = event.target instanceof Element ? event.target : null;
+    // There it is a key of the shell.
+    if (at?.closest(".xterm")) return;
+    event.preventDefault();
+    // A dialog is answered first.
+    if (shown || !at?.closest("[role=dialog]")) setShown("palette");
+  };
+  // Within fields as well, unlike keys that are typed there.
+  useHotkeys([["mod+K", onPalette, { preventDefault: false }]], []);
   useSingleHotkeys([
     [
       "/",
