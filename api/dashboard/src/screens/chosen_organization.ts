@@ -1,5 +1,6 @@
 // Which of the person's organisations a screen shows: its address says so, for links, for going back, and for a reload.
-import { useNavigate, useSearch } from "@tanstack/react-router";
+import { useSearch } from "@tanstack/react-router";
+import { useGoOn } from "../parts/go_on";
 
 interface OfOrganization {
   /** Its name; without, the first of them. */
@@ -16,9 +17,9 @@ export function ofOrganization({ organization }: Record<string, unknown>): OfOrg
 /** For the routes whose address is checked by that. */
 export function useChosenOrganization(): [string | undefined, (name: string) => void] {
   const { organization } = useSearch({ strict: false });
-  const navigate = useNavigate();
+  const goOn = useGoOn();
   return [
     organization,
-    (name) => void navigate({ to: ".", search: { organization: name }, replace: true, resetScroll: false }),
+    (name) => void goOn({ to: ".", search: { organization: name }, replace: true, resetScroll: false }),
   ];
 }

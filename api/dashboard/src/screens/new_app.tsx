@@ -1,7 +1,7 @@
 // Makes an app, and leads to its page, where the commands for the first push are.
 import { Group, Radio, Stack, Text } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
-import { getRouteApi, useNavigate } from "@tanstack/react-router";
+import { getRouteApi } from "@tanstack/react-router";
 import { useState } from "react";
 import { api, data, type Schemas } from "../api/client";
 import { meQuery, plansQuery } from "../api/queries";
@@ -9,6 +9,7 @@ import { useAction } from "../parts/action";
 import { count, hourly, money, ram } from "../parts/amounts";
 import { ChoiceField, TextField } from "../parts/fields";
 import { Form } from "../parts/form";
+import { useGoOn } from "../parts/go_on";
 import { ButtonTo, LinkTo } from "../parts/link";
 import { Loaded } from "../parts/loading";
 import { Head } from "../parts/page";
@@ -53,7 +54,7 @@ interface FieldsProps {
 }
 
 function Fields({ plans, chosen, organizations }: FieldsProps) {
-  const navigate = useNavigate();
+  const goOn = useGoOn();
   const [slug, setSlug] = useState("");
   const [picked, setPicked] = useState("");
   const organization = organizations.includes(picked) ? picked : (organizations[0] ?? "");
@@ -68,7 +69,7 @@ function Fields({ plans, chosen, organizations }: FieldsProps) {
       ),
     done: (app: Schemas["AppItem"]) => `${app.slug} is there. Push to it.`,
     changes: [["apps"]],
-    onDone: (app) => void navigate({ to: "/apps/$app", params: { app: app.slug } }),
+    onDone: (app) => void goOn({ to: "/apps/$app", params: { app: app.slug } }),
     quiet: true,
   });
   return (

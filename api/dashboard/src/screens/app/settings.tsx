@@ -1,7 +1,7 @@
 // What an app is built from and how, how its health is checked, where its log goes, what it is called, and its end.
 import { Button, Stack, Text, Title } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
-import { getRouteApi, useNavigate } from "@tanstack/react-router";
+import { getRouteApi } from "@tanstack/react-router";
 import { useState } from "react";
 import { api, data, type Schemas } from "../../api/client";
 import { appQuery, repositoryQuery } from "../../api/queries";
@@ -9,6 +9,7 @@ import { useAction } from "../../parts/action";
 import { Dialog } from "../../parts/dialog";
 import { useDraft } from "../../parts/draft";
 import { TextField } from "../../parts/fields";
+import { useGoOn } from "../../parts/go_on";
 import { Loaded } from "../../parts/loading";
 import { useMay } from "../../parts/roles";
 import { Drains } from "./drains";
@@ -126,7 +127,7 @@ function Destroy({ app }: { app: Schemas["AppAnswer"] }) {
   const may = useMay(app.organization_id);
   const [asked, setAsked] = useState(false);
   const [typed, setTyped] = useState("");
-  const navigate = useNavigate();
+  const goOn = useGoOn();
   const destroy = useAction({
     run: () =>
       data(
@@ -134,7 +135,7 @@ function Destroy({ app }: { app: Schemas["AppAnswer"] }) {
       ),
     done: `${app.slug} is being destroyed.`,
     changes: [["apps"]],
-    onDone: () => void navigate({ to: "/apps" }),
+    onDone: () => void goOn({ to: "/apps", ignoreBlocker: true }),
     quiet: true,
   });
   if (!may.own) return null;
