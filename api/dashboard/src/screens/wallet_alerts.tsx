@@ -12,6 +12,7 @@ import { Form } from "../parts/form";
 import { LinkTo } from "../parts/link";
 import { Loaded } from "../parts/loading";
 import { useMay } from "../parts/roles";
+import { Unsaved } from "../parts/unsaved";
 import { budgetUsed, warnedBelow, warnedOfBudget } from "./wallet_words";
 
 type Wallet = Schemas["WalletAnswer"];
@@ -68,9 +69,9 @@ function Budget({ of }: { of: Wallet }) {
 
 function Thresholds({ of, alerts }: { of: string; alerts: Schemas["WalletAlerts"] }) {
   const { low_balance_hours: own, platform_low_balance_hours: platform, last_warning_hours: last } = alerts;
-  const { draft, changed, set, clear } = useDraft({ hours: own?.toString() ?? "", budget: short(alerts.month_budget) });
+  const { draft, set, send, unsaved } = useDraft({ hours: own?.toString() ?? "", budget: short(alerts.month_budget) });
   const save = useAction({
-    run: () =>
+    run: (changed: Partial<typeof draft>) =>
       data(
         api.PATCH("/api/organizations/{organization}/wallet", {
           params: { path: { organization: of } },
@@ -82,18 +83,18 @@ function Thresholds({ of, alerts }: { of: string; alerts: Schemas["WalletAlerts"
       ),
     done: "People are warned by these from now on.",
     changes: [["organizations", of, "wallet"]],
-    onDone: clear,
     quiet: true,
   });
   return (
     <Form
       label="When people are warned"
-      onSubmit={() => save.mutate()}
+      onSubmit={() => send(save)}
       action="Save"
       main={false}
       pending={save.isPending}
       error={save.error}
     >
+      <Unsaved changes={unsaved(save)} />
       <Group gap="md" align="start">
         <TextField
           className="grow"

@@ -2,11 +2,11 @@
 // be tried before it is saved.
 import { Alert, Button, Group, Stack, Switch, Text, Title } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
-import { useState } from "react";
 import { api, data, type Schemas } from "../../api/client";
 import { adminSettingsQuery } from "../../api/queries";
 import { useAction } from "../../parts/action";
 import { count } from "../../parts/amounts";
+import { useDraft } from "../../parts/draft";
 import { ChoiceField, TextField } from "../../parts/fields";
 import { FormBody, useReason } from "../../parts/form";
 import { Loaded, Refused } from "../../parts/loading";
@@ -26,8 +26,7 @@ export function AdminSettings() {
 
 function Settings({ settings }: { settings: Item[] }) {
   const { settled, field } = useSearch("Search settings");
-  const [changed, setChanged] = useState<Values>({});
-  const set = (key: string, value: Schemas["SettingValue"]) => setChanged((before) => ({ ...before, [key]: value }));
+  const { draft, changed, set, discard, send, unsaved } = useDraft(valuesOf(settings), { exact: true });
   const wanted = settled.toLowerCase();
   const shown = settings.filter(
     (one) => one.key.toLowerCase().includes(wanted) || one.description.toLowerCase().includes(wanted),
@@ -35,28 +34,28 @@ function Settings({ settings }: { settings: Item[] }) {
   const groups = [...new Set(shown.map((one) => one.group))];
   const number = Object.keys(changed).length;
   const save = useAction({
-    run: () => data(api.PUT("/api/admin/paas/settings", { body: { settings: changed } })),
+    run: (changed: Partial<Values>) =>
+      data(api.PUT("/api/admin/paas/settings", { body: { settings: changed as Values } })),
     done: "Saved. Every process of Skypanel sees it within a second.",
     changes: [["admin", "settings"]],
-    onDone: () => setChanged({}),
     quiet: true,
   });
   const validate = useAction({
-    run: () => data(api.POST("/api/admin/paas/settings/validate", { body: { settings: changed } })),
+    run: () => data(api.POST("/api/admin/paas/settings/validate", { body: { settings: changed as Values } })),
     quiet: true,
   });
   return (
     <Stack gap="lg" maw={860}>
       {field}
-      {number > 0 ? <Unsaved changes={number} /> : null}
-      <FormBody onSubmit={() => save.mutate()} pending={save.isPending} error={save.error}>
+      <Unsaved changes={unsaved(save)} />
+      <FormBody onSubmit={() => send(save)} pending={save.isPending} error={save.error}>
         {(rest) => (
           <Stack gap="lg">
             <Group gap="xs" className="stays">
               <Button type="submit" disabled={number === 0} loading={save.isPending}>
                 {number === 0 ? "Save" : `Save ${count(number, "change")}`}
               </Button>
-              <Button variant="default" disabled={number === 0} onClick={() => setChanged({})}>
+              <Button variant="default" disabled={number === 0} onClick={discard}>
                 Discard
               </Button>
               <Button variant="default" loading={validate.isPending} onClick={() => validate.mutate()}>
@@ -75,12 +74,7 @@ function Settings({ settings }: { settings: Item[] }) {
                   {shown
                     .filter((one) => one.group === group)
                     .map((one) => (
-                      <Setting
-                        key={one.key}
-                        of={one}
-                        value={one.key in changed ? changed[one.key] : one.value}
-                        onSet={(value) => set(one.key, value)}
-                      />
+                      <Setting key={one.key} of={one} value={draft[one.key] ?? null} onSet={set(one.key)} />
                     ))}
                 </Stack>
               </section>
@@ -92,9 +86,14 @@ function Settings({ settings }: { settings: Item[] }) {
   );
 }
 
+/** A masked one is empty until another is typed. */
+function valuesOf(settings: Item[]): Values {
+  return Object.fromEntries(settings.map((one) => [one.key, one.sensitive ? "" : one.value]));
+}
+
 interface SettingProps {
   of: Item;
-  value: Schemas["SettingValue"] | undefined;
+  value: Schemas["SettingValue"];
   onSet: (value: Schemas["SettingValue"]) => void;
 }
 

@@ -11,7 +11,7 @@ import { SettingsForm } from "./settings_form";
 
 export function Git({ app, repository }: { app: Schemas["AppAnswer"]; repository: Schemas["RepositoryView"] }) {
   const may = useMay(app.organization_id);
-  const { draft, changed, set, clear } = useDraft({
+  const of = useDraft({
     git_url: repository.git_url ?? "",
     git_branch: repository.git_branch,
     auto_deploy: repository.auto_deploy,
@@ -20,7 +20,7 @@ export function Git({ app, repository }: { app: Schemas["AppAnswer"]; repository
   const path = { app: app.slug };
   const changes = [["app", app.slug], ["apps"]];
   const save = useAction({
-    run: () =>
+    run: (changed: typeof of.changed) =>
       data(
         api.PATCH("/api/paas/apps/{app}/repository", {
           params: { path },
@@ -45,8 +45,8 @@ export function Git({ app, repository }: { app: Schemas["AppAnswer"]; repository
       id="git"
       title="Git"
       may={may.change}
+      of={of}
       save={save}
-      clear={clear}
       more={
         <>
           {repository.git_url ? (
@@ -72,8 +72,8 @@ export function Git({ app, repository }: { app: Schemas["AppAnswer"]; repository
         description="Where Skypanel fetches from. Leave it empty for an app that is only pushed to."
         placeholder="https://github.com/you/my-app.git"
         disabled={!may.change}
-        value={draft.git_url}
-        onSet={set("git_url")}
+        value={of.draft.git_url}
+        onSet={of.set("git_url")}
       />
       <TextField
         name="git_branch"
@@ -81,8 +81,8 @@ export function Git({ app, repository }: { app: Schemas["AppAnswer"]; repository
         description="The branch that is released, by a push as well."
         required
         disabled={!may.change}
-        value={draft.git_branch}
-        onSet={set("git_branch")}
+        value={of.draft.git_branch}
+        onSet={of.set("git_branch")}
       />
       <TextField
         name="token"
@@ -93,14 +93,14 @@ export function Git({ app, repository }: { app: Schemas["AppAnswer"]; repository
           repository.has_token ? "There is one; another replaces it." : "For a private repository over HTTPS."
         }
         disabled={!may.change}
-        value={draft.token}
-        onSet={set("token")}
+        value={of.draft.token}
+        onSet={of.set("token")}
       />
       <Switch
         label="Deploy by itself when the host tells of a push"
         disabled={!may.change}
-        checked={draft.auto_deploy}
-        onChange={(event) => set("auto_deploy")(event.currentTarget.checked)}
+        checked={of.draft.auto_deploy}
+        onChange={(event) => of.set("auto_deploy")(event.currentTarget.checked)}
       />
       {repository.deploy_key ? <Command text={repository.deploy_key} label="Copy the deploy key" /> : null}
       {may.change ? null : (

@@ -18,7 +18,7 @@ const CHECKS = [
 
 export function HealthCheck({ app }: { app: Schemas["AppAnswer"] }) {
   const may = useMay(app.organization_id);
-  const { draft, changed, set, clear } = useDraft({
+  const of = useDraft({
     health_check_path: app.health_check_path ?? "",
     health_check_protocol: app.health_check_protocol ?? "",
     health_check_expected_status: app.health_check_expected_status ?? "",
@@ -29,21 +29,22 @@ export function HealthCheck({ app }: { app: Schemas["AppAnswer"] }) {
     health_check_start_seconds: app.health_check_start_seconds ?? 0,
   });
   const save = useAction({
-    run: () => data(api.PATCH("/api/paas/apps/{app}", { params: { path: { app: app.slug } }, body: changed })),
+    run: (changed: typeof of.changed) =>
+      data(api.PATCH("/api/paas/apps/{app}", { params: { path: { app: app.slug } }, body: changed })),
     done: "Saved. What runs is replaced by new processes with it, without a gap.",
     changes: [["app", app.slug]],
     quiet: true,
   });
   return (
-    <SettingsForm id="health" title="Health check" may={may.change} save={save} clear={clear}>
+    <SettingsForm id="health" title="Health check" may={may.change} of={of} save={save}>
       <TextField
         name="health_check_path"
         label="Path"
         description="The path that a healthy replica answers. Left empty: /health if that answers, otherwise whether the port is open."
         placeholder="/health"
         disabled={!may.change}
-        value={draft.health_check_path}
-        onSet={set("health_check_path")}
+        value={of.draft.health_check_path}
+        onSet={of.set("health_check_path")}
       />
       <ChoiceField
         name="health_check_protocol"
@@ -55,8 +56,8 @@ export function HealthCheck({ app }: { app: Schemas["AppAnswer"] }) {
           { value: "http", label: "HTTP" },
           { value: "tcp", label: "TCP" },
         ]}
-        value={draft.health_check_protocol}
-        onSet={set("health_check_protocol")}
+        value={of.draft.health_check_protocol}
+        onSet={of.set("health_check_protocol")}
       />
       <TextField
         name="health_check_expected_status"
@@ -64,8 +65,8 @@ export function HealthCheck({ app }: { app: Schemas["AppAnswer"] }) {
         description="Numbers and ranges, separated by commas. Left empty: 200 to 399."
         placeholder="200-299,401"
         disabled={!may.change}
-        value={draft.health_check_expected_status}
-        onSet={set("health_check_expected_status")}
+        value={of.draft.health_check_expected_status}
+        onSet={of.set("health_check_expected_status")}
       />
       <div className="cards">
         {CHECKS.map(([name, label, most]) => (
@@ -76,8 +77,8 @@ export function HealthCheck({ app }: { app: Schemas["AppAnswer"] }) {
             min={0}
             max={most}
             disabled={!may.change}
-            value={draft[name]}
-            onSet={(value) => set(name)(value ?? 0)}
+            value={of.draft[name]}
+            onSet={(value) => of.set(name)(value ?? 0)}
           />
         ))}
       </div>

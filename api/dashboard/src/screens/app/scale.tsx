@@ -3,17 +3,20 @@ import { Button, Group, NativeSelect, Slider, Stack, Text, Title } from "@mantin
 import { useDebouncedValue } from "@mantine/hooks";
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { getRouteApi } from "@tanstack/react-router";
-import { useState } from "react";
 import { api, data, type Schemas } from "../../api/client";
 import { appQuery, plansQuery, walletQuery } from "../../api/queries";
 import { useAction } from "../../parts/action";
 import { count, hourly, perMonth, ram } from "../../parts/amounts";
+import { type Draft, type Save, useDraft } from "../../parts/draft";
 import { Loaded, Refused } from "../../parts/loading";
 import { LOOK_ONLY, useMay } from "../../parts/roles";
 import { useNow } from "../../parts/time";
+import { Unsaved } from "../../parts/unsaved";
 import { runsOut } from "../wallet_words";
 
 const route = getRouteApi("/shell/apps/$app");
+/** By process type. */
+type Replicas = Record<string, number>;
 /** How long somebody may slide before the cost is asked for. */
 const SETTLED_MS = 250;
 
@@ -23,18 +26,29 @@ export function Scale() {
   const plans = useQuery(plansQuery);
   return (
     <Loaded query={app}>
-      {(app) => <Loaded query={plans}>{(plans) => <Sliders key={app.plan_id} app={app} plans={plans} />}</Loaded>}
+      {(app) => <Loaded query={plans}>{(plans) => <Sliders app={app} plans={plans} />}</Loaded>}
     </Loaded>
   );
 }
 
 function Sliders({ app, plans }: { app: Schemas["AppAnswer"]; plans: Schemas["PlanItem"][] }) {
   const may = useMay(app.organization_id);
-  const [wanted, setWanted] = useState<Record<string, number>>({});
   const plan = plans.find((one) => one.id === app.plan_id);
   const types = [...new Set([...Object.keys(app.processes), ...Object.keys(app.formation)])].sort(webFirst);
-  const now = (type: string) => app.formation[type] ?? 0;
-  const changed = Object.fromEntries(Object.entries(wanted).filter(([type, number]) => number !== now(type)));
+  const now = Object.fromEntries(types.map((type) => [type, app.formation[type] ?? 0]));
+  const wanted = useDraft(now);
+  const scale = useAction({
+    run: (processes: Partial<Replicas>) =>
+      data(
+        api.POST("/api/paas/apps/{app}/scale", {
+          params: { path: { app: app.slug } },
+          body: { processes: processes as Replicas },
+        }),
+      ),
+    done: "The app is being scaled.",
+    changes: [["app", app.slug], ["apps"]],
+    quiet: true,
+  });
   return (
     <Stack gap="xl" maw={720}>
       {may.change ? null : <Text c="dimmed">{LOOK_ONLY}</Text>}
@@ -53,8 +67,8 @@ function Sliders({ app, plans }: { app: Schemas["AppAnswer"]; plans: Schemas["Pl
                     {type}
                   </Text>
                   <Text className="numeric" data-replicas={type}>
-                    {wanted[type] ?? now(type)}
-                    {wanted[type] !== undefined && wanted[type] !== now(type) ? ` (now ${now(type)})` : ""}
+                    {wanted.draft[type]}
+                    {type in wanted.changed ? ` (now ${now[type]})` : ""}
                   </Text>
                 </Group>
                 <Text size="sm" c="dimmed" className="mono break" mb="sm">
@@ -63,15 +77,16 @@ function Sliders({ app, plans }: { app: Schemas["AppAnswer"]; plans: Schemas["Pl
                 <Slider
                   min={0}
                   max={plan?.max_replicas ?? 1}
-                  value={wanted[type] ?? now(type)}
+                  value={wanted.draft[type] ?? 0}
                   disabled={!may.change}
                   thumbLabel={`Replicas of ${type}`}
-                  onChange={(number) => setWanted((before) => ({ ...before, [type]: number }))}
+                  onChange={wanted.set(type)}
                 />
               </div>
             ))}
-            {Object.keys(changed).length > 0 ? (
-              <Apply app={app} wanted={changed} onDone={() => setWanted({})} />
+            <Unsaved changes={wanted.unsaved(scale)} />
+            {Object.keys(wanted.changed).length > 0 ? (
+              <Apply app={app} of={wanted} scale={scale} />
             ) : (
               <Text size="sm" c="dimmed">
                 {hourly(app.cost_per_hour)} an hour now. The plan {app.plan} allows up to {plan?.max_replicas ?? 1} of
@@ -90,16 +105,14 @@ function webFirst(one: string, other: string): number {
   return Number(other === "web") - Number(one === "web") || one.localeCompare(other);
 }
 
-function Apply({
-  app,
-  wanted,
-  onDone,
-}: {
+interface ApplyProps {
   app: Schemas["AppAnswer"];
-  wanted: Record<string, number>;
-  onDone: () => void;
-}) {
-  const [settled] = useDebouncedValue(wanted, SETTLED_MS);
+  of: Draft<Replicas>;
+  scale: Save<Replicas>;
+}
+
+function Apply({ app, of, scale }: ApplyProps) {
+  const [settled] = useDebouncedValue(of.changed as Replicas, SETTLED_MS);
   const path = { app: app.slug };
   const preview = useQuery({
     queryKey: ["app", app.slug, "scale", settled],
@@ -113,23 +126,16 @@ function Apply({
       ),
     placeholderData: keepPreviousData,
   });
-  const scale = useAction({
-    run: () => data(api.POST("/api/paas/apps/{app}/scale", { params: { path }, body: { processes: wanted } })),
-    done: "The app is being scaled.",
-    changes: [["app", app.slug], ["apps"]],
-    onDone,
-    quiet: true,
-  });
   return (
     <div className="save-bar">
       <Refused error={scale.error ?? preview.error} />
       <Group justify="space-between">
         <Cost of={preview.data} organization={app.organization_id} />
         <Group gap="xs">
-          <Button variant="default" onClick={onDone}>
+          <Button variant="default" onClick={of.discard}>
             Leave it
           </Button>
-          <Button loading={scale.isPending} disabled={preview.isError} onClick={() => scale.mutate()}>
+          <Button loading={scale.isPending} disabled={preview.isError} onClick={() => of.send(scale)}>
             Scale
           </Button>
         </Group>
@@ -161,22 +167,23 @@ function Cost({ of, organization }: { of: Schemas["PricedChange"] | undefined; o
 }
 
 function PlanChoice({ app, plans, may }: { app: Schemas["AppAnswer"]; plans: Schemas["PlanItem"][]; may: boolean }) {
-  const [chosen, setChosen] = useState(app.plan_id);
+  const { draft, changed, set, send, unsaved } = useDraft({ plan: app.plan_id });
   const path = { app: app.slug };
   const preview = useQuery({
-    queryKey: ["app", app.slug, "plan", chosen],
+    queryKey: ["app", app.slug, "plan", draft.plan],
     queryFn: ({ signal }) =>
       data(
         api.POST("/api/paas/apps/{app}/plan", {
           params: { path, query: { dry_run: true } },
-          body: { plan: chosen },
+          body: draft,
           signal,
         }),
       ),
-    enabled: chosen !== app.plan_id,
+    enabled: changed.plan !== undefined,
   });
   const change = useAction({
-    run: () => data(api.POST("/api/paas/apps/{app}/plan", { params: { path }, body: { plan: chosen } })),
+    run: ({ plan = app.plan_id }: { plan?: string }) =>
+      data(api.POST("/api/paas/apps/{app}/plan", { params: { path }, body: { plan } })),
     done: "The app changes its plan, without a gap.",
     changes: [["app", app.slug], ["apps"]],
     quiet: true,
@@ -194,15 +201,16 @@ function PlanChoice({ app, plans, may }: { app: Schemas["AppAnswer"]; plans: Sch
             label: `${one.name}: ${one.cpu_cores} CPU, ${ram(one.ram_mb)}, up to ${count(one.max_replicas, "replica")}, ${hourly(one.price_per_hour)} an hour`,
           }))}
           disabled={!may}
-          value={chosen}
-          onChange={(event) => setChosen(event.currentTarget.value)}
+          value={draft.plan}
+          onChange={(event) => set("plan")(event.currentTarget.value)}
         />
-        {chosen !== app.plan_id ? (
+        {changed.plan ? (
           <div className="save-bar">
+            <Unsaved changes={unsaved(change)} />
             <Refused error={change.error ?? preview.error} />
             <Group justify="space-between">
               <Cost of={preview.data} organization={app.organization_id} />
-              <Button loading={change.isPending} disabled={!preview.data} onClick={() => change.mutate()}>
+              <Button loading={change.isPending} disabled={!preview.data} onClick={() => send(change)}>
                 Change the plan
               </Button>
             </Group>

@@ -46,10 +46,10 @@ export function Settings() {
 
 function Build({ app }: { app: Schemas["AppAnswer"] }) {
   const may = useMay(app.organization_id);
-  const { draft, changed, set, clear } = useDraft({ buildpack: app.buildpack ?? "" });
+  const of = useDraft({ buildpack: app.buildpack ?? "" });
   const path = { app: app.slug };
   const save = useAction({
-    run: () => data(api.PATCH("/api/paas/apps/{app}", { params: { path }, body: changed })),
+    run: (changed: typeof of.changed) => data(api.PATCH("/api/paas/apps/{app}", { params: { path }, body: changed })),
     done: "Saved. It takes effect with the next build.",
     changes: [["app", app.slug]],
     quiet: true,
@@ -63,8 +63,8 @@ function Build({ app }: { app: Schemas["AppAnswer"] }) {
       id="build"
       title="Build"
       may={may.change}
+      of={of}
       save={save}
-      clear={clear}
       more={
         <Button
           variant="default"
@@ -82,8 +82,8 @@ function Build({ app }: { app: Schemas["AppAnswer"] }) {
         description="A name such as nodejs, or a Git URL with an optional #branch. Left empty: the first that fits the code."
         placeholder="found automatically"
         disabled={!may.change}
-        value={draft.buildpack}
-        onSet={set("buildpack")}
+        value={of.draft.buildpack}
+        onSet={of.set("buildpack")}
       />
     </SettingsForm>
   );
@@ -91,23 +91,24 @@ function Build({ app }: { app: Schemas["AppAnswer"] }) {
 
 function Names({ app }: { app: Schemas["AppAnswer"] }) {
   const may = useMay(app.organization_id);
-  const { draft, changed, set, clear } = useDraft({ name: app.name, subdomain: app.subdomain });
+  const of = useDraft({ name: app.name, subdomain: app.subdomain });
   const save = useAction({
-    run: () => data(api.PATCH("/api/paas/apps/{app}", { params: { path: { app: app.slug } }, body: changed })),
+    run: (changed: typeof of.changed) =>
+      data(api.PATCH("/api/paas/apps/{app}", { params: { path: { app: app.slug } }, body: changed })),
     done: "Saved.",
     changes: [["app", app.slug], ["apps"]],
     quiet: true,
   });
   return (
-    <SettingsForm id="names" title="Names" may={may.change} save={save} clear={clear}>
+    <SettingsForm id="names" title="Names" may={may.change} of={of} save={save}>
       <TextField
         name="name"
         label="Display name"
         required
         maxLength={60}
         disabled={!may.change}
-        value={draft.name}
-        onSet={set("name")}
+        value={of.draft.name}
+        onSet={of.set("name")}
       />
       <TextField
         name="subdomain"
@@ -116,8 +117,8 @@ function Names({ app }: { app: Schemas["AppAnswer"] }) {
         required
         maxLength={30}
         disabled={!may.change}
-        value={draft.subdomain}
-        onSet={(typed) => set("subdomain")(typed.toLowerCase())}
+        value={of.draft.subdomain}
+        onSet={(typed) => of.set("subdomain")(typed.toLowerCase())}
       />
     </SettingsForm>
   );

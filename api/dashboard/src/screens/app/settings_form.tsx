@@ -1,30 +1,31 @@
 // One part of an app's settings: a title, and a form that keeps what was typed until it is saved and read again.
 import { Title } from "@mantine/core";
-import type { UseMutationResult } from "@tanstack/react-query";
 import type { ReactNode } from "react";
+import type { Draft, Save } from "../../parts/draft";
 import { Form } from "../../parts/form";
+import { Unsaved } from "../../parts/unsaved";
 
-interface SettingsFormProps {
+interface SettingsFormProps<T> {
   id: string;
   title: string;
   /** Whether the person may change it. */
   may: boolean;
-  save: UseMutationResult<unknown, Error, void>;
-  /** Forgets what was typed. */
-  clear: () => void;
+  of: Draft<T>;
+  save: Save<T>;
   /** Buttons beside the one that saves, for those who may change it. */
   more?: ReactNode;
   children: ReactNode;
 }
 
-export function SettingsForm({ id, title, may, save, clear, more, children }: SettingsFormProps) {
+export function SettingsForm<T>({ id, title, may, of, save, more, children }: SettingsFormProps<T>) {
   return (
     <section aria-labelledby={id}>
       <Title order={2} size="h4" id={id} mb="sm">
         {title}
       </Title>
+      <Unsaved changes={of.unsaved(save)} />
       <Form
-        onSubmit={() => save.mutate(undefined, { onSuccess: clear })}
+        onSubmit={() => of.send(save)}
         action={may ? "Save" : undefined}
         pending={save.isPending}
         error={save.error}
