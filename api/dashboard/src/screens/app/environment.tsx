@@ -4,12 +4,13 @@ import { ActionIcon, Button, Group, PasswordInput, Stack, Switch, Text } from "@
 import { IconTrash } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi } from "@tanstack/react-router";
-import { type FormEvent, useRef, useState } from "react";
+import { type FormEvent, type RefObject, useEffect, useRef, useState } from "react";
 import { api, data, type Schemas } from "../../api/client";
 import { appQuery, envQuery } from "../../api/queries";
 import { useAction } from "../../parts/action";
 import { count } from "../../parts/amounts";
 import { Dialog } from "../../parts/dialog";
+import { type Draft, useDraft } from "../../parts/draft";
 import { LinesField, TextField } from "../../parts/fields";
 import { Form } from "../../parts/form";
 import { Loaded, Refused } from "../../parts/loading";
@@ -29,49 +30,84 @@ export function Environment() {
   const app = useQuery(appQuery(slug)).data;
   const vars = useQuery(envQuery(slug));
   const may = useMay(app?.organization_id);
-  const [changes, setChanges] = useState<Changes>({});
-  const [pasting, setPasting] = useState(false);
   const runs = Boolean(app?.version) && app?.status !== "stopped" && app?.status !== "suspended";
-  const there = vars.data?.map(({ key }) => key) ?? [];
-  const set = (key: string, value: string | null) => setChanges((before) => ({ ...before, [key]: value }));
-  const drop = (key: string) => setChanges(({ [key]: _, ...rest }) => rest);
   return (
     <Stack gap="lg" maw={860}>
       <Text c="dimmed" size="sm">
         Your app reads these as environment variables. Values are encrypted and never shown again.
       </Text>
-      {may.change ? (
+      {may.change ? null : (
+        <Text size="sm" c="dimmed">
+          {LOOK_ONLY}
+        </Text>
+      )}
+      <Loaded query={vars}>{(vars) => <Vars slug={slug} runs={runs} vars={vars} may={may.change} />}</Loaded>
+    </Stack>
+  );
+}
+
+interface VarsProps {
+  slug: string;
+  runs: boolean;
+  vars: Schemas["ConfigItem"][];
+  may: boolean;
+}
+
+function Vars({ slug, runs, vars, may }: VarsProps) {
+  const changes = useDraft<Changes>({}, { exact: true });
+  const [pasting, setPasting] = useState(false);
+  const name = useRef<HTMLInputElement>(null);
+  const since = new Map(vars.map((one) => [one.key, one.updated_at]));
+  const there = [...since.keys()];
+  const changed = Object.keys(changes.changed);
+  const keys = [...new Set([...there, ...changed])].sort();
+  return (
+    <>
+      {may ? (
         <>
-          <Add onAdd={set} />
+          <Add name={name} onAdd={(key, value) => changes.set(key)(value)} />
           <Group>
             <Button variant="default" size="xs" onClick={() => setPasting(true)}>
               Paste a .env file
             </Button>
           </Group>
         </>
-      ) : (
-        <Text size="sm" c="dimmed">
-          {LOOK_ONLY}
-        </Text>
-      )}
-      <Loaded query={vars}>
-        {(vars) => <Vars vars={vars} changes={changes} may={may.change} onSet={set} onDrop={drop} />}
-      </Loaded>
-      {Object.keys(changes).length > 0 ? (
-        <>
-          <Save slug={slug} runs={runs} changes={changes} there={there} onDone={() => setChanges({})} />
-          <Unsaved changes={Object.keys(changes).length} />
-        </>
       ) : null}
+      {keys.length === 0 ? (
+        <Text c="dimmed">No config var yet.</Text>
+      ) : (
+        <ul className="plain-list rows" aria-label="Config vars">
+          {keys.map((key) => (
+            <Row
+              key={key}
+              name={key}
+              since={since.get(key)}
+              change={changes.changed[key]}
+              may={may}
+              onSet={changes.set(key)}
+              onDrop={() => {
+                changes.drop(key);
+                // Its row goes with it.
+                if (!since.has(key)) name.current?.focus();
+              }}
+            />
+          ))}
+        </ul>
+      )}
+      {changed.length > 0 ? <Save slug={slug} runs={runs} changes={changes} there={there} /> : null}
       {pasting ? <Paste slug={slug} runs={runs} there={there} onClose={() => setPasting(false)} /> : null}
-    </Stack>
+    </>
   );
 }
 
-function Add({ onAdd }: { onAdd: (key: string, value: string) => void }) {
+interface AddProps {
+  name: RefObject<HTMLInputElement | null>;
+  onAdd: (key: string, value: string) => void;
+}
+
+function Add({ name, onAdd }: AddProps) {
   const [key, setKey] = useState("");
   const [value, setValue] = useState("");
-  const name = useRef<HTMLInputElement>(null);
   return (
     <Form
       row
@@ -114,84 +150,47 @@ function Add({ onAdd }: { onAdd: (key: string, value: string) => void }) {
   );
 }
 
-interface VarsProps {
-  vars: Schemas["ConfigItem"][];
-  changes: Changes;
-  may: boolean;
-  onSet: (key: string, value: string | null) => void;
-  onDrop: (key: string) => void;
-}
-
-function Vars({ vars, changes, may, onSet, onDrop }: VarsProps) {
-  const there = new Map(vars.map((one) => [one.key, one]));
-  const keys = [...new Set([...there.keys(), ...Object.keys(changes)])].sort();
-  if (keys.length === 0) return <Text c="dimmed">No config var yet.</Text>;
-  return (
-    <ul className="plain-list rows" aria-label="Config vars">
-      {keys.map((key) => (
-        <Row
-          key={key}
-          name={key}
-          since={there.get(key)?.updated_at}
-          change={changes[key]}
-          may={may}
-          onSet={onSet}
-          onDrop={onDrop}
-        />
-      ))}
-    </ul>
-  );
-}
-
 interface RowProps {
   name: string;
   since: string | undefined;
   change: string | null | undefined;
   may: boolean;
-  onSet: (key: string, value: string | null) => void;
-  onDrop: (key: string) => void;
+  onSet: (value: string | null) => void;
+  onDrop: () => void;
 }
 
 function Row({ name, since, change, may, onSet, onDrop }: RowProps) {
   const [editing, setEditing] = useState(false);
-  const [value, setValue] = useState("");
-  const submit = (event: FormEvent) => {
-    event.preventDefault();
-    onSet(name, value);
+  const buttons = useRef<HTMLDivElement>(null);
+  const moves = useRef(false);
+  // What was pressed gives way to another button, which is where the keyboard goes on.
+  useEffect(() => {
+    if (moves.current) buttons.current?.querySelector("button")?.focus();
+    moves.current = false;
+  });
+  const leave = () => {
+    moves.current = true;
     setEditing(false);
-    setValue("");
   };
   return (
     <li>
       <span className="mono break grow">{name}</span>
       {editing ? (
-        <form onSubmit={submit} className="grow">
-          <Group gap="xs" wrap="nowrap">
-            <PasswordInput
-              className="grow"
-              size="xs"
-              aria-label={`New value of ${name}`}
-              autoComplete="new-password"
-              autoFocus
-              visibilityToggleButtonProps={{ "aria-label": "Show the value" }}
-              value={value}
-              onChange={(event) => setValue(event.currentTarget.value)}
-            />
-            <Button size="xs" type="submit">
-              Keep
-            </Button>
-            <Button size="xs" variant="default" onClick={() => setEditing(false)}>
-              Leave it
-            </Button>
-          </Group>
-        </form>
+        <NewValue
+          name={name}
+          onKeep={(value) => {
+            onSet(value);
+            leave();
+          }}
+          onLeave={leave}
+        />
       ) : (
         <Text size="sm" c={change === undefined ? "dimmed" : undefined} fw={change === undefined ? 400 : 600}>
           {said(since, change)} {change === undefined && since ? <Ago at={since} /> : null}
         </Text>
       )}
       {may && !editing ? (
-        <Group gap={4}>
+        <Group gap={4} ref={buttons}>
           {change === undefined ? (
             <>
               <Button size="xs" variant="default" onClick={() => setEditing(true)} aria-label={`Change ${name}`}>
@@ -202,7 +201,10 @@ function Row({ name, since, change, may, onSet, onDrop }: RowProps) {
                 color="red"
                 aria-label={`Remove ${name}`}
                 title={`Remove ${name}`}
-                onClick={() => onSet(name, null)}
+                onClick={() => {
+                  onSet(null);
+                  moves.current = true;
+                }}
               >
                 <IconTrash size={16} />
               </ActionIcon>
@@ -211,7 +213,10 @@ function Row({ name, since, change, may, onSet, onDrop }: RowProps) {
             <Button
               size="xs"
               variant="default"
-              onClick={() => onDrop(name)}
+              onClick={() => {
+                onDrop();
+                moves.current = true;
+              }}
               aria-label={`Take back the change of ${name}`}
             >
               Take back
@@ -220,6 +225,43 @@ function Row({ name, since, change, may, onSet, onDrop }: RowProps) {
         </Group>
       ) : null}
     </li>
+  );
+}
+
+interface NewValueProps {
+  name: string;
+  onKeep: (value: string) => void;
+  onLeave: () => void;
+}
+
+/** Forgets what was typed once it is gone. */
+function NewValue({ name, onKeep, onLeave }: NewValueProps) {
+  const [value, setValue] = useState("");
+  const submit = (event: FormEvent) => {
+    event.preventDefault();
+    onKeep(value);
+  };
+  return (
+    <form onSubmit={submit} className="grow">
+      <Group gap="xs" wrap="nowrap">
+        <PasswordInput
+          className="grow"
+          size="xs"
+          aria-label={`New value of ${name}`}
+          autoComplete="new-password"
+          autoFocus
+          visibilityToggleButtonProps={{ "aria-label": "Show the value" }}
+          value={value}
+          onChange={(event) => setValue(event.currentTarget.value)}
+        />
+        <Button size="xs" type="submit">
+          Keep
+        </Button>
+        <Button size="xs" variant="default" onClick={onLeave}>
+          Leave it
+        </Button>
+      </Group>
+    </form>
   );
 }
 
@@ -254,34 +296,33 @@ function Previewed({ of }: { of: Preview }) {
 interface SaveProps {
   slug: string;
   runs: boolean;
-  changes: Changes;
+  changes: Draft<Changes>;
   there: string[];
-  onDone: () => void;
 }
 
-function Save({ slug, runs, changes, there, onDone }: SaveProps) {
+function Save({ slug, runs, changes: { changed, discard, send, unsaved }, there }: SaveProps) {
   const save = useAction({
-    run: () =>
-      data(api.PATCH("/api/paas/apps/{app}/env", { params: { path: { app: slug } }, body: { vars: changes } })),
+    run: (vars: Partial<Changes>) =>
+      data(api.PATCH("/api/paas/apps/{app}/env", { params: { path: { app: slug } }, body: { vars: vars as Changes } })),
     done: (answer: Schemas["ConfigAnswer"]) => rolledOut(answer),
     changes: [["app", slug], ["apps"]],
-    onDone,
     quiet: true,
   });
-  const number = Object.keys(changes).length;
+  const number = Object.keys(changed).length;
   return (
     <div className="save-bar">
+      <Unsaved changes={unsaved(save)} />
       <Refused error={save.error} />
-      <Previewed of={previewOfChanges(changes, there)} />
+      <Previewed of={previewOfChanges(changed as Changes, there)} />
       <Group justify="space-between">
         <Text size="sm">
           {count(number, "change")} not saved. {whenItCounts(runs)}
         </Text>
         <Group gap="xs">
-          <Button variant="default" onClick={onDone}>
+          <Button variant="default" onClick={discard}>
             Discard
           </Button>
-          <Button loading={save.isPending} onClick={() => save.mutate()}>
+          <Button loading={save.isPending} onClick={() => send(save)}>
             Save
           </Button>
         </Group>
