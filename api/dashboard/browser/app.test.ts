@@ -159,6 +159,9 @@ test("the cost is shown before an app is scaled, and what runs follows", async (
   await page.keyboard.press("ArrowRight");
   await page.locator("[data-cost]", { hasText: "$0.0694 an hour" }).waitFor();
   await visitor.examine("scale");
+  await page.getByRole("link", { name: "Logs" }).click();
+  await page.getByRole("dialog", { name: "Go without saving?" }).getByText("1 change on").waitFor();
+  await page.getByRole("button", { name: "Stay" }).click();
   await page.getByRole("button", { name: "Scale", exact: true }).click();
   await page.getByText("The app is being scaled.").waitFor();
   await visitor.goto(`/apps/${slug}`);
@@ -208,6 +211,13 @@ test("a shell runs in the browser, in colours and to its exit status, and only f
   await screen.locator("span[class*=xterm-fg-1]", { hasText: "in red" }).waitFor();
   await type("printf '\\033[38;2;10;200;30mtrue colours\\033[0m\\n'");
   await screen.getByText("true colours", { exact: true }).waitFor();
+  // Elsewhere it opens the palette; here the shell cuts the line off.
+  await page.keyboard.type("not to be run");
+  await page.keyboard.press("Control+a");
+  await page.keyboard.press("Control+k");
+  await type("echo cut-off-$((1 + 1))");
+  await screen.getByText("cut-off-2", { exact: true }).waitFor();
+  expect(await page.getByRole("dialog").count()).toBe(0);
   await type("stty size");
   await screen.getByText(/^\d+ \d+$/).waitFor();
   await visitor.examine("console-open");

@@ -77,7 +77,7 @@ export class Visitor {
     return visitor;
   }
 
-  async signIn(person: Person) {
+  async signIn(person: Pick<Person, "email" | "password">) {
     await this.page.getByLabel("E-mail address").fill(person.email);
     await this.page.locator("input[name=password]").fill(person.password);
     await this.page.getByRole("button", { name: "Sign in" }).click();

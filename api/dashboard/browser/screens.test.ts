@@ -25,7 +25,14 @@ test("an owner invites somebody, who makes an account by the link and is seen at
   await invited.page.goto(`${ADDRESS}${new URL(link).pathname}${new URL(link).hash}`);
   await invited.page.locator("input[name=password]").fill("correct horse battery");
   await invited.examine("invitation");
+  // The account is made, whatever comes of signing in with it.
+  await invited.page.route("**/api/auth/login", (route) => route.abort());
   await invited.page.getByRole("button", { name: "Make the account" }).click();
+  await invited.page.getByText("Your account is made").waitFor();
+  await invited.examine("invitation-made");
+  await invited.page.unroute("**/api/auth/login");
+  await invited.page.getByRole("link", { name: "Sign in" }).click();
+  await invited.signIn({ email, password: "correct horse battery" });
   await invited.page.getByRole("heading", { level: 1, name: "Apps" }).waitFor();
   await invited.goto("/organizations", "Organisation");
   await invited.page.getByText("You are a developer.").waitFor();
@@ -46,7 +53,6 @@ test("an owner invites somebody, who makes an account by the link and is seen at
   await audit.getByRole("row").filter({ hasText: "invitation.create" }).waitFor({ state: "detached" });
   await removal.waitFor();
   await visitor.examine("organisation-audit");
-  await visitor.leave();
 
   // Nor does who is in no organisation any more, and makes one of their own.
   await invited.page.getByText("You are in no organisation.").waitFor();
@@ -73,6 +79,23 @@ test("an owner invites somebody, who makes an account by the link and is seen at
   expect(await invited.page.getByRole("link", { name: "New app" }).count()).toBe(0);
   await invited.goto("/new", "New app");
   await invited.page.getByText("Members create no apps here").waitFor();
+
+  // Who has an account signs in where the link leads, and sees as whom they join.
+  await page.getByLabel("E-mail address").fill(email);
+  await page.getByRole("button", { name: "Invite" }).click();
+  const code = page.locator(".save-bar code");
+  await expect.poll(() => code.textContent()).not.toBe(link);
+  const again = new URL((await code.textContent()) ?? "");
+  await visitor.leave();
+  await invited.context.clearCookies();
+  await invited.page.goto(`${ADDRESS}${again.pathname}${again.hash}`);
+  await invited.page.getByRole("button", { name: "Sign in" }).click();
+  await invited.examine("invitation-sign-in");
+  await invited.signIn({ email, password: "correct horse battery" });
+  await invited.page.getByText(`You are signed in as ${email}`).waitFor();
+  await invited.examine("invitation-join");
+  await invited.page.getByRole("button", { name: "Join the organisation" }).click();
+  await invited.page.getByRole("heading", { level: 1, name: "Apps" }).waitFor();
   await invited.leave();
   owner.remove();
 });
@@ -94,7 +117,9 @@ test("usage, account and keyboard work for somebody who has nothing yet", async 
   await page.getByRole("dialog", { name: 'Revoke the token "CI"?' }).getByRole("button", { name: "Leave it" }).click();
   await page.getByText("this one").waitFor();
   await visitor.examine("account");
+  // The way around stays, for who knows an address wrong.
   await visitor.goto("/no/such/page", "There is nothing here");
+  await page.getByRole("link", { name: "Usage" }).waitFor();
   await visitor.examine("not-found");
   // The first stop of the keyboard leads past the navigation.
   await visitor.goto("/apps", "Apps");
@@ -127,6 +152,7 @@ test("usage, account and keyboard work for somebody who has nothing yet", async 
   await page.getByRole("dialog", { name: "Go to" }).waitFor();
   await page.keyboard.press("Escape");
   await page.getByRole("dialog", { name: "Go to" }).waitFor({ state: "detached" });
+  await page.getByLabel("Budget of a month in dollars").focus();
   await page.keyboard.press("Control+k");
   await page.getByRole("combobox", { name: "Where to" }).fill("new");
   await page.getByRole("option", { name: "New app" }).waitFor();
