@@ -1,7 +1,14 @@
 // Starts the dashboard: styles, theme, cache and routes.
 import "@mantine/core/styles.css";
 import "@mantine/notifications/styles.css";
-import "./theme.css";
+import "./styles/tokens.css";
+import "./styles/base.css";
+import "./styles/shell.css";
+import "./styles/lists.css";
+import "./styles/forms.css";
+import "./styles/log.css";
+import "./styles/diff.css";
+import "./styles/charts.css";
 
 import { MantineProvider } from "@mantine/core";
 import { Notifications } from "@mantine/notifications";

@@ -1,10 +1,10 @@
-// What differs from Mantine's own defaults; the colours are in theme.css.
+// What differs from Mantine's own defaults; the colours are in styles/tokens.css.
 import { createTheme, Modal, ModalHeader, Notification } from "@mantine/core";
 
 export const theme = createTheme({
   respectReducedMotion: true,
   components: {
-    // Its scroll lock writes a style element, which the content policy forbids; theme.css locks instead.
+    // Its scroll lock writes a style element, which the content policy forbids; styles/base.css locks instead.
     Modal: Modal.extend({
       defaultProps: {
         lockScroll: false,

@@ -4,12 +4,12 @@ import { TURNING } from "../api/plain";
 
 interface Piece {
   text: string;
-  /** Classes of theme.css; empty for plain text. */
+  /** Classes of styles/log.css; empty for plain text. */
   classes: string;
 }
 
 interface Style {
-  /** One of the eight of theme.css, or the grey behind them. */
+  /** One of the eight of styles/log.css, or the grey behind them. */
   colour: number | null;
   background: number | null;
   inverse: boolean;
