@@ -105,7 +105,7 @@ function Setting({ of, value, onSet }: SettingProps) {
     description: (
       <Marked text={of.needs_restart ? `${of.description} It takes effect at the next start.` : of.description} />
     ),
-    labelProps: { className: "mono" },
+    classNames: { label: "mono" },
   };
   if (of.sensitive) {
     return (
@@ -123,7 +123,6 @@ function Setting({ of, value, onSet }: SettingProps) {
   if (of.kind === "switch") {
     return (
       <Switch
-        classNames={{ label: "mono" }}
         {...shared}
         error={reason}
         checked={value === true}
