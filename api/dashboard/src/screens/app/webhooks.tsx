@@ -132,7 +132,8 @@ function Deliveries({ slug, webhook }: { slug: string; webhook: string }) {
           params: { path: { app: slug, webhook, delivery } },
         }),
       ),
-    done: (answer: { reason: string }) => answer.reason,
+    isGood: (answer) => answer.outcome === "deployed",
+    done: (answer: Schemas["DeliveryItem"]) => answer.reason,
     changes: [["app", slug]],
   });
   return (
@@ -155,14 +156,16 @@ function Deliveries({ slug, webhook }: { slug: string; webhook: string }) {
                   </Text>
                 </div>
                 <Status of={one.outcome} />
-                <Button
-                  size="xs"
-                  variant="default"
-                  loading={replay.isPending && replay.variables === one.id}
-                  onClick={() => replay.mutate(one.id)}
-                >
-                  Again
-                </Button>
+                {one.git_branch ? (
+                  <Button
+                    size="xs"
+                    variant="default"
+                    loading={replay.isPending && replay.variables === one.id}
+                    onClick={() => replay.mutate(one.id)}
+                  >
+                    Again
+                  </Button>
+                ) : null}
               </li>
             ))}
           </ul>
