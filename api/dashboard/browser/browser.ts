@@ -100,10 +100,12 @@ export class Visitor {
     await this.loaded();
   }
 
-  /** Until nothing on the page is being loaded. */
+  /** Until the screen that somebody went to is there, and nothing on it is being loaded. */
   async loaded() {
-    await this.page.locator("#content, main").first().waitFor();
-    await this.page.waitForFunction(() => !document.querySelector('[aria-label="Loading"]'));
+    await this.page.waitForFunction(() => {
+      const screen = document.querySelector("main");
+      return screen?.textContent && screen.ariaBusy !== "true" && !document.querySelector('[aria-label="Loading"]');
+    });
   }
 
   /** Looks at the screen as it is in both themes with axe, and takes its pictures. */

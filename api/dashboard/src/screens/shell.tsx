@@ -4,7 +4,7 @@ import { ActionIcon, Menu, useComputedColorScheme, useMantineColorScheme } from 
 import { notifications } from "@mantine/notifications";
 import { IconKeyboard, IconLogout, IconMoon, IconSun, IconUserCircle } from "@tabler/icons-react";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { Link, Outlet, useNavigate } from "@tanstack/react-router";
+import { Link, Outlet, useNavigate, useRouterState } from "@tanstack/react-router";
 import { type ReactNode, useEffect, useState } from "react";
 import { api, data } from "../api/client";
 import { isSessionEnd, Problem, words } from "../api/problem";
@@ -20,6 +20,7 @@ export function Shell({ children = <Outlet /> }: { children?: ReactNode }) {
   const me = useQuery(meQuery);
   const ended = useSessionEnded();
   const connection = useChanges();
+  const comes = useRouterState({ select: (state) => state.status === "pending" });
   const cache = useQueryClient();
   useEffect(
     () =>
@@ -55,7 +56,7 @@ export function Shell({ children = <Outlet /> }: { children?: ReactNode }) {
         ) : null}
       </div>
       <WalletNotice />
-      <main className="main" id="content" tabIndex={-1}>
+      <main className="main" id="content" tabIndex={-1} aria-busy={comes}>
         {children}
       </main>
       <Shortcuts shown={shortcuts} onShow={showShortcuts} />
