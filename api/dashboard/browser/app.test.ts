@@ -1,7 +1,8 @@
 // What is done with an app that runs: watched live, broken and rolled back, configured, scaled, looked at by those who may
 // only look, and destroyed.
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { BROKEN, TALKING } from "./apps";
+import type { Page } from "playwright-core";
+import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
+import { BROKEN, slowly, TALKING } from "./apps";
 import { closeBrowser, DESK, PHONE, SOON_MS, Visitor } from "./browser";
 import { Person, type Repository, unique, visit } from "./instance";
 
@@ -17,8 +18,39 @@ beforeAll(() => {
 
 afterAll(async () => {
   await closeBrowser();
+  owner.destroy(slug);
   owner.remove();
 });
+
+/** What copies, downloads, filters, shows more or leads elsewhere, by role and name. */
+const LOOKS = [
+  /^button "(Copy .+|Download these lines|Older lines|Show more|Look closer|Look at more|Earlier|Later)"/,
+  /^searchbox "(Search apps|Only lines with this text)"/,
+  /^combobox "(Status|Source|Process|Level|Time|Month|Added up by)"/,
+  /^switch "(Expression|Times)"/,
+  /^radio "(1 hour|6 hours|24 hours|7 days|Now|Over)"/,
+  // One of their own, in which they are an owner.
+  /^button "New organisation"/,
+];
+
+/** What can be used on a screen, by role and name, except for what only looks. */
+async function usable(page: Page): Promise<string[]> {
+  const all = (await page.locator("#content").ariaSnapshot())
+    .split("\n")
+    .map((line) => line.trim().replace(/^- '?/, ""));
+  return all.filter(
+    (line) =>
+      /^(button|checkbox|combobox|menuitem|radio|searchbox|slider|spinbutton|switch|tab|textbox)\b/.test(line) &&
+      !line.includes("[disabled]") &&
+      !LOOKS.some((looks) => looks.test(line)),
+  );
+}
+
+/** Commits these files over those that are there. */
+function commit(files: Record<string, string>, message: string) {
+  for (const [name, content] of Object.entries(files)) repository.write(name, content);
+  repository.commit(message);
+}
 
 test("a push is watched live, from its beginning to its end", async () => {
   const visitor = await Visitor.signedIn(owner);
@@ -71,11 +103,10 @@ test("the list of apps tells what an app costs, and by itself how many requests 
   await visitor.leave();
 });
 
-test("a failing build is told of with its reason, deployed again, cancelled, and a release is rolled back", async () => {
+test("a failing build is told of with its reason, and mended by the next push while somebody looks", async () => {
   const visitor = await Visitor.signedIn(owner);
   const { page } = visitor;
-  for (const [name, content] of Object.entries(BROKEN)) repository.write(name, content);
-  repository.commit("Break it");
+  commit(BROKEN, "Break it");
   expect(repository.push(slug).status).not.toBe(0);
   await visitor.goto(`/apps/${slug}/deployments`);
   await page.getByRole("link", { name: "Break it" }).waitFor();
@@ -86,21 +117,57 @@ test("a failing build is told of with its reason, deployed again, cancelled, and
   await page.locator('.stages [data-state="failed"]').waitFor();
   await page.locator(".stages").getByText("not reached").first().waitFor();
   await visitor.examine("deployment-that-failed");
-  // The same source once more, which is thought better of.
-  await page.getByRole("button", { name: "Deploy again" }).click();
-  await page.getByRole("button", { name: "Cancel" }).click();
-  await page.locator('[data-status="cancelled"]').first().waitFor();
-  await page.getByText("It was cancelled, and what ran before goes on").waitFor();
-  await page.getByRole("button", { name: "Deploy again" }).waitFor();
-
   await page.getByRole("link", { name: "All deployments" }).click();
-  await page.getByText("without a build").waitFor();
-  // From the list of apps in two clicks: nothing is lost by it, so that nobody is asked.
+  commit(TALKING, "Mend it");
+  const pushed = repository.pushInBackground(slug);
+  const mended = page.getByRole("listitem").filter({ has: page.getByRole("link", { name: "Mend it" }) });
+  await mended.locator('[data-status="running"]', { hasText: "live" }).waitFor({ timeout: 4 * SOON_MS });
+  expect(await pushed).toBe(0);
+  expect((await visit(slug)).status).toBe(200);
+  await visitor.leave();
+});
+
+test("a build is cancelled, begun again from the same source, and thought better of", async () => {
+  const visitor = await Visitor.signedIn(owner);
+  const { page } = visitor;
+  commit(slowly(120), "Take long");
+  const pushed = repository.pushInBackground(slug);
+  await visitor.goto(`/apps/${slug}/deployments`);
+  await page.getByRole("link", { name: "Take long" }).click();
+  const cancel = async () => {
+    await page
+      .locator(".log-line")
+      .getByText("mixing the colour", { exact: true })
+      .waitFor({ timeout: 2 * SOON_MS });
+    await page.getByRole("button", { name: "Cancel" }).click();
+    await page.getByText("It was cancelled, and what ran before goes on").waitFor();
+    await page.locator('[data-status="cancelled"]').first().waitFor();
+  };
+  await cancel();
+  expect(await pushed).not.toBe(0);
+  const first = page.url();
+  await page.getByRole("button", { name: "Deploy again" }).click();
+  await page.waitForURL((url) => url.href !== first);
+  await cancel();
+  await page.getByRole("button", { name: "Deploy again" }).waitFor();
+  await visitor.leave();
+});
+
+test("a release is rolled back to from the list of apps in two clicks", async () => {
+  commit(TALKING, "Regret it");
+  expect(repository.push(slug).status).toBe(0);
+  const visitor = await Visitor.signedIn(owner);
+  const { page } = visitor;
   await visitor.goto("/apps", "Apps");
   await page.getByRole("link", { name: slug }).click();
-  await page.getByRole("button", { name: "Roll back to v1" }).click();
-  await page.getByRole("heading", { name: "Rollback to v1" }).waitFor();
+  // Nothing is lost by it, so that nobody is asked.
+  const back = page.getByRole("button", { name: /^Roll back to v\d+$/ });
+  const release = /v\d+$/.exec((await back.textContent()) ?? "")?.[0];
+  await back.click();
+  await page.getByRole("heading", { name: `Rollback to ${release}` }).waitFor();
   await page.locator('[data-status="running"]', { hasText: "live" }).waitFor({ timeout: 4 * SOON_MS });
+  await page.getByRole("link", { name: "All deployments" }).click();
+  await page.getByText("without a build").first().waitFor();
   await visitor.leave();
 });
 
@@ -267,6 +334,7 @@ test("a domain says which records it needs, and what is wrong with them", async 
 
 test("a viewer sees everything and changes nothing, and is told who can help", async () => {
   const viewer = Person.member(organization, "viewer");
+  onTestFinished(() => viewer.remove());
   const visitor = await Visitor.signedIn(viewer);
   const { page } = visitor;
   await page.getByRole("searchbox").fill("nothing like that");
@@ -276,17 +344,39 @@ test("a viewer sees everything and changes nothing, and is told who can help", a
   await page.getByRole("link", { name: slug }).click();
   await page.getByText("You are a viewer of this organisation").waitFor();
   await visitor.examine("viewer");
-  for (const path of ["", "/deployments", "/environment", "/domains", "/scale", "/console", "/settings"]) {
-    await visitor.goto(`/apps/${slug}${path}`);
-    await page.getByRole("heading", { name: slug, level: 1 }).waitFor();
-    const buttons = await page.locator("#content button:enabled").allInnerTexts();
-    expect(
-      buttons.filter((text) => text !== "" && text !== "Show more"),
-      path,
-    ).toEqual([]);
+  const domain = `seen.${slug}.example.com`;
+  owner.command(`config:set -a ${slug} SEEN=1`);
+  owner.command(`domains:add -a ${slug} ${domain}`);
+  onTestFinished(() => owner.command(`domains:remove -a ${slug} ${domain}`));
+  const changing: string[] = [];
+  const ofApp = [
+    "",
+    "/deployments",
+    "/logs",
+    "/metrics",
+    "/environment",
+    "/domains",
+    "/scale",
+    "/console",
+    "/settings",
+  ];
+  for (const [path, title] of [
+    ["/apps", "Apps"],
+    ...ofApp.map((page) => [`/apps/${slug}${page}`, slug] as const),
+    ["/plans", "Plans"],
+    ["/organizations", "Organisation"],
+    ["/usage", "Usage and billing"],
+    ["/new", "New app"],
+  ] as const) {
+    await visitor.goto(path, title);
+    changing.push(...(await usable(page)).map((one) => `${path}: ${one}`));
   }
+  await visitor.goto(`/apps/${slug}/deployments`);
+  await page.getByRole("link", { name: "First", exact: true }).click();
+  await page.locator('[data-connection="ended"]').waitFor();
+  changing.push(...(await usable(page)));
+  expect(changing).toEqual([]);
   await visitor.leave();
-  viewer.remove();
 });
 
 test("a session that ends in mid-work is taken up again over what was typed", async () => {
@@ -343,6 +433,8 @@ test("an access token that ran out is renewed without a word", async () => {
   await build.getByLabel("Buildpack").fill("no such buildpack");
   await build.getByRole("button", { name: "Save" }).click();
   await build.locator("[name=buildpack][aria-invalid=true]:focus").waitFor();
+  await build.getByRole("button", { name: "Purge the cache" }).click();
+  await page.getByText("The build cache is being thrown away.").waitFor();
   await build.getByLabel("Buildpack").fill("nodejs");
   await build.getByRole("button", { name: "Save" }).click();
   await page.getByText("It takes effect with the next build.").waitFor();
@@ -352,8 +444,9 @@ test("an access token that ran out is renewed without a word", async () => {
 test("a connection that was lost is told of and comes back, with what changed meanwhile", async () => {
   const visitor = await Visitor.signedIn(owner);
   const { page } = visitor;
+  owner.command(`config:set -a ${slug} BEFORE=1`);
   await visitor.goto(`/apps/${slug}/environment`);
-  await page.getByRole("button", { name: "Change KEPT" }).waitFor();
+  await page.getByRole("button", { name: "Change BEFORE" }).waitFor();
   await visitor.context.setOffline(true);
   await page.getByText("Skypanel does not answer at the moment.").waitFor();
   owner.command(`config:set -a ${slug} MEANWHILE=1`);
@@ -364,18 +457,20 @@ test("a connection that was lost is told of and comes back, with what changed me
 });
 
 test("an app is destroyed by typing its name, and goes from every browser", async () => {
+  const doomed = unique("doomed");
+  owner.command(`apps:create ${doomed}`);
   const [visitor, other] = [await Visitor.signedIn(owner), await Visitor.signedIn(owner)];
   const { page } = visitor;
-  await other.page.getByRole("link", { name: slug }).waitFor();
-  await visitor.goto(`/apps/${slug}/settings`);
-  await page.getByRole("button", { name: `Destroy ${slug}` }).click();
+  await other.page.getByRole("link", { name: doomed }).waitFor();
+  await visitor.goto(`/apps/${doomed}/settings`);
+  await page.getByRole("button", { name: `Destroy ${doomed}` }).click();
   const dialog = page.getByRole("dialog");
   expect(await dialog.getByRole("button", { name: "Destroy it" }).isDisabled()).toBe(true);
-  await dialog.getByLabel(`Type ${slug} to go on`).fill(slug);
+  await dialog.getByLabel(`Type ${doomed} to go on`).fill(doomed);
   await visitor.examine("destroy", { phone: false });
   await dialog.getByRole("button", { name: "Destroy it" }).click();
   await page.getByRole("heading", { level: 1, name: "Apps" }).waitFor();
-  await other.page.getByRole("link", { name: slug }).waitFor({ state: "detached", timeout: 4 * SOON_MS });
+  await other.page.getByRole("link", { name: doomed }).waitFor({ state: "detached", timeout: 4 * SOON_MS });
   await visitor.leave();
   await other.leave();
 });

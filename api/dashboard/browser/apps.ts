@@ -24,16 +24,22 @@ export const TALKING = {
   `,
 };
 
-/** The same with a build that fails, and says why. */
-export const BROKEN = {
+/** The same with a command that builds it. */
+const built = (build: string) => ({
   ...TALKING,
   "package.json": JSON.stringify({
     name: "talking",
     version: "1.0.0",
     private: true,
-    scripts: { start: "node server.js", build: "echo the colour is missing >&2; exit 3" },
+    scripts: { start: "node server.js", build },
   }),
-};
+});
+
+/** One whose build fails, and says why. */
+export const BROKEN = built("echo the colour is missing >&2; exit 3");
+
+/** One whose build takes so many seconds, and says what it is at. */
+export const slowly = (seconds: number) => built(`echo mixing the colour; sleep ${seconds}`);
 
 /** A server that writes to its log what it is asked for. */
 export const WRITING = {

@@ -1,13 +1,17 @@
 // The way of somebody new: sign in, a key, an app, a push watched live, and what comes after it.
-import { afterAll, expect, test } from "vitest";
-import { TALKING } from "./apps";
+import { afterAll, expect, onTestFinished, test } from "vitest";
+import { slowly } from "./apps";
 import { closeBrowser, SOON_MS, Visitor } from "./browser";
 import { instance, Person, unique, visit } from "./instance";
+
+/** Long enough to look at it while it lasts. */
+const BUILD_S = 8;
 
 afterAll(closeBrowser);
 
 test("a newcomer signs in, adds a key, makes an app, and sees the push arrive", async () => {
   const owner = Person.member(unique("org"), "owner");
+  onTestFinished(() => owner.remove());
   const slug = unique("first");
   const visitor = await Visitor.come();
   const { page } = visitor;
@@ -34,20 +38,30 @@ test("a newcomer signs in, adds a key, makes an app, and sees the push arrive", 
   await visitor.examine("new-app");
   await page.getByLabel("Name", { exact: true }).fill(slug);
   await page.getByRole("button", { name: "Create the app" }).click();
+  onTestFinished(() => owner.destroy(slug));
   await page.getByRole("heading", { name: "Push your code" }).waitFor();
   await page.getByText(`/${slug}.git`).waitFor();
   await visitor.examine("app-before-its-first-push");
 
-  const repository = owner.repository(TALKING);
-  repository.commit("Say hello");
-  const pushed = repository.push(slug);
-  expect(pushed.status, pushed.stderr).toBe(0);
-
   // Nobody reloads the page.
-  await page
-    .locator('[data-status="running"]')
-    .first()
-    .waitFor({ timeout: 2 * SOON_MS });
+  const repository = owner.repository(slowly(BUILD_S));
+  repository.commit("Say hello");
+  const pushed = repository.pushInBackground(slug);
+  await page.getByRole("heading", { name: "The first release is on its way" }).waitFor();
+  await visitor.examine("app-before-its-first-release");
+  await page.getByRole("link", { name: "Watch it being built" }).click();
+  const building = page.locator('.stages [data-state="running"]', { hasText: "Build" });
+  await building.waitFor();
+  await page.locator(".log-line").getByText("mixing the colour", { exact: true }).waitFor();
+  await page.locator('[data-connection="live"]').waitFor();
+  await visitor.examine("deployment-being-built");
+  expect(await building.isVisible(), "it is looked at while it is built").toBe(true);
+  await page.locator('[data-connection="ended"]').waitFor({ timeout: 4 * SOON_MS });
+  await page.locator('[data-status="running"]', { hasText: "live" }).waitFor();
+  expect(await pushed).toBe(0);
+  await expect.poll(() => visit(slug), { timeout: SOON_MS }).toEqual({ status: 200, text: "Hello" });
+
+  await page.getByRole("link", { name: "Overview" }).click();
   await page.getByText("v1", { exact: true }).waitFor();
   await page.getByText("web.1").waitFor();
   // What it uses now, and what it answers.
@@ -97,6 +111,4 @@ test("a newcomer signs in, adds a key, makes an app, and sees the push arrive", 
   await page.getByRole("textbox", { name: "Search apps" }).or(page.getByRole("searchbox")).fill("nothing like that");
   await page.getByText("No app fits.").waitFor();
   await visitor.leave();
-  owner.destroy(slug);
-  owner.remove();
 });
