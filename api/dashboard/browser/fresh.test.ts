@@ -1,5 +1,5 @@
 // Every page of a Skypanel that nobody has used yet: `infra/dev/e2e test` runs this before all other tests.
-import { afterAll, expect, test } from "vitest";
+import { afterAll, expect, onTestFinished, test } from "vitest";
 import { closeBrowser, Visitor } from "./browser";
 import { Person } from "./instance";
 
@@ -7,6 +7,7 @@ afterAll(closeBrowser);
 
 test("every page is right on a system that has nothing yet", async () => {
   const operator = Person.admin();
+  onTestFinished(() => operator.remove());
   const visitor = await Visitor.signedIn(operator);
   const { page } = visitor;
   for (const [path, words] of [
@@ -44,5 +45,4 @@ test("every page is right on a system that has nothing yet", async () => {
     expect(await fact(title).textContent(), title).toContain(`${title}${value}`);
   }
   await visitor.leave();
-  operator.remove();
 });

@@ -11,6 +11,7 @@ beforeAll(() => {
   owner = Person.member(organization, "owner");
   owner.registerKey();
   owner.command(`apps:create ${slug}`);
+  owner.command(`config:set -a ${slug} KNOWN=1`);
 });
 
 afterAll(async () => {
@@ -20,10 +21,14 @@ afterAll(async () => {
 });
 
 test("two browsers see each other's changes, and an app that goes to another organisation", async () => {
+  const moved = unique("moved");
+  owner.command(`apps:create ${moved}`);
+  onTestFinished(() => owner.destroy(moved));
   const colleague = Person.member(organization, "developer");
+  onTestFinished(() => colleague.remove());
   const [visitor, other] = [await Visitor.signedIn(owner), await Visitor.signedIn(colleague)];
-  await visitor.goto(`/apps/${slug}/environment`);
-  await other.goto(`/apps/${slug}/environment`);
+  await visitor.goto(`/apps/${moved}/environment`);
+  await other.goto(`/apps/${moved}/environment`);
   const add = async ({ page }: Visitor, name: string) => {
     const form = page.getByRole("form", { name: "Add a config var" });
     await form.getByLabel("Name").fill(name);
@@ -37,7 +42,7 @@ test("two browsers see each other's changes, and an app that goes to another org
   await visitor.page.getByRole("button", { name: "Change OF_COLLEAGUE" }).waitFor();
 
   // To an organisation that the owner makes; the colleague is not in it.
-  await visitor.goto(`/apps/${slug}/settings`);
+  await visitor.goto(`/apps/${moved}/settings`);
   await visitor.page.getByText("you must be an owner of another organisation").waitFor();
   await visitor.goto("/organizations", "Organisation");
   const heir = unique("heir");
@@ -48,17 +53,16 @@ test("two browsers see each other's changes, and an app that goes to another org
   // The address says which organisation is shown.
   await visitor.page.reload();
   await visitor.page.getByRole("heading", { name: heir }).waitFor();
-  await visitor.goto(`/apps/${slug}/settings`);
+  await visitor.goto(`/apps/${moved}/settings`);
   await visitor.page.getByRole("button", { name: "Move it to another organisation" }).click();
   await visitor.page.getByRole("dialog").getByLabel("To", { exact: true }).selectOption(heir);
   await visitor.examine("transfer", { phone: false });
   await visitor.page.getByRole("dialog").getByRole("button", { name: "Move it" }).click();
   await visitor.page.getByText(`It is ${heir}'s.`).waitFor();
   await other.goto("/apps", "Apps");
-  await other.page.getByRole("link", { name: slug }).waitFor({ state: "detached" });
+  await other.page.getByRole("link", { name: moved }).waitFor({ state: "detached" });
   await visitor.leave();
   await other.leave();
-  colleague.remove();
 });
 
 test("a tab that nobody sees gives its connection back, and shows what it missed once it is seen", async () => {
@@ -68,10 +72,11 @@ test("a tab that nobody sees gives its connection back, and shows what it missed
   const look = (seen: boolean) =>
     page.evaluate((seen) => {
       Object.defineProperty(document, "hidden", { configurable: true, value: !seen });
+      Object.defineProperty(document, "visibilityState", { configurable: true, value: seen ? "visible" : "hidden" });
       document.dispatchEvent(new Event("visibilitychange"));
     }, seen);
   await visitor.goto(`/apps/${slug}/environment`);
-  await page.getByRole("button", { name: "Change OF_OWNER" }).waitFor();
+  await page.getByRole("button", { name: "Change KNOWN" }).waitFor();
   let streams = 0;
   page.on("request", (request) => {
     if (request.url().includes("/events/stream")) streams += 1;
@@ -93,11 +98,11 @@ test("a Skypanel that stops is told of, and what is on the screen comes alive ag
   const visitor = await Visitor.signedIn(owner);
   const { page } = visitor;
   await visitor.goto(`/apps/${slug}/environment`);
-  await page.getByRole("button", { name: "Change OF_OWNER" }).waitFor();
+  await page.getByRole("button", { name: "Change KNOWN" }).waitFor();
   try {
     await stopSkypanel();
     await page.getByText("Skypanel does not answer at the moment.").waitFor({ timeout: 2 * SOON_MS });
-    await page.getByRole("button", { name: "Change OF_OWNER" }).waitFor();
+    await page.getByRole("button", { name: "Change KNOWN" }).waitFor();
     await visitor.examine("skypanel-away");
     // What is asked for now says why it does not work, and nothing typed is lost.
     const form = page.getByRole("form", { name: "Add a config var" });
@@ -159,6 +164,7 @@ test("what Skypanel fails to answer is told where it would be, and can be asked 
 test("of a thousand apps the page holds those in sight, and leads to the last", async () => {
   const organization = unique("org");
   const many = Person.member(organization, "owner");
+  onTestFinished(() => many.remove());
   const visitor = await Visitor.signedIn(many);
   const { page } = visitor;
   await page.getByRole("heading", { name: "Add your SSH key" }).waitFor();
@@ -176,5 +182,4 @@ test("of a thousand apps the page holds those in sight, and leads to the last", 
   await page.keyboard.type(`${prefix}-0500`);
   await page.getByText("1 of 1000 apps").waitFor();
   await visitor.leave();
-  many.remove();
 });

@@ -1,6 +1,6 @@
 // What is on a screen stays where it is while the rest of it is loaded.
 import type { Page } from "playwright-core";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { TALKING } from "./apps";
 import { closeBrowser, Visitor } from "./browser";
 import { Person, unique } from "./instance";
@@ -61,10 +61,10 @@ test.each([false, true])("nothing moves while a screen comes (phone: %s)", async
 
 test("nothing moves while a screen of the admin comes", async () => {
   const admin = Person.admin();
+  onTestFinished(() => admin.remove());
   const visitor = await Visitor.signedIn(admin);
   expect(await moved(visitor, ADMIN)).toEqual([]);
   await visitor.leave();
-  admin.remove();
 });
 
 /** The screens on which too much moved, and by how much. */
