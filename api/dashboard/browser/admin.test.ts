@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { closeBrowser, Visitor } from "./browser";
 import { Person, query, unique } from "./instance";
 
@@ -20,6 +20,7 @@ afterAll(async () => {
 test("a plan is made, compared, chosen for an app, and removed once none is on it", async () => {
   const name = unique("plan");
   const owner = Person.member(unique("org"), "owner");
+  onTestFinished(() => owner.remove());
   const visitor = await Visitor.signedIn(operator);
   const { page } = visitor;
   await visitor.goto("/admin/plans", "Admin");
@@ -55,7 +56,6 @@ test("a plan is made, compared, chosen for an app, and removed once none is on i
   await dialog.getByRole("button", { name: "Remove" }).click();
   await page.getByRole("button", { name: `Edit the plan ${name}` }).waitFor({ state: "detached" });
   await visitor.leave();
-  owner.remove();
 });
 
 test("the queue says what waits and what failed", async () => {
@@ -82,6 +82,61 @@ test("the queue says what waits and what failed", async () => {
   await expect.poll(() => query(`SELECT count(*) FROM skypanel_jobs._private_jobs WHERE id = ${id}`)).toBe("0");
   await row.waitFor({ state: "detached" });
   await visitor.leave();
+});
+
+test("what is wrong, and is over, shows by itself to those whom it concerns", async () => {
+  const organization = unique("org");
+  const slug = unique("wrong");
+  const owner = Person.member(organization, "owner");
+  onTestFinished(() => owner.remove());
+  owner.registerKey();
+  owner.command(`apps:create ${slug}`);
+  onTestFinished(() => owner.destroy(slug));
+  const [visitor, other] = [await Visitor.signedIn(operator), await Visitor.signedIn(owner)];
+  await visitor.goto("/admin/alerts", "Admin");
+  await other.goto("/organizations", "Organisation");
+  await other.page.getByText("Nothing is wrong now.").waitFor();
+  const [node, message] = [unique("node"), unique("alert")];
+  const fire = (rule: string, kind: string, name: string, severity: string, of = "NULL") =>
+    query(`
+      INSERT INTO paas_alerts (id, rule, subject_kind, subject, subject_name, organization_id, severity, message,
+          began_at, fired_at, last_seen)
+      VALUES (gen_random_uuid(), '${rule}', '${kind}', '${name}', '${name}', ${of}, '${severity}', '${message}: a ${kind}',
+          now() - interval '5 minutes', now(), now())`);
+  onTestFinished(() => {
+    query(`DELETE FROM paas_alerts WHERE message LIKE '${message}:%'`);
+  });
+  const theirs = `(SELECT id FROM organizations WHERE name = '${organization}')`;
+  fire("node_disk", "node", node, "critical");
+  fire("node_disk", "platform", "platform", "warning");
+  fire("app_crashes", "app", slug, "warning", theirs);
+  fire("wallet_empty", "organization", organization, "critical", theirs);
+
+  const alert = (of: Visitor, kind: string) =>
+    of.page.getByRole("listitem").filter({ hasText: `${message}: a ${kind}` });
+  await alert(visitor, "platform").getByText("the platform").waitFor();
+  await alert(visitor, "node").getByRole("link", { name: node }).waitFor();
+  await alert(visitor, "node").locator('[data-status="critical"]').waitFor();
+  await alert(visitor, "app").getByRole("link", { name: slug }).waitFor();
+  await alert(other, "app").getByText("app_crashes").waitFor();
+  await alert(other, "organization").getByText(`organisation ${organization}`).waitFor();
+  expect(await alert(other, "node").count(), "what is the platform's is for its admins").toBe(0);
+  await visitor.examine("admin-alerts-now");
+  await other.examine("organisation-alerts-now");
+
+  query(`UPDATE paas_alerts SET resolved_at = now() WHERE message LIKE '${message}:%'`);
+  for (const of of [visitor, other]) await alert(of, "app").waitFor({ state: "detached" });
+  await other.page.getByText("Nothing is wrong now.").waitFor();
+  for (const of of [visitor, other]) {
+    await of.page.getByRole("radiogroup", { name: "Which alerts" }).getByText("Over").click();
+    await alert(of, "app").getByText("over just now").waitFor();
+  }
+  await visitor.examine("admin-alerts-over");
+  await other.examine("organisation-alerts-over");
+  await alert(other, "app").getByRole("link", { name: slug }).click();
+  await other.page.getByRole("heading", { level: 1, name: slug }).waitFor();
+  await visitor.leave();
+  await other.leave();
 });
 
 test("who is told of alerts is added, tried, switched off and removed", async () => {
@@ -128,6 +183,7 @@ test("who is told of alerts is added, tried, switched off and removed", async ()
 test("an organisation's owner is told where a message did not get through, and its limits are an admin's", async () => {
   const organization = unique("org");
   const owner = Person.member(organization, "owner");
+  onTestFinished(() => owner.remove());
   const visitor = await Visitor.signedIn(owner);
   const { page } = visitor;
   await visitor.goto("/organizations", "Organisation");
@@ -163,5 +219,4 @@ test("an organisation's owner is told where a message did not get through, and i
   await remove.getByRole("button", { name: "Delete it" }).click();
   await admin.page.getByText("None has this in its name.").waitFor();
   await admin.leave();
-  owner.remove();
 });

@@ -16,9 +16,11 @@ const COLOURS: Record<string, string> = {
   failed: "red",
   down: "red",
   crashed: "red",
+  critical: "red",
   suspended: "yellow",
   pending: "yellow",
   deleting: "yellow",
+  warning: "yellow",
 };
 
 type State = Schemas["AppStatus"] | Schemas["DeploymentStatus"] | Schemas["DomainStatus"] | (string & {});

@@ -70,7 +70,8 @@ function Subject({ of }: { of: Schemas["SubjectItem"] }) {
       </>
     );
   }
-  return `${of.kind} ${of.name}`;
+  if (of.kind === "platform") return "the platform";
+  return `${of.kind === "organization" ? "organisation" : of.kind} ${of.name}`;
 }
 
 function Row({ of }: { of: Schemas["AlertItem"] }) {
