@@ -123,6 +123,7 @@ export class Visitor {
         () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
       );
       expect(wide, `${name} is wider than a phone`).toBeLessThanOrEqual(0);
+      expect(await this.cut(), `cut on ${name} (phone)`).toEqual([]);
       await this.shoot(`${name}-phone`);
       await this.page.setViewportSize(DESK);
     }
@@ -142,6 +143,28 @@ export class Visitor {
         .getAnimations()
         .filter((one) => one.effect?.getTiming().iterations !== Number.POSITIVE_INFINITY);
       return Promise.all(ending.map((one) => one.finished.catch(() => {})));
+    });
+  }
+
+  /** Buttons and links of which a part is out of sight sideways, where nothing shows that there is more that way. */
+  private async cut(): Promise<string[]> {
+    return this.page.evaluate(() => {
+      const isCut = (one: Element) => {
+        const { left, right } = one.getBoundingClientRect();
+        // Before the page begins: it comes into sight when the keyboard gets there.
+        if (right <= 0) return false;
+        for (let box = one.parentElement; box; box = box.parentElement) {
+          // An end that fades out, or what is there for screen readers alone.
+          if (box.matches("[data-before], [data-after], .visually-hidden")) return false;
+          if (box !== document.documentElement && getComputedStyle(box).overflowX === "visible") continue;
+          const edge = box.getBoundingClientRect();
+          if (left < edge.left - 1 || right > edge.right + 1) return true;
+        }
+        return false;
+      };
+      return [...document.querySelectorAll("a, button")]
+        .filter((one) => one.checkVisibility() && isCut(one))
+        .map((one) => one.getAttribute("aria-label") ?? one.textContent ?? "");
     });
   }
 
