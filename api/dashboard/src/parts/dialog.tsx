@@ -33,7 +33,7 @@ export function Dialog(props: DialogProps) {
       size={size}
       closeOnEscape={isFree}
       closeOnClickOutside={isFree}
-      closeButtonProps={{ disabled: !isFree }}
+      closeButtonProps={{ "aria-label": "Close", disabled: !isFree }}
     >
       <FormBody onSubmit={onSubmit} pending={pending} error={error}>
         {(rest) => (
