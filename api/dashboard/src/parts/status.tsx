@@ -5,6 +5,7 @@ import type { Schemas } from "../api/client";
 const COLOURS: Record<string, string> = {
   running: "green",
   succeeded: "green",
+  deployed: "green",
   active: "green",
   ready: "green",
   ok: "green",
