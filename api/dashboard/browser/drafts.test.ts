@@ -16,7 +16,7 @@ beforeAll(() => {
 
 afterAll(async () => {
   await closeBrowser();
-  for (const app of [slug, other]) owner.destroy(app);
+  owner.destroy(other);
   owner.remove();
 });
 
@@ -142,7 +142,6 @@ test("settings that are not saved are asked about, all at once, and what is bein
   await dialog.getByRole("button", { name: "Leave it", disabled: true }).waitFor();
   await page.keyboard.press("Escape");
   await dialog.waitFor();
-  await page.unroute(`**/api/paas/apps/${slug}`);
   destroyed();
   await page.getByRole("heading", { level: 1, name: "Apps" }).waitFor();
   await visitor.leave();
