@@ -70,7 +70,7 @@ test("filters narrow what is shown, and the address keeps them", async () => {
   const line = (text: string) => page.locator(".log-line", { hasText: text });
   await line("error: it broke").waitFor();
   await line("info: all is well").waitFor();
-  await page.locator('.log-line[data-level="error"]').waitFor();
+  await page.locator('.log-line[data-level="error"]', { hasText: "it broke" }).waitFor();
 
   // What is still on its way for one view comes to nothing in the next.
   const older = /\/logs\?.*direction=backward/;
