@@ -21,7 +21,7 @@ export function SecondFactor({ on }: { on: boolean }) {
         </Title>
         {codes ? (
           <ShownOnce secret={codes.join("\n")} label="Copy the recovery codes">
-            Keep this list of recovery codes somewhere else than on your phone. Each stands in for a code from the app,
+            Keep this list of recovery codes somewhere other than your phone. Each stands in for a code from the app,
             once.
           </ShownOnce>
         ) : null}
