@@ -128,7 +128,7 @@ test("what is wrong, and is over, shows by itself to those whom it concerns", as
   for (const of of [visitor, other]) await alert(of, "app").waitFor({ state: "detached" });
   await other.page.getByText("Nothing is wrong now.").waitFor();
   for (const of of [visitor, other]) {
-    await of.page.getByRole("radiogroup", { name: "Which alerts" }).getByText("Over").click();
+    await of.page.getByRole("radiogroup", { name: "Which alerts" }).getByText("Past").click();
     await alert(of, "app").getByText("over just now").waitFor();
   }
   await visitor.examine("admin-alerts-over");

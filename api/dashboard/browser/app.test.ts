@@ -28,7 +28,7 @@ const LOOKS = [
   /^searchbox "(Search apps|Only lines with this text)"/,
   /^combobox "(Status|Source|Process|Level|Time|Month|Added up by)"/,
   /^switch "(Expression|Times)"/,
-  /^radio "(1 hour|6 hours|24 hours|7 days|Now|Over)"/,
+  /^radio "(1 hour|6 hours|24 hours|7 days|Now|Past)"/,
   // One of their own, in which they are an owner.
   /^button "New organisation"/,
 ];
