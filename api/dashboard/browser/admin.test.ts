@@ -129,7 +129,7 @@ test("what is wrong, and is over, shows by itself to those whom it concerns", as
   await other.page.getByText("Nothing is wrong now.").waitFor();
   for (const of of [visitor, other]) {
     await of.page.getByRole("radiogroup", { name: "Which alerts" }).getByText("Past").click();
-    await alert(of, "app").getByText("over just now").waitFor();
+    await alert(of, "app").getByText("ended just now").waitFor();
   }
   await visitor.examine("admin-alerts-over");
   await other.examine("organisation-alerts-over");
