@@ -12,7 +12,7 @@ import { Ago } from "./time";
 const COLUMNS: Column<Schemas["AuditItem"]>[] = [
   { head: "When", width: "14%", cell: (one) => <Ago at={one.occurred_at} /> },
   { head: "Who", className: "break", cell: (one) => one.actor ?? "the platform" },
-  { head: "What", className: "break", width: "17%", cell: (one) => <code>{one.action}</code> },
+  { head: "What", width: "17%", cell: (one) => <code>{one.action}</code> },
   { head: "Of what", className: "break", width: "40%", cell: (one) => <What of={one} /> },
   { head: "From", className: "wide", cell: (one) => [one.via, one.address].filter(Boolean).join(", ") },
 ];
