@@ -3,9 +3,11 @@ import {
   createRootRoute,
   createRoute,
   createRouter,
+  type ErrorComponentProps,
   lazyRouteComponent,
   Outlet,
   redirect,
+  useRouter,
 } from "@tanstack/react-router";
 import { cache } from "./api/cache";
 import { Problem } from "./api/problem";
@@ -19,11 +21,35 @@ import { NotFound } from "./screens/not_found";
 import { Shell } from "./screens/shell";
 import { wayOn } from "./screens/way_on";
 
+function Again({ error, reset }: ErrorComponentProps) {
+  const router = useRouter();
+  const retry = () => {
+    reset();
+    void router.invalidate();
+  };
+  return <Failed error={error} retry={retry} />;
+}
+
+/** While pages that are not in the shell come, or do not: the shell has the `main` of those within. */
+const ALONE = {
+  pendingComponent: () => (
+    <main className="main">
+      <Waiting />
+    </main>
+  ),
+  errorComponent: (props: ErrorComponentProps) => (
+    <main className="main">
+      <Again {...props} />
+    </main>
+  ),
+};
+
 const root = createRootRoute({ component: Outlet, notFoundComponent: NoSuchPage });
 
 const signIn = createRoute({
   getParentRoute: () => root,
   path: "/sign-in",
+  ...ALONE,
   validateSearch: (search: Record<string, unknown>): { to?: string } =>
     typeof search.to === "string" ? { to: search.to } : {},
   beforeLoad: async ({ search }) => {
@@ -37,6 +63,7 @@ const signIn = createRoute({
 const invitation = createRoute({
   getParentRoute: () => root,
   path: "/invitation",
+  ...ALONE,
   component: lazyRouteComponent(() => import("./screens/invitation"), "Invitation"),
 });
 
@@ -44,6 +71,7 @@ const invitation = createRoute({
 const shell = createRoute({
   getParentRoute: () => root,
   id: "shell",
+  ...ALONE,
   component: Shell,
   beforeLoad: async ({ location }) => {
     try {
@@ -297,22 +325,8 @@ export const router = createRouter({
   defaultPreload: "intent",
   // What somebody typed or chose for one app is not meant for another.
   defaultRemountDeps: ({ params }) => params,
-  defaultPendingComponent: () => (
-    <main className="main">
-      <Waiting />
-    </main>
-  ),
-  defaultErrorComponent: ({ error, reset }) => (
-    <main className="main">
-      <Failed
-        error={error}
-        retry={() => {
-          reset();
-          void router.invalidate();
-        }}
-      />
-    </main>
-  ),
+  defaultPendingComponent: () => <Waiting />,
+  defaultErrorComponent: Again,
 });
 
 declare module "@tanstack/react-router" {

@@ -89,7 +89,7 @@ function Row({ of }: { of: Schemas["AlertItem"] }) {
           ) : null}
         </Text>
       </div>
-      <Status of={of.resolved_at ? "inactive" : of.severity} words={of.resolved_at ? "over" : of.severity} />
+      <Status of={of.resolved_at ? "inactive" : of.severity} words={of.resolved_at ? "ended" : of.severity} />
     </li>
   );
 }
