@@ -34,7 +34,7 @@ test("a domain is verified by the records that the page says, and answers", asyn
   const card = page.getByRole("region", { name: domain });
   await card.locator('[data-status="pending"]').waitFor();
   await card.getByRole("button", { name: "Verify now" }).click();
-  await page.getByText("DNS is not as it has to be").first().waitFor();
+  await page.getByText("The DNS records are not right yet").first().waitFor();
   await visitor.examine("domain-pending");
 
   // What it asks for is what is set.
@@ -53,7 +53,7 @@ test("a domain is verified by the records that the page says, and answers", asyn
   query(`UPDATE paas_domains SET next_check_at = now(), ssl_checked_at = now() WHERE domain = '${domain}'`);
   query("SELECT FROM skypanel_jobs.add_job('check_domains', payload => '{}')");
   await card.locator('[data-status="active"]').waitFor({ timeout: 2 * SOON_MS });
-  await card.getByText("DNS is not as it has to be").waitFor({ state: "detached" });
+  await card.getByText("The DNS records are not right yet").waitFor({ state: "detached" });
   await visitor.examine("domain-active");
   await expect.poll(async () => (await visit(slug, "/", domain)).text, { timeout: 4 * SOON_MS }).toBe("Hello");
 

@@ -81,7 +81,7 @@ function Domain({ slug, one, may }: { slug: string; one: Schemas["DomainItem"]; 
     run: () => data(api.POST("/api/paas/apps/{app}/domains/{domain}/verify", { params: { path } })),
     isGood: (answer) => answer.proven && answer.leads_here,
     done: (answer: Schemas["VerifiedDomain"]) =>
-      answer.proven && answer.leads_here ? `${one.display_name} is active.` : "DNS is not as it has to be yet.",
+      answer.proven && answer.leads_here ? `${one.display_name} is active.` : "The DNS records are not right yet.",
     changes,
   });
   const remove = useAction({
@@ -112,7 +112,7 @@ function Domain({ slug, one, may }: { slug: string; one: Schemas["DomainItem"]; 
           ) : null}
         </Group>
         {one.problem ? (
-          <Alert color="yellow" p="sm" title="DNS is not as it has to be">
+          <Alert color="yellow" p="sm" title="The DNS records are not right yet">
             {one.problem}
           </Alert>
         ) : null}
