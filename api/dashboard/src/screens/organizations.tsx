@@ -17,6 +17,7 @@ import { Dialog } from "../parts/dialog";
 import { ChoiceField, TextField } from "../parts/fields";
 import { Form } from "../parts/form";
 import { Happened } from "../parts/happened";
+import { LinkTo } from "../parts/link";
 import { Loaded } from "../parts/loading";
 import { Head } from "../parts/page";
 import { Paged } from "../parts/paged";
@@ -128,6 +129,10 @@ function Organization({ of }: { of: Schemas["OrganizationItem"] }) {
       </Group>
       <Members of={of} owns={owns} />
       {owns ? <Invitations of={of} /> : null}
+      <Text size="sm" c="dimmed">
+        SSH keys and API tokens belong to a person, and do in each organisation what that person may: yours are at{" "}
+        <LinkTo to="/account">Account</LinkTo>.
+      </Text>
       <Alerts organization={of.id} />
       {owns ? <Targets organization={of.id} /> : null}
       <Switch
