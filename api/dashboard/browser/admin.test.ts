@@ -1,10 +1,10 @@
-// The pages of the admins: plans that are made, changed, compared, chosen and removed; the queue; and who is told of alerts.
+// The pages of the admins: plans that are made, changed, compared, chosen and removed; settings; the queue; alerts and who is told.
 import { randomUUID } from "node:crypto";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { closeBrowser, Visitor } from "./browser";
-import { Person, query, unique } from "./instance";
+import { admin, Person, query, unique } from "./instance";
 
 let operator: Person;
 
@@ -55,6 +55,34 @@ test("a plan is made, compared, chosen for an app, and removed once none is on i
   await page.getByRole("button", { name: `Remove the plan ${name}` }).click();
   await dialog.getByRole("button", { name: "Remove" }).click();
   await page.getByRole("button", { name: `Edit the plan ${name}` }).waitFor({ state: "detached" });
+  await visitor.leave();
+});
+
+test("a secret of the platform is set, replaced by nothing that was only typed, and removed", async () => {
+  const key = "storage.s3_secret_key";
+  onTestFinished(() => void admin("settings:set", `${key}=`));
+  const visitor = await Visitor.signedIn(operator);
+  const { page } = visitor;
+  await visitor.goto("/admin/settings", "Admin");
+  const field = page.locator(`input[name="${key}"]`);
+  await field.fill("of-the-test");
+  await page.getByRole("button", { name: "Save 1 change" }).click();
+  const remove = page.getByRole("button", { name: `Remove ${key}` });
+  await remove.waitFor();
+  expect(await field.inputValue()).toBe("");
+  expect(await field.getAttribute("placeholder")).toBe("There is one; another replaces it");
+  await field.fill("x");
+  await field.fill("");
+  expect(await page.getByRole("button", { name: "Save", exact: true }).isDisabled()).toBe(true);
+  await remove.click();
+  await page.getByRole("button", { name: `Keep ${key}` }).click();
+  expect(await page.getByRole("button", { name: "Save", exact: true }).isDisabled()).toBe(true);
+  await remove.click();
+  await visitor.examine("admin-settings-secret");
+  await page.getByRole("button", { name: "Save 1 change" }).click();
+  await remove.waitFor({ state: "detached" });
+  await page.getByRole("button", { name: `Keep ${key}` }).waitFor({ state: "detached" });
+  expect(await field.getAttribute("placeholder")).toBe("Not set");
   await visitor.leave();
 });
 

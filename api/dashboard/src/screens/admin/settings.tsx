@@ -86,7 +86,7 @@ function Settings({ settings }: { settings: Item[] }) {
   );
 }
 
-/** A masked one is empty until another is typed. */
+/** A masked one is empty until another is typed, and null when it is to be removed. */
 function valuesOf(settings: Item[]): Values {
   return Object.fromEntries(settings.map((one) => [one.key, one.sensitive ? "" : one.value]));
 }
@@ -108,16 +108,29 @@ function Setting({ of, value, onSet }: SettingProps) {
     classNames: { label: "mono" },
   };
   if (of.sensitive) {
+    const goes = value === null;
     return (
-      <PasswordField
-        {...shared}
-        required={false}
-        placeholder={of.is_set ? "There is one; another replaces it" : "Not set"}
-        autoComplete="new-password"
-        visibilityToggleButtonProps={{ "aria-label": `Show ${of.key}` }}
-        value={typeof value === "string" ? value : ""}
-        onSet={onSet}
-      />
+      <Group gap="xs" align="flex-end" wrap="nowrap">
+        <PasswordField
+          {...shared}
+          className="grow"
+          required={false}
+          placeholder={goes ? "Removed once you save" : of.is_set ? "There is one; another replaces it" : "Not set"}
+          autoComplete="new-password"
+          visibilityToggleButtonProps={{ "aria-label": `Show ${of.key}` }}
+          value={typeof value === "string" ? value : ""}
+          onSet={onSet}
+        />
+        {of.is_set ? (
+          <Button
+            variant="default"
+            aria-label={`${goes ? "Keep" : "Remove"} ${of.key}`}
+            onClick={() => onSet(goes ? "" : null)}
+          >
+            {goes ? "Keep" : "Remove"}
+          </Button>
+        ) : null}
+      </Group>
     );
   }
   if (of.kind === "switch") {
