@@ -1,31 +1,33 @@
 // Money, sizes and rates in words. Amounts come as decimal text and are only rounded where they are shown.
 
-const FINE = { maximumFractionDigits: 4, maximumSignificantDigits: 2, roundingPriority: "morePrecision" } as const;
+// Made once: a long list has an amount in each row, and making one of these takes longer than using it.
+const FINE = dollars({ maximumFractionDigits: 4, maximumSignificantDigits: 2, roundingPriority: "morePrecision" });
+const CENTS = dollars({ maximumFractionDigits: 2 });
 
-/** An amount of money, such as "$0.0069"; small ones keep what makes them different. */
-export function money(amount: string, digits?: number): string {
-  const isSmall = digits === undefined && Math.abs(Number(amount)) < 1;
-  return dollars(amount, isSmall ? FINE : { maximumFractionDigits: digits ?? 2 });
-}
-
-/** What an hour costs, which counts in parts of a cent as well where it is much. */
-export const hourly = (amount: string) => dollars(amount, FINE);
-
-function dollars(amount: string, precision: Intl.NumberFormatOptions): string {
+function dollars(precision: Intl.NumberFormatOptions) {
   return new Intl.NumberFormat("en-US", {
     style: "currency",
     currency: "USD",
     signDisplay: "negative",
     minimumFractionDigits: 2,
     ...precision,
-  }).format(amount as `${number}`);
+  });
 }
+
+/** An amount of money, such as "$0.0069"; small ones keep what makes them different. */
+export const money = (amount: string): string => (Math.abs(Number(amount)) < 1 ? hourly(amount) : cents(amount));
+
+/** An amount that counts in whole cents, such as a balance. */
+export const cents = (amount: string): string => CENTS.format(amount as `${number}`);
+
+/** What an hour costs, which counts in parts of a cent as well where it is much. */
+export const hourly = (amount: string): string => FINE.format(amount as `${number}`);
 
 /** Hours of a month, as plans count them. */
 const HOURS_OF_A_MONTH = 730n;
 
 export function perMonth(anHour: string): string {
-  return money(`${exact(anHour) * HOURS_OF_A_MONTH}e-${DECIMALS}`, 2);
+  return cents(`${exact(anHour) * HOURS_OF_A_MONTH}e-${DECIMALS}`);
 }
 
 /** More than any amount has. */

@@ -1,7 +1,20 @@
 import { expect, test } from "vitest";
 import { problemOf } from "../api/problem";
 import { csrfToken } from "../api/session";
-import { bytes, cores, duration, hourly, memory, money, perMinute, perMonth, perSecond, ram, short } from "./amounts";
+import {
+  bytes,
+  cents,
+  cores,
+  duration,
+  hourly,
+  memory,
+  money,
+  perMinute,
+  perMonth,
+  perSecond,
+  ram,
+  short,
+} from "./amounts";
 import { ago, lasted } from "./time";
 
 test("times are told as people say them", () => {
@@ -23,7 +36,7 @@ test("amounts keep what makes them different", () => {
   expect(perMonth("0.0069")).toBe("$5.04");
   expect([perMonth("0.0085"), perMonth("0.0000005")]).toEqual(["$6.21", "$0.00"]);
   expect([money("0.00004"), money("-0.00004"), money("-0.069412")]).toEqual(["$0.00004", "-$0.00004", "-$0.0694"]);
-  expect([money("-0.00004", 2), money("123456789012345678.91")]).toEqual(["$0.00", "$123,456,789,012,345,678.91"]);
+  expect([cents("-0.00004"), money("123456789012345678.91")]).toEqual(["$0.00", "$123,456,789,012,345,678.91"]);
   expect([hourly("1.005"), hourly("1.5"), hourly("0.0069"), hourly("0")]).toEqual([
     "$1.005",
     "$1.50",

@@ -6,7 +6,7 @@ import { useState } from "react";
 import { api, data, type Schemas } from "../api/client";
 import { meQuery, plansQuery } from "../api/queries";
 import { useAction } from "../parts/action";
-import { count, hourly, money, ram } from "../parts/amounts";
+import { cents, count, hourly, ram } from "../parts/amounts";
 import { ChoiceField, TextField } from "../parts/fields";
 import { Form } from "../parts/form";
 import { useGoOn } from "../parts/go_on";
@@ -127,7 +127,7 @@ function Fields({ plans, chosen, organizations }: FieldsProps) {
                 <div className="numeric">
                   <Text fw={600}>{hourly(one.price_per_hour)} an hour</Text>
                   <Text size="sm" c="dimmed">
-                    {money(one.price_per_month, 2)} a month
+                    {cents(one.price_per_month)} a month
                   </Text>
                 </div>
               </Group>

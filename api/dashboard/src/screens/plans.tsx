@@ -3,7 +3,7 @@ import { Stack, Table, Text } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import type { Schemas } from "../api/client";
 import { plansQuery } from "../api/queries";
-import { hourly, money, ram } from "../parts/amounts";
+import { cents, hourly, ram } from "../parts/amounts";
 import { ButtonTo } from "../parts/link";
 import { Loaded } from "../parts/loading";
 import { Head } from "../parts/page";
@@ -15,7 +15,7 @@ type Plan = Schemas["PlanItem"];
 
 const ROWS: [name: string, value: (plan: Plan) => string][] = [
   ["Cost an hour", (plan) => hourly(plan.price_per_hour)],
-  ["Cost a month", (plan) => money(plan.price_per_month, 2)],
+  ["Cost a month", (plan) => cents(plan.price_per_month)],
   ["CPU", (plan) => `${plan.cpu_cores} ${Number(plan.cpu_cores) === 1 ? "core" : "cores"}`],
   ["Memory", (plan) => ram(plan.ram_mb)],
   ["Disk", (plan) => `${plan.disk_gb} GB`],

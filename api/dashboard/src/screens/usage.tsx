@@ -4,7 +4,7 @@ import { Alert, Anchor, Group, NativeSelect, Stack, Table, Text, Title } from "@
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { invoicesQuery, organizationsQuery, type UsageGroup, usageQuery, walletQuery } from "../api/queries";
-import { hourly, money } from "../parts/amounts";
+import { cents, hourly, money } from "../parts/amounts";
 import { Fact } from "../parts/fact";
 import { Loaded } from "../parts/loading";
 import { Head } from "../parts/page";
@@ -62,7 +62,7 @@ function Wallet({ of }: { of: string }) {
             </Text>
           )}
           <dl className="cards plain-list">
-            <Fact title="Balance" value={money(wallet.balance, 2)} more={lasts(wallet)} />
+            <Fact title="Balance" value={cents(wallet.balance)} more={lasts(wallet)} />
             <Fact title="This month so far" value={money(wallet.month_to_date)} more={wallet.month} />
             <Fact title="Forecast" value={money(wallet.forecast)} more="if everything goes on as it is" />
             <Fact title="Now" value={`${hourly(wallet.cost_per_hour)} an hour`} more="for all that runs" />
@@ -174,7 +174,7 @@ function Invoices({ of }: { of: string }) {
                   >
                     {one.month}
                   </Anchor>
-                  <span className="numeric">{money(one.total, 2)}</span>
+                  <span className="numeric">{cents(one.total)}</span>
                 </li>
               ))}
             </ul>

@@ -5,7 +5,7 @@ import { useQuery } from "@tanstack/react-query";
 import { api, data, type Schemas } from "../api/client";
 import { walletQuery } from "../api/queries";
 import { useAction } from "../parts/action";
-import { money, short } from "../parts/amounts";
+import { cents, money, short } from "../parts/amounts";
 import { useDraft } from "../parts/draft";
 import { TextField } from "../parts/fields";
 import { Form } from "../parts/form";
@@ -57,7 +57,7 @@ function Budget({ of }: { of: Wallet }) {
   return (
     <div data-budget={percent}>
       <Text size="sm" id="budget-used">
-        {money(of.month_charged)} of the budget of {money(budget, 2)} were charged in {of.month}: {percent} %.
+        {money(of.month_charged)} of the budget of {cents(budget)} were charged in {of.month}: {percent} %.
       </Text>
       <progress className="budget" aria-labelledby="budget-used" max={100} value={Math.min(percent, 100)} />
       <Text size="sm" c="dimmed">

@@ -1,6 +1,6 @@
 // How long a wallet lasts, and when its people are warned, in words.
 import type { Schemas } from "../api/client";
-import { count, exact, money } from "../parts/amounts";
+import { cents, count, exact } from "../parts/amounts";
 
 const HOUR_MS = 3_600_000;
 const day = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium" });
@@ -59,7 +59,7 @@ export function warnedOfBudget(wallet: Schemas["WalletAnswer"]): string {
   const { budget_percent: percent, month_budget: budget } = wallet.alerts;
   const goes =
     wallet.billing_enabled && Number(wallet.forecast) > Number(budget)
-      ? `If everything goes on as it is, the month comes to ${money(wallet.forecast, 2)}. `
+      ? `If everything goes on as it is, the month comes to ${cents(wallet.forecast)}. `
       : "";
   if (percent === 0) return `${goes}The platform has switched alerts about budgets off.`;
   const at = percent < 100 ? `at ${percent} % and at 100 %` : "at 100 %";

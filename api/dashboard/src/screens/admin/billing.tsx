@@ -5,7 +5,7 @@ import { useMemo, useState } from "react";
 import { api, data, type Schemas } from "../../api/client";
 import { adminBillingQuery } from "../../api/queries";
 import { useAction } from "../../parts/action";
-import { count, hourly, money } from "../../parts/amounts";
+import { cents, count, hourly, money } from "../../parts/amounts";
 import { Fact } from "../../parts/fact";
 import { Failed, Waiting } from "../../parts/loading";
 import { type Column, LongTable } from "../../parts/long_table";
@@ -58,7 +58,7 @@ function Totals({ of }: { of: Schemas["BillingAnswer"] }) {
   return (
     <Stack gap="sm">
       <dl className="cards plain-list">
-        <Fact title="In all wallets" value={money(of.balance, 2)} />
+        <Fact title="In all wallets" value={cents(of.balance)} />
         <Fact title="Used this month" value={money(of.month_cost)} more={`${of.month}, as far as settled`} />
         <Fact title="Charged this month" value={money(of.month_charged)} more={of.month} />
         <Fact title="Now" value={`${hourly(of.cost_per_hour)} an hour`} more="for all that runs" />
@@ -90,7 +90,7 @@ function Totals({ of }: { of: Schemas["BillingAnswer"] }) {
 
 const columns = (ask: (asked: Asked) => void): Column<Organization>[] => [
   { head: "Organisation", className: "break", cell: (one) => <strong>{one.name}</strong> },
-  { head: "Balance", className: "numeric", cell: (one) => money(one.balance, 2) },
+  { head: "Balance", className: "numeric", cell: (one) => cents(one.balance) },
   { head: "Cost an hour", className: "numeric wide", cell: (one) => hourly(one.cost_per_hour) },
   { head: "This month", className: "numeric wide", cell: (one) => money(one.month_cost) },
   { head: "Suspended apps", className: "numeric wide", cell: (one) => one.suspended_apps },

@@ -3,7 +3,7 @@ import { Text } from "@mantine/core";
 import { useState } from "react";
 import { api, data, type Schemas } from "../../api/client";
 import { useAction } from "../../parts/action";
-import { money } from "../../parts/amounts";
+import { cents } from "../../parts/amounts";
 import { Dialog } from "../../parts/dialog";
 import { ChoiceField, TextField } from "../../parts/fields";
 
@@ -42,7 +42,7 @@ export function MoveMoney({ of, onClose }: MoveMoneyProps) {
           body: { kind, amount: amount.trim(), reference: reference.trim() || null, note: note.trim() || null },
         }),
       ),
-    done: (answer: Schemas["MovementAnswer"]) => `The balance is ${money(answer.entry.balance_after, 2)} now.`,
+    done: (answer: Schemas["MovementAnswer"]) => `The balance is ${cents(answer.entry.balance_after)} now.`,
     changes: [["admin"], ["organizations", of.id]],
     onDone: onClose,
     quiet: true,

@@ -6,7 +6,7 @@ import { useState } from "react";
 import { api, data, type Schemas } from "../../api/client";
 import { adminOrganizationsQuery } from "../../api/queries";
 import { useAction } from "../../parts/action";
-import { count, hourly, money } from "../../parts/amounts";
+import { cents, count, hourly, money } from "../../parts/amounts";
 import { Dialog } from "../../parts/dialog";
 import { useDraft } from "../../parts/draft";
 import { TextField } from "../../parts/fields";
@@ -63,7 +63,7 @@ function Row({ of, onAsk }: { of: Item; onAsk: (what: What) => void }) {
         </Group>
         <Text size="sm" c="dimmed">
           {count(of.apps, "app")} ({of.running_apps} running), {count(of.members, "member")}, {hourly(of.cost_per_hour)}{" "}
-          an hour, {money(of.cost_month)} this month, balance {money(of.balance, 2)}
+          an hour, {money(of.cost_month)} this month, balance {cents(of.balance)}
         </Text>
       </div>
       <Group gap="xs">

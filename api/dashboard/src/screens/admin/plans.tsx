@@ -5,7 +5,7 @@ import { useState } from "react";
 import { api, data, type Schemas } from "../../api/client";
 import { adminPlansQuery } from "../../api/queries";
 import { useAction } from "../../parts/action";
-import { count, hourly, money, perMonth, ram, short } from "../../parts/amounts";
+import { cents, count, hourly, perMonth, ram, short } from "../../parts/amounts";
 import { Dialog } from "../../parts/dialog";
 import { LinesField, TextField } from "../../parts/fields";
 import { Loaded } from "../../parts/loading";
@@ -57,7 +57,7 @@ export function AdminPlans() {
                     <Table.Td className="numeric wide">{one.disk_gb} GB</Table.Td>
                     <Table.Td className="numeric wide">up to {one.max_replicas}</Table.Td>
                     <Table.Td className="numeric">{hourly(one.price_per_hour)}</Table.Td>
-                    <Table.Td className="numeric wide">{money(one.price_per_month, 2)}</Table.Td>
+                    <Table.Td className="numeric wide">{cents(one.price_per_month)}</Table.Td>
                     <Table.Td className="numeric">{one.apps}</Table.Td>
                     <Table.Td>
                       <Group gap="xs" justify="flex-end">
