@@ -29,6 +29,22 @@ function paged<T>(queryKey: QueryKey, read: (cursor: string | undefined, signal:
   });
 }
 
+/** What several pages have, one after the other, for as long as the last item `goesOn`. */
+async function allPages<T>(
+  read: (cursor: string | undefined) => Promise<PageOf<T>>,
+  goesOn: (last: T) => boolean = () => true,
+): Promise<T[]> {
+  const found: T[] = [];
+  let cursor: string | undefined;
+  do {
+    const page = await read(cursor);
+    found.push(...page.items);
+    const last = page.items.at(-1);
+    cursor = last !== undefined && goesOn(last) ? (page.next_cursor ?? undefined) : undefined;
+  } while (cursor);
+  return found;
+}
+
 /** Most items of a page. */
 const PAGE = 100;
 
@@ -75,17 +91,10 @@ export const sshKeysQuery = queryOptions({
 /** All apps of the caller, page by page. */
 export const appsQuery = queryOptions({
   queryKey: ["apps"],
-  queryFn: async ({ signal }) => {
-    const apps = [];
-    let cursor: string | null | undefined;
-    do {
-      const query = { limit: 100, ...(cursor ? { cursor } : {}) };
-      const page = await data(api.GET("/api/paas/apps", { params: { query }, signal }));
-      apps.push(...page.items);
-      cursor = page.next_cursor;
-    } while (cursor);
-    return apps;
-  },
+  queryFn: ({ signal }) =>
+    allPages((cursor) =>
+      data(api.GET("/api/paas/apps", { params: { query: { limit: PAGE, ...given({ cursor }) } }, signal })),
+    ),
   refetchInterval: (query) => every(query.state.data?.some((app) => isBusy(app.status)) ? SOON_MS : LATER_MS),
 });
 
@@ -401,18 +410,15 @@ const HOUR_MS = 3_600_000;
 export const deploymentsOfRangeQuery = (app: string, range: MetricsRange) =>
   queryOptions({
     queryKey: ["app", app, "deployments", "of", range],
-    queryFn: async ({ signal }) => {
+    queryFn: ({ signal }) => {
       const since = Date.now() - RANGE_HOURS[range] * HOUR_MS;
-      const found: Schemas["DeploymentItem"][] = [];
-      let cursor: string | undefined;
-      do {
-        const params = { path: { app }, query: { limit: PAGE, ...given({ cursor }) } };
-        const page = await data(api.GET("/api/paas/apps/{app}/deployments", { params, signal }));
-        found.push(...page.items);
-        const goesOn = Date.parse(page.items.at(-1)?.created_at ?? "") > since;
-        cursor = goesOn ? (page.next_cursor ?? undefined) : undefined;
-      } while (cursor);
-      return found;
+      return allPages(
+        (cursor) => {
+          const params = { path: { app }, query: { limit: PAGE, ...given({ cursor }) } };
+          return data(api.GET("/api/paas/apps/{app}/deployments", { params, signal }));
+        },
+        (last) => Date.parse(last.created_at) > since,
+      );
     },
   });
 
