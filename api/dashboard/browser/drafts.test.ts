@@ -127,7 +127,7 @@ test("settings that are not saved are asked about, all at once, and what is bein
   await health.getByLabel("Path").fill("/health");
   saved();
   await page.getByText("Saved. What runs").waitFor();
-  await health.getByRole("button", { name: "Save" }).isEnabled();
+  await expect.poll(() => health.getByRole("button", { name: "Save" }).isEnabled()).toBe(true);
   expect(await health.getByLabel("Path").inputValue()).toBe("/health");
   await page.getByRole("link", { name: "Logs" }).click();
   await page.getByRole("dialog", { name: "Go without saving?" }).getByText("1 change on this page").waitFor();

@@ -164,7 +164,7 @@ test("a line has an address, and very many lines scroll to their beginning and b
   await log.focus();
   await page.keyboard.press("ArrowDown");
   await page.waitForURL((url) => url.href !== address);
-  expect(await numbered()).toBe(clicked + 1);
+  await expect.poll(numbered).toBe(clicked + 1);
   await page.keyboard.press("ArrowUp");
   await page.waitForURL(address);
   await page.keyboard.press("Escape");
