@@ -59,7 +59,7 @@ test("a newcomer signs in, adds a key, makes an app, and sees the push arrive", 
   await page.locator('[data-connection="ended"]').waitFor({ timeout: 4 * SOON_MS });
   await page.locator('[data-status="running"]', { hasText: "live" }).waitFor();
   expect(await pushed).toBe(0);
-  await expect.poll(() => visit(slug), { timeout: SOON_MS }).toEqual({ status: 200, text: "Hello" });
+  await expect.poll(() => visit(slug)).toEqual({ status: 200, text: "Hello" });
 
   await page.getByRole("link", { name: "Overview" }).click();
   await page.getByText("v1", { exact: true }).waitFor();
