@@ -45,6 +45,8 @@ pub struct Agent {
     stopping: HashMap<String, Instant>,
     /// As last read.
     known: Option<Known>,
+    /// Whether files changed that the edge was not told of. An earlier process may have ended in between.
+    untold: bool,
     firewall_checked: Instant,
     incidents: Incidents,
 }
@@ -85,6 +87,7 @@ impl Agent {
             tasks: HashMap::new(),
             stopping: HashMap::new(),
             known: None,
+            untold: true,
             firewall_checked: Instant::now(),
             incidents: Incidents::default(),
         }
@@ -287,8 +290,8 @@ impl Agent {
         }
     }
 
-    /// Writes the files that differ, removes those of apps that are gone, and tells the rollouts.
-    fn write(&self) {
+    /// Writes the files that differ, removes those of apps that are gone, and tells the edge and the rollouts.
+    fn write(&mut self) {
         // Routes left by an earlier run stay until it is known what should be there.
         let Some(Known { apps, domain, domains, turn }) = &self.known else { return };
         let parts = &self.deployer.parts;
@@ -319,17 +322,30 @@ impl Agent {
                 domain_routes::add(&mut content, slug, domains, &parts.options.edge, *turn);
             }
             let path = dir.join(format!("{slug}.yml"));
-            if let Err(error) = routes::write_if_changed(&staging, &path, content.to_string().as_bytes()) {
-                tracing::error!(%error, path = %path.display(), "a route could not be written");
-                continue;
+            match routes::write_if_changed(&staging, &path, content.to_string().as_bytes()) {
+                Ok(changed) => self.untold |= changed,
+                Err(error) => {
+                    tracing::error!(%error, path = %path.display(), "a route could not be written");
+                    continue;
+                }
             }
             table.insert(
                 slug.to_owned(),
                 Written { host: route.host, revision, containers, favoured: favoured.cloned() },
             );
         }
-        if let Err(error) = routes::remove_others(&dir, &table) {
-            tracing::error!(%error, "routes of apps that are gone could not be removed");
+        match routes::remove_others(&dir, &table) {
+            Ok(removed) => self.untold |= removed,
+            Err(error) => {
+                self.untold = true;
+                tracing::error!(%error, "routes of apps that are gone could not be removed");
+            }
+        }
+        if self.untold {
+            match routes::tell(&dir) {
+                Ok(()) => self.untold = false,
+                Err(error) => tracing::error!(%error, "the edge could not be told of routes that changed"),
+            }
         }
         parts.routes.send_if_modified(|current| {
             let changed = *current != table;

@@ -14,7 +14,7 @@ use skypanel_core::store::Store;
 
 use crate::engine::{call, filters, find, status};
 use crate::rollout::{label, remove, services, stop_service};
-use crate::{DeployError, Deployer, Parts, config_secret, edge, names, one_off};
+use crate::{DeployError, Deployer, Parts, config_secret, edge, names, one_off, routes};
 
 /// After they ended Swarm still frees their network for a while.
 const NETWORK_LIMIT: Duration = Duration::from_mins(1);
@@ -76,13 +76,12 @@ impl Deployer {
             one_off::remove(parts, &container).await?;
         }
         remove_volumes(parts, slug).await?;
-        let route = edge::routes_directory(parts).join(format!("{slug}.yml"));
-        match tokio::fs::remove_file(&route).await {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                Err(DeployError::Host(format!("The route {} could not be removed: {error}.", route.display())))
-            }
-            _ => Ok(()),
-        }
+        let dir = edge::routes_directory(parts);
+        let route = dir.join(format!("{slug}.yml"));
+        // One that was removed by an attempt that ended then may not have been told of.
+        absent_is_fine(std::fs::remove_file(&route))
+            .and_then(|()| absent_is_fine(routes::tell(&dir)))
+            .map_err(|error| DeployError::Host(format!("The route {} could not be removed: {error}.", route.display())))
     }
 
     /// Removes what an interrupted process left: one-off processes, secrets that no service refers to, and all that
@@ -192,4 +191,12 @@ async fn slugs_in_engine(parts: &Parts, installation: &str) -> Result<BTreeSet<A
 
 fn of_app(parts: &Parts, slug: &AppSlug) -> Vec<String> {
     vec![names::pair(names::INSTALLATION, &parts.options.installation), names::pair(names::APP, slug.as_str())]
+}
+
+/// What is not there needs no removal.
+fn absent_is_fine(result: std::io::Result<()>) -> std::io::Result<()> {
+    match result {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
 }

@@ -27,7 +27,10 @@ use crate::{
 /// Where the edge's directory is mounted in its container.
 const MOUNTED: &str = "/etc/traefik";
 const CONFIG: &str = "traefik.yml";
-const ROUTES: &str = "routes";
+/// The directory that the edge watches. It reads all that is below it after any change of what is directly inside.
+const DYNAMIC: &str = "dynamic";
+/// The directory in that one with a file of each app. What is written there is read once the edge is told.
+const APPS: &str = "apps";
 /// Route files are written here first: a file written inside the watched directory would be a change of its own.
 const STAGING: &str = "staging";
 /// What the edge gives to running requests when it is stopped, in seconds; the container gets more.
@@ -42,9 +45,13 @@ pub(crate) fn directory(parts: &Parts) -> PathBuf {
     parts.options.data_dir.join("edge")
 }
 
-/// The directory that the edge watches for routes.
+/// Where the routes of apps are: a file of each.
 pub(crate) fn routes_directory(parts: &Parts) -> PathBuf {
-    directory(parts).join(ROUTES)
+    dynamic_directory(parts).join(APPS)
+}
+
+fn dynamic_directory(parts: &Parts) -> PathBuf {
+    directory(parts).join(DYNAMIC)
 }
 
 /// Where route files are written before they are renamed into place.
@@ -102,7 +109,7 @@ fn write_files(parts: &Parts, config: &str) -> Result<(), DeployError> {
     let fallback = routes::fallback(&parts.options.edge.pages, Path::new(MOUNTED)).to_string();
     routes::write_if_changed(
         &staging_directory(parts),
-        &routes_directory(parts).join(routes::FALLBACK),
+        &dynamic_directory(parts).join(routes::FALLBACK),
         fallback.as_bytes(),
     )
     .map_err(|error| DeployError::Host(format!("The edge's fallback route cannot be written: {error}.")))?;
@@ -132,7 +139,7 @@ fn static_config(parts: &Parts) -> Value {
         "providers": {
             // At most one reload in this time; the first change after a pause is taken at once.
             "providersThrottleDuration": "10ms",
-            "file": { "directory": format!("{MOUNTED}/{ROUTES}"), "watch": true },
+            "file": { "directory": format!("{MOUNTED}/{DYNAMIC}"), "watch": true },
         },
         "serversTransport": {
             "maxIdleConnsPerHost": 512,

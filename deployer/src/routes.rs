@@ -1,11 +1,13 @@
 //! The edge's routes as files: one per app, replaced as a whole. What a route says follows from the app's state
-//! and its tasks alone, so the same state always gives the same bytes and an unchanged file is not written.
+//! and its tasks alone, so the same state always gives the same bytes and an unchanged file is not written. The edge
+//! reads all files at once, so it is told after all that changed together is written, and not of each file.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::time::SystemTime;
 
 use serde_json::{Value, json};
 use skypanel_core::model::{AppStatus, Sha256Digest};
@@ -15,8 +17,8 @@ use crate::certificate;
 /// Names of the edge's entry points.
 pub(crate) const HTTP: &str = "web";
 pub(crate) const HTTPS: &str = "websecure";
-/// The file for hosts that no app has. No app's file has this name, since slugs begin with a letter.
-pub(crate) const FALLBACK: &str = "_fallback.yml";
+/// The file for hosts that no app has.
+pub(crate) const FALLBACK: &str = "fallback.yml";
 /// A request with this header and the route's revision is answered by the edge itself, which tells that the edge
 /// has taken that revision over.
 pub(crate) const REVISION_HEADER: &str = "X-Skypanel-Route";
@@ -169,17 +171,24 @@ pub(crate) fn write_if_changed(staging: &Path, path: &Path, bytes: &[u8]) -> std
     renamed.map(|()| true)
 }
 
-/// Removes the files of apps that are not in `table`.
-pub(crate) fn remove_others(dir: &Path, table: &RouteTable) -> std::io::Result<()> {
+/// Removes the files of apps that are not in `table`; answers whether there were any.
+pub(crate) fn remove_others(dir: &Path, table: &RouteTable) -> std::io::Result<bool> {
+    let mut removed = false;
     for entry in std::fs::read_dir(dir)? {
         let path = entry?.path();
         let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
-        let ours = path.extension().is_some_and(|extension| extension == "yml") && !stem.starts_with('_');
-        if ours && !table.contains_key(stem) {
+        if path.extension().is_some_and(|extension| extension == "yml") && !table.contains_key(stem) {
             std::fs::remove_file(path)?;
+            removed = true;
         }
     }
-    Ok(())
+    Ok(removed)
+}
+
+/// Tells the edge that files in this directory changed: a change of the directory's own time is one of what is in the
+/// directory above it, which the edge watches.
+pub(crate) fn tell(dir: &Path) -> std::io::Result<()> {
+    std::fs::File::open(dir)?.set_modified(SystemTime::now())
 }
 
 #[cfg(test)]
@@ -298,7 +307,9 @@ mod tests {
         write_if_changed(&staging, &routes.join("hello.yml"), content.to_string().as_bytes()).expect("writes");
         let written =
             Written { host: "hello.localhost".to_owned(), revision, containers: BTreeSet::new(), favoured: None };
-        remove_others(&routes, &RouteTable::from([("hello".to_owned(), written)])).expect("removes");
+        let table = RouteTable::from([("hello".to_owned(), written)]);
+        assert!(remove_others(&routes, &table).expect("removes"));
+        assert!(!remove_others(&routes, &table).expect("finds nothing to remove"));
         let left: Vec<_> =
             std::fs::read_dir(&routes).expect("is there").map(|entry| entry.expect("reads").file_name()).collect();
         assert_eq!(left, ["hello.yml"]);
@@ -329,12 +340,5 @@ mod tests {
         let mode = std::fs::metadata(&path).expect("is there").permissions().mode();
         assert_eq!(mode & 0o777, 0o644);
         assert_eq!(std::fs::read_dir(&staging).expect("is there").count(), 0);
-
-        std::fs::write(routes.join(FALLBACK), b"").expect("writes");
-        let table = RouteTable::new();
-        remove_others(&routes, &table).expect("removes");
-        let left: Vec<_> =
-            std::fs::read_dir(&routes).expect("is there").map(|e| e.expect("reads").file_name()).collect();
-        assert_eq!(left, [FALLBACK]);
     }
 }

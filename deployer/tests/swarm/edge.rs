@@ -29,3 +29,26 @@ async fn whether_the_edge_serves_is_seen() {
     }
     world.close().await;
 }
+
+/// One reload costs time for each app: one for each file would let a host with a thousand apps do nothing else for minutes.
+#[tokio::test(flavor = "multi_thread")]
+async fn routes_that_change_together_are_read_once() {
+    const MANY: usize = 20;
+    let starts = |status, body: &str| status == 503 && body.starts_with("/_edge/starting/");
+    let mut world = World::new().await;
+    let first = world.app().await;
+    world.until(&first, starts).await;
+    let agent = world.pause().await;
+    let mut apps = Vec::new();
+    for _ in 0..MANY {
+        apps.push(world.app().await);
+    }
+    let before = world.reloads().await;
+    world.resume(agent);
+    for app in &apps {
+        world.until(app, starts).await;
+    }
+    let reloads = world.reloads().await - before;
+    assert!(reloads <= 1, "{reloads} reloads for {MANY} routes");
+    world.close().await;
+}

@@ -1,7 +1,7 @@
 //! One installation for one test: store, deployer, agent, edge and image, and apps that are destroyed at its end.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -19,8 +19,8 @@ use skypanel_core::stream::{StreamItem, Streams};
 use skypanel_deployer::{
     AcmeOptions, Agent, DeployError, Deployer, DeployerOptions, EdgeOptions, Release, SwarmConsole,
 };
-use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::net::TcpListener;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
@@ -166,6 +166,17 @@ impl World {
         }
     }
 
+    /// How often the edge has read its routes since it runs.
+    pub(crate) async fn reloads(&self) -> u32 {
+        let address = (Ipv4Addr::LOCALHOST, self.options.edge.metrics_port);
+        let mut stream = TcpStream::connect(address).await.expect("listens");
+        stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").await.expect("is asked");
+        let mut text = String::new();
+        stream.read_to_string(&mut text).await.expect("answers");
+        let count = text.lines().find_map(|line| line.strip_prefix("traefik_config_reloads_total "));
+        count.and_then(|count| count.parse().ok()).expect("is counted")
+    }
+
     /// Records a deployment, as the worker does before a rollout.
     pub(crate) async fn deployment(&self, app: &Application, processes: &[(&str, &str)]) -> Prepared {
         let store = self.database.store();
@@ -290,7 +301,7 @@ impl World {
             let begun = Instant::now();
             self.deployer.destroy(&app.slug).await.expect("is destroyed");
             println!("destroyed in {:?}", begun.elapsed());
-            let route = self.directory.path().join(format!("edge/routes/{}.yml", app.slug));
+            let route = self.directory.path().join(format!("edge/dynamic/apps/{}.yml", app.slug));
             self.database.store().delete_app(app.id).await.expect("is deleted");
             let begun = Instant::now();
             while route.exists() && begun.elapsed() < Duration::from_secs(5) {

@@ -73,7 +73,7 @@ impl World {
         self.actions.add_domain(&Actor::system(), &AppRef::Id(app.id), &name).await.expect("is added");
         let set = [("GREETING".parse().expect("is a name"), b"hello".to_vec().into())].into();
         self.store().change_config(app, &set, &[]).await.expect("is set");
-        let routes = self.directory.path().join("edge/routes");
+        let routes = self.directory.path().join("edge/dynamic/apps");
         std::fs::create_dir_all(&routes).expect("is made");
         std::fs::write(routes.join(format!("{}.yml", app.slug)), "{}").expect("is routed");
         id
@@ -116,8 +116,8 @@ impl World {
         }
         let name = format!("-{}", app.slug);
         things.extend(self.engine.swarm(|swarm| swarm.all()).into_iter().filter(|thing| thing.contains(&name)));
-        let route = format!("edge/routes/{}.yml", app.slug);
-        things.extend(self.directory.path().join(&route).exists().then_some(route.replace("edge/", "")));
+        let route = self.directory.path().join(format!("edge/dynamic/apps/{}.yml", app.slug));
+        things.extend(route.exists().then(|| format!("route {}", app.slug)));
         things
     }
 
@@ -202,7 +202,7 @@ fn nothing_of_a_destroyed_app_is_left_after_the_clean_up() {
         // Its build was interrupted after it had ended.
         world.put_old(&BlobKey::source(release), b"source").await;
         let of_shop = world.things_of(&shop).await;
-        for kind in ["services ", "networks ", "secrets ", "volumes ", "routes/", "1 in paas_domains"] {
+        for kind in ["services ", "networks ", "secrets ", "volumes ", "route ", "1 in paas_domains"] {
             assert!(of_shop.iter().any(|thing| thing.starts_with(kind)), "{kind}: {of_shop:?}");
         }
         assert_eq!((blobs_of_blog.len(), world.blobs().await.len()), (5, 10), "one layer is both's");
