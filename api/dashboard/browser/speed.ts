@@ -2,7 +2,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Page } from "playwright-core";
-import { afterAll, onTestFinished, test } from "vitest";
+import { afterAll, expect, onTestFinished, test } from "vitest";
 import { WRITING } from "./apps";
 import { closeBrowser, SOON_MS, Visitor } from "./browser";
 import { manyApps, Person, ROOT, unique, visit } from "./instance";
@@ -62,7 +62,10 @@ test("the first load, with nothing in the browser's cache", async () => {
 test("a thousand apps are scrolled through", async () => {
   const organization = unique("org");
   const owner = Person.member(organization, "owner");
-  onTestFinished(manyApps(organization, unique("app"), 1_000));
+  const prefix = unique("app");
+  onTestFinished(manyApps(organization, prefix, 1_000));
+  // It has routes for all of them, and is at rest.
+  await expect.poll(async () => (await visit(`${prefix}-0999`)).status, { timeout: SOON_MS }).toBe(503);
   const visitor = await Visitor.signedIn(owner);
   const { page } = visitor;
   await visitor.goto("/apps", "Apps");
