@@ -8,7 +8,8 @@ import { totp } from "./totp";
 afterAll(closeBrowser);
 
 test("an owner invites somebody, who makes an account by the link and is seen at once", async () => {
-  const owner = Person.member(unique("org"), "owner");
+  const organization = unique("org");
+  const owner = Person.member(organization, "owner");
   onTestFinished(() => owner.remove());
   const visitor = await Visitor.signedIn(owner);
   const { page } = visitor;
@@ -24,6 +25,7 @@ test("an owner invites somebody, who makes an account by the link and is seen at
 
   const invited = await Visitor.come();
   await invited.page.goto(`${ADDRESS}${new URL(link).pathname}${new URL(link).hash}`);
+  await invited.page.getByText(`You would be a developer of ${organization}. The invitation is for ${email}`).waitFor();
   await invited.page.locator("input[name=password]").fill("correct horse battery");
   await invited.examine("invitation");
   // The account is made, whatever comes of signing in with it.
@@ -81,19 +83,31 @@ test("an owner invites somebody, who makes an account by the link and is seen at
   await invited.goto("/new", "New app");
   await invited.page.getByText("Members create no apps here").waitFor();
 
-  // Who has an account signs in where the link leads, and sees as whom they join.
+  // A link that was used says so, and what to do.
+  await invited.page.goto(new URL(link).pathname);
+  await invited.page.getByText("The link is not complete").waitFor();
+  await invited.page.goto(new URL(link).pathname + new URL(link).hash);
+  await invited.page.getByText("Ask for another one.").waitFor();
+  await invited.examine("invitation-used");
+
+  // Who has an account signs in where the link leads; somebody else is told whom it is for.
   await page.getByLabel("E-mail address").fill(email);
   await page.getByRole("button", { name: "Invite" }).click();
   const code = page.locator(".save-bar code");
   await expect.poll(() => code.textContent()).not.toBe(link);
   const again = new URL((await code.textContent()) ?? "");
+  await page.goto(again.pathname + again.hash);
+  await page.getByText(`You are signed in as ${owner.email}.`).waitFor();
+  await visitor.examine("invitation-of-another");
   await visitor.leave();
   await invited.context.clearCookies();
-  await invited.page.goto(`${ADDRESS}${again.pathname}${again.hash}`);
-  await invited.page.getByRole("button", { name: "Sign in" }).click();
+  await invited.page.goto("about:blank");
+  await invited.page.goto(again.pathname + again.hash);
+  await invited.page.getByText("There is an account for that address.").waitFor();
   await invited.examine("invitation-sign-in");
-  await invited.signIn({ email, password: "correct horse battery" });
-  await invited.page.getByText(`You are signed in as ${email}`).waitFor();
+  await invited.page.locator("input[name=password]").fill("correct horse battery");
+  await invited.page.getByRole("button", { name: "Sign in" }).click();
+  await invited.page.getByRole("button", { name: "Join the organisation" }).waitFor();
   await invited.examine("invitation-join");
   await invited.page.getByRole("button", { name: "Join the organisation" }).click();
   await invited.page.getByRole("heading", { level: 1, name: "Apps" }).waitFor();

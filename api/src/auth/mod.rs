@@ -9,6 +9,7 @@ mod refresh;
 mod revoke_token;
 mod session;
 mod show_device;
+mod show_invitation;
 mod sign_up;
 
 use utoipa_axum::router::OpenApiRouter;
@@ -23,6 +24,7 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(refresh::refresh_session))
         .routes(routes!(log_out::log_out))
         .routes(routes!(log_out::log_out_everywhere))
+        .routes(routes!(show_invitation::show_invitation))
         .routes(routes!(sign_up::sign_up))
         .routes(routes!(begin_device::begin_device_login))
         .routes(routes!(poll_device::poll_device_login))

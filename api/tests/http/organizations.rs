@@ -232,10 +232,20 @@ async fn who_has_no_account_signs_up_with_an_invitation() {
     let sign_up = |password: &str| {
         world.post("/api/auth/sign-up").json(&json!({ "token": invited.json["token"], "password": password }))
     };
+    let look = || world.post("/api/auth/invitation").json(&json!({ "token": invited.json["token"] }));
+    let shown = look().send().await.is(200);
+    assert_eq!(
+        shown.json,
+        json!({
+            "organization": "acme", "role": "developer", "email": "grace@example.com", "has_account": false,
+            "expires_at": invited.json["expires_at"],
+        })
+    );
     sign_up("short").send().await.fails(422, "INVALID_INPUT");
     let made = sign_up(crate::world::PASSWORD).send().await.is(201);
     assert_json_snapshot!(made.snapshot(), { ".body.user_id" => "[id]" });
     sign_up(crate::world::PASSWORD).send().await.fails(404, "NOT_FOUND");
+    look().send().await.fails(404, "NOT_FOUND");
     let mut grace = Browser::logged_in(&world, "grace").await;
     grace.get(&world, "/api/organizations/acme").await.is(200);
     world.close().await;

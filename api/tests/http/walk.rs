@@ -20,6 +20,7 @@ const PUBLIC: &[&str] = &[
     "get /api/platform",
     "post /api/auth/device",
     "post /api/auth/device/token",
+    "post /api/auth/invitation",
     "post /api/auth/login",
     "post /api/auth/logout",
     "post /api/auth/refresh",

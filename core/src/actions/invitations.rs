@@ -78,14 +78,25 @@ impl Actions {
         Ok(())
     }
 
+    /// What whoever has the link is invited to, and whether there is an account for the invited address.
+    pub async fn invitation_of(
+        &self,
+        presented: &str,
+        address: Option<IpAddr>,
+    ) -> Result<(Invitation, Organization, bool)> {
+        let invitation = self.open_invitation(&credentials::hash(presented), address).await?;
+        let organization =
+            self.store.organization_by_id(invitation.organization_id).await?.ok_or_else(no_invitation)?;
+        let has_account = self.store.account(&invitation.email).await?.is_some();
+        Ok((invitation, organization, has_account))
+    }
+
     /// Makes the actor, whose address must be the invited one, a member.
     pub async fn accept_invitation(&self, actor: &Actor, presented: &str) -> Result<(Organization, Role)> {
         let user = actor.user()?;
         actor.needs(Scope::Manage)?;
-        let now = self.clock.now();
-        self.store.count_try(&Guard::address("invitation", actor.address), now).await?;
         let hash = credentials::hash(presented);
-        let invitation = self.store.open_invitation(&hash, now).await?.ok_or_else(no_invitation)?;
+        let invitation = self.open_invitation(&hash, actor.address).await?;
         let mut transaction = self.store.pool().begin().await?;
         let invitation = self.accepted(&mut transaction, invitation.organization_id, &hash).await?;
         if !invitation.email.eq_ignore_ascii_case(&user.email) {
@@ -108,10 +119,8 @@ impl Actions {
         request_id: Option<String>,
     ) -> Result<(User, Organization, Role)> {
         passwords::check(password)?;
-        let now = self.clock.now();
-        self.store.count_try(&Guard::address("invitation", address), now).await?;
         let hash = credentials::hash(presented);
-        let invitation = self.store.open_invitation(&hash, now).await?.ok_or_else(no_invitation)?;
+        let invitation = self.open_invitation(&hash, address).await?;
         if self.store.account(&invitation.email).await?.is_some() {
             return Err(Error::Conflict(format!(
                 "There is an account for {} already. Log in, then accept the invitation.",
@@ -133,10 +142,17 @@ impl Actions {
             before: Value::Null,
             after: json!({ "email": user.email }),
         };
-        audit::record(&mut transaction, &actor, now, entry).await?;
+        audit::record(&mut transaction, &actor, self.clock.now(), entry).await?;
         let (organization, role) = self.join(&mut transaction, &actor, &user, &invitation).await?;
         transaction.commit().await?;
         Ok((user, organization, role))
+    }
+
+    /// The invitation of that hash, if it can be accepted. Tries are counted by the address they come from.
+    async fn open_invitation(&self, hash: &[u8], address: Option<IpAddr>) -> Result<Invitation> {
+        let now = self.clock.now();
+        self.store.count_try(&Guard::address("invitation", address), now).await?;
+        self.store.open_invitation(hash, now).await?.ok_or_else(no_invitation)
     }
 
     /// Uses up the invitation of that hash.

@@ -71,6 +71,14 @@ export const meQuery = queryOptions({
   staleTime: 60_000,
 });
 
+/** What the link of this token invites to, as it was when it was followed. */
+export const invitationQuery = (token: string) =>
+  queryOptions({
+    queryKey: ["invitation", token],
+    queryFn: ({ signal }) => data(api.POST("/api/auth/invitation", { body: { token }, signal })),
+    staleTime: "static",
+  });
+
 export const platformQuery = queryOptions({
   queryKey: ["platform"],
   queryFn: ({ signal }) => data(api.GET("/api/platform", { signal })),

@@ -32,6 +32,9 @@ export function useMayCreate(): boolean {
   return useCreatesIn().length > 0;
 }
 
+/** A role as what somebody is. */
+export const asRole = (role: string) => (role === "owner" ? `an ${role}` : `a ${role}`);
+
 /** What a viewer is told in place of a button. */
 export const LOOK_ONLY = "You are a viewer of this organisation: ask an owner for the role developer to change things.";
 

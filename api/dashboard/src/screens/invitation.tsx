@@ -1,28 +1,32 @@
 // Where the link of an invitation leads: a new account for who has none, a membership for who is signed in. The token is
 // behind the address's #, which no server and no log sees.
-import { Alert, Anchor, Button, Stack, Text, Title } from "@mantine/core";
+import { Alert, Button, Stack, Text, Title } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
+import { useLocation } from "@tanstack/react-router";
 import { useState } from "react";
 import { cache } from "../api/cache";
 import { api, data, type Schemas } from "../api/client";
 import { words } from "../api/problem";
-import { meQuery } from "../api/queries";
+import { invitationQuery, meQuery } from "../api/queries";
 import { signedIn, useSessionEnded } from "../api/session";
 import { useAction } from "../parts/action";
 import { Form } from "../parts/form";
 import { useGoOn } from "../parts/go_on";
 import { ButtonTo, LinkTo } from "../parts/link";
-import { Refused, Waiting } from "../parts/loading";
+import { Loaded, Refused, Waiting } from "../parts/loading";
 import { useTitle } from "../parts/page";
 import { PasswordField } from "../parts/password_field";
+import { asRole } from "../parts/roles";
+import { exactly } from "../parts/time";
 import { SignInAgain } from "./sign_in_again";
 import { SignInForm } from "./sign_in_form";
 
 export function Invitation() {
   useTitle("Invitation");
-  const token = location.hash.slice(1);
+  const token = useLocation({ select: ({ hash }) => hash });
   const ended = useSessionEnded();
   const me = useQuery({ ...meQuery, retry: false });
+  const invitation = useQuery({ ...invitationQuery(token), enabled: token !== "" });
   return (
     <main className="centre">
       <div className="sheet">
@@ -32,12 +36,26 @@ export function Invitation() {
           </Title>
           {token === "" ? (
             <Alert color="yellow">The link is not complete: the part after its # is missing. Copy all of it.</Alert>
-          ) : me.isPending ? (
-            <Waiting lines={2} />
-          ) : me.data ? (
-            <Join token={token} email={me.data.email} />
           ) : (
-            <Enter token={token} />
+            <Loaded query={invitation} lines={2}>
+              {(of) => (
+                <>
+                  <Text className="break">
+                    You would be {asRole(of.role)} of <strong>{of.organization}</strong>. The invitation is for{" "}
+                    {of.email} and can be accepted until {exactly(new Date(of.expires_at))}.
+                  </Text>
+                  {me.isPending ? (
+                    <Waiting lines={2} />
+                  ) : me.data ? (
+                    <Join token={token} of={of} email={me.data.email} />
+                  ) : of.has_account ? (
+                    <SignIn email={of.email} />
+                  ) : (
+                    <SignUp token={token} />
+                  )}
+                </>
+              )}
+            </Loaded>
           )}
         </Stack>
       </div>
@@ -46,23 +64,37 @@ export function Invitation() {
   );
 }
 
-function Join({ token, email }: { token: string; email: string }) {
+interface JoinProps {
+  token: string;
+  of: Schemas["ShownInvitation"];
+  /** Of the account that is signed in. */
+  email: string;
+}
+
+function Join({ token, of, email }: JoinProps) {
   const goOn = useGoOn();
   const join = useAction({
     run: () => data(api.POST("/api/me/invitations/accept", { body: { token } })),
-    done: (organization: Schemas["OrganizationItem"]) => `You are a ${organization.role} of ${organization.name} now.`,
+    done: ({ role, name }: Schemas["OrganizationItem"]) => `You are ${asRole(role)} of ${name} now.`,
     onDone: () => {
       cache.clear();
       void goOn({ to: "/apps" });
     },
     quiet: true,
   });
+  if (email.toLowerCase() !== of.email.toLowerCase()) {
+    return (
+      <Alert color="yellow" className="break">
+        You are signed in as {email}. Sign out in{" "}
+        <LinkTo to="/apps" inherit>
+          the dashboard
+        </LinkTo>{" "}
+        first and open the link again, or ask for an invitation to {email}.
+      </Alert>
+    );
+  }
   return (
     <Stack>
-      <Text className="break">
-        You are signed in as <strong>{email}</strong>, and would join with that account. Is the invitation for another
-        of your addresses? Then sign out in <LinkTo to="/apps">the dashboard</LinkTo> first, and open the link again.
-      </Text>
       <Refused error={join.error} />
       <Button loading={join.isPending} onClick={() => join.mutate()}>
         Join the organisation
@@ -71,25 +103,19 @@ function Join({ token, email }: { token: string; email: string }) {
   );
 }
 
-/** For who is not signed in. The token stays behind this address's #, so that signing in is done here as well. */
-function Enter({ token }: { token: string }) {
-  const [hasAccount, setHasAccount] = useState(false);
-  if (!hasAccount) return <SignUp token={token} onAccount={() => setHasAccount(true)} />;
+/** The token stays behind this address's #, so that signing in is done here as well. */
+function SignIn({ email }: { email: string }) {
   return (
     <Stack>
       <Text size="sm" c="dimmed">
-        Sign in to the account that you want to join with. Do you have none yet?{" "}
-        <Anchor component="button" type="button" inherit underline="always" onClick={() => setHasAccount(false)}>
-          Make one
-        </Anchor>
-        .
+        There is an account for that address. Sign in to join with it.
       </Text>
-      <SignInForm onDone={() => void cache.resetQueries()} />
+      <SignInForm email={email} onDone={() => void cache.resetQueries({ queryKey: meQuery.queryKey })} />
     </Stack>
   );
 }
 
-function SignUp({ token, onAccount }: { token: string; onAccount: () => void }) {
+function SignUp({ token }: { token: string }) {
   const goOn = useGoOn();
   const [password, setPassword] = useState("");
   const signUp = useAction({
@@ -102,7 +128,7 @@ function SignUp({ token, onAccount }: { token: string; onAccount: () => void }) 
       );
       return { made, refused };
     },
-    done: ({ made, refused }) => (refused ? "" : `Welcome. You are a ${made.role} of ${made.organization}.`),
+    done: ({ made, refused }) => (refused ? "" : `Welcome. You are ${asRole(made.role)} of ${made.organization}.`),
     onDone: ({ refused }) => {
       if (refused) return;
       signedIn();
@@ -121,11 +147,7 @@ function SignUp({ token, onAccount }: { token: string; onAccount: () => void }) 
       error={signUp.error}
     >
       <Text size="sm" c="dimmed">
-        Choose a password for your account. Do you have one already?{" "}
-        <Anchor component="button" type="button" inherit underline="always" onClick={onAccount}>
-          Sign in
-        </Anchor>
-        .
+        There is no account for that address yet. Choose a password for yours.
       </Text>
       <PasswordField label="Password" name="password" isNew value={password} onSet={setPassword} />
     </Form>
@@ -136,7 +158,7 @@ function Made({ made, refused }: { made: Schemas["SignedUp"]; refused: string | 
   return (
     <Stack align="start">
       <Alert color="yellow" role="alert" className="break" title="Your account is made">
-        With it, {made.email}, you are a {made.role} of {made.organization}. But signing in failed: {refused}
+        With it, {made.email}, you are {asRole(made.role)} of {made.organization}. But signing in failed: {refused}
       </Alert>
       <ButtonTo to="/sign-in">Sign in</ButtonTo>
     </Stack>

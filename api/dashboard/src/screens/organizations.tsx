@@ -21,6 +21,7 @@ import { LinkTo } from "../parts/link";
 import { Loaded } from "../parts/loading";
 import { Head } from "../parts/page";
 import { Paged } from "../parts/paged";
+import { asRole } from "../parts/roles";
 import { ShownOnce } from "../parts/shown_once";
 import { Status } from "../parts/status";
 import { Sure } from "../parts/sure";
@@ -125,7 +126,7 @@ function Organization({ of }: { of: Schemas["OrganizationItem"] }) {
           {of.name}
         </Title>
         {of.suspended_at ? <Status of="suspended" /> : null}
-        <Text c="dimmed">You are {of.role === "owner" ? "an owner" : `a ${of.role}`}.</Text>
+        <Text c="dimmed">You are {asRole(of.role)}.</Text>
       </Group>
       <Members of={of} owns={owns} />
       {owns ? <Invitations of={of} /> : null}
