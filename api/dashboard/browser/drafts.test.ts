@@ -49,7 +49,7 @@ test("what was typed for one app is not taken to another", async () => {
   await page.getByRole("combobox", { name: "Where to" }).fill(`${other} environment`);
   await page.getByRole("option", { name: "environment" }).waitFor();
   await page.keyboard.press("Enter");
-  await page.getByRole("dialog", { name: "Go without saving?" }).getByText("1 change on").waitFor();
+  await page.getByRole("dialog", { name: "Go without saving?" }).getByText("2 changes on").waitFor();
   // A question is answered first.
   await page.keyboard.press("Control+k");
   await page.getByRole("button", { name: "Go without saving" }).click();
@@ -82,8 +82,13 @@ test("what is changed while it is saved is not lost, and keys go on where someth
   await row("FIRST").getByText("set").waitFor();
   await row("SECOND").getByText("will be added").waitFor();
   await page.getByText("1 change not saved.").waitFor();
+  await page.getByRole("button", { name: "Save", exact: true }).focus();
+  await page.keyboard.press("Enter");
+  await row("SECOND").getByText("set").waitFor();
+  await focused("Config vars");
 
-  await page.getByRole("button", { name: "Take back the change of SECOND" }).focus();
+  await add("THIRD");
+  await page.getByRole("button", { name: "Take back the change of THIRD" }).focus();
   await page.keyboard.press("Enter");
   await expect.poll(() => page.locator(":focus").getAttribute("name")).toBe("key");
   await page.getByRole("button", { name: "Change FIRST" }).focus();

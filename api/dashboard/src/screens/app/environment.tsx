@@ -57,10 +57,18 @@ function Vars({ slug, runs, vars, may }: VarsProps) {
   const changes = useDraft<Changes>({}, { exact: true });
   const [pasting, setPasting] = useState(false);
   const name = useRef<HTMLInputElement>(null);
+  const list = useRef<HTMLUListElement>(null);
   const since = new Map(vars.map((one) => [one.key, one.updated_at]));
   const there = [...since.keys()];
   const changed = Object.keys(changes.changed);
   const keys = [...new Set([...there, ...changed])].sort();
+  const isChanged = changed.length > 0;
+  const wasChanged = useRef(false);
+  // The button that saved or discarded is gone with what it did.
+  useEffect(() => {
+    if (wasChanged.current && !isChanged && document.activeElement === document.body) list.current?.focus();
+    wasChanged.current = isChanged;
+  }, [isChanged]);
   return (
     <>
       {may ? (
@@ -76,7 +84,7 @@ function Vars({ slug, runs, vars, may }: VarsProps) {
       {keys.length === 0 ? (
         <Text c="dimmed">No config var yet.</Text>
       ) : (
-        <ul className="plain-list rows" aria-label="Config vars">
+        <ul ref={list} tabIndex={-1} className="plain-list rows" aria-label="Config vars">
           {keys.map((key) => (
             <Row
               key={key}
@@ -94,7 +102,7 @@ function Vars({ slug, runs, vars, may }: VarsProps) {
           ))}
         </ul>
       )}
-      {changed.length > 0 ? <Save slug={slug} runs={runs} changes={changes} there={there} /> : null}
+      {isChanged ? <Save slug={slug} runs={runs} changes={changes} there={there} /> : null}
       {pasting ? <Paste slug={slug} runs={runs} there={there} onClose={() => setPasting(false)} /> : null}
     </>
   );
@@ -121,6 +129,7 @@ function Add({ name, onAdd }: AddProps) {
       action="Add"
       main={false}
     >
+      <Unsaved changes={key || value ? 1 : 0} />
       <TextField
         ref={name}
         name="key"
@@ -243,6 +252,7 @@ function NewValue({ name, onKeep, onLeave }: NewValueProps) {
   };
   return (
     <form onSubmit={submit} className="grow">
+      <Unsaved changes={value ? 1 : 0} />
       <Group gap="xs" wrap="nowrap">
         <PasswordInput
           className="grow"
