@@ -4,6 +4,7 @@ mod admin;
 mod client;
 mod config;
 mod infra;
+mod memory;
 mod reference;
 mod roles;
 mod setup;
@@ -197,26 +198,16 @@ where
     Work: Future<Output = skypanel_core::Result<()>>,
 {
     let config = config::Config::load(settable)?;
-    limit_arenas();
+    memory::limit_arenas();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| skypanel_core::Error::System(format!("The runtime could not start: {error}.")))?;
+    runtime.spawn(memory::give_back());
     let outcome = runtime.block_on(work(config));
     // Threads that read or pack files end by themselves, some time; nobody waits for what they make.
     runtime.shutdown_timeout(std::time::Duration::from_secs(2));
     outcome
-}
-
-/// glibc gives every thread an arena of its own and hardly gives memory back from them; two are enough for us
-/// and halve what the process keeps after a busy time.
-#[expect(unsafe_code, reason = "mallopt has no safe wrapper; it is called before any other thread exists")]
-fn limit_arenas() {
-    // SAFETY: a plain libc call with constant arguments, made before any other thread is started.
-    unsafe {
-        libc::mallopt(libc::M_ARENA_MAX, 2);
-        libc::mallopt(libc::M_TRIM_THRESHOLD, 1024 * 1024);
-    }
 }
 
 #[cfg(test)]
