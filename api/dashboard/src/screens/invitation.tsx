@@ -86,7 +86,7 @@ function Join({ token, of, email }: JoinProps) {
     return (
       <Alert color="yellow" className="break">
         You are signed in as {email}. Sign out in{" "}
-        <LinkTo to="/apps" inherit>
+        <LinkTo to="/apps" inherit underline="always">
           the dashboard
         </LinkTo>{" "}
         first and open the link again, or ask for an invitation to {email}.
