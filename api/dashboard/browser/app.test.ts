@@ -298,6 +298,8 @@ test("a shell runs in the browser, in colours and to its exit status, and only f
   await terminal.locator("textarea").focus();
   // The shell got that Escape, and waits for what belongs to it.
   await page.keyboard.press("Control+c");
+  // What is typed before it asks again may be cut off with that.
+  await screen.locator("div:has-text('^C') + div", { hasText: "$" }).waitFor();
   await type("exit 3");
   await page.getByText("It ended with the status 3.").waitFor();
   expect(sockets).toBe(1);
