@@ -31,7 +31,7 @@ const CONFIG: &str = "traefik.yml";
 const DYNAMIC: &str = "dynamic";
 /// The directory in that one with a file of each app. What is written there is read once the edge is told.
 const APPS: &str = "apps";
-/// Route files are written here first: a file written inside the watched directory would be a change of its own.
+/// Files are written here first and renamed into place: the edge must not read half of one, whenever it looks.
 const STAGING: &str = "staging";
 /// What the edge gives to running requests when it is stopped, in seconds; the container gets more.
 const GRACE_SECONDS: u32 = 10;

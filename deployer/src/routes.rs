@@ -340,5 +340,12 @@ mod tests {
         let mode = std::fs::metadata(&path).expect("is there").permissions().mode();
         assert_eq!(mode & 0o777, 0o644);
         assert_eq!(std::fs::read_dir(&staging).expect("is there").count(), 0);
+
+        // What is no app's file is not ours to remove.
+        std::fs::write(routes.join("notes.txt"), b"").expect("writes");
+        assert!(remove_others(&routes, &RouteTable::new()).expect("removes"));
+        let left: Vec<_> =
+            std::fs::read_dir(&routes).expect("is there").map(|e| e.expect("reads").file_name()).collect();
+        assert_eq!(left, ["notes.txt"]);
     }
 }

@@ -19,7 +19,7 @@ pub(crate) fn limit_arenas() {
 }
 
 /// Gives memory back to the kernel now and then, for as long as the runtime runs. The start alone leaves ten megabytes of
-/// a heap of fourteen, and builds as much.
+/// a heap of fourteen.
 pub(crate) async fn give_back() {
     let mut ticks = tokio::time::interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
